@@ -1,0 +1,42 @@
+import importlib.metadata
+import subprocess
+import sys
+from pathlib import Path
+
+import gpunn
+
+HEAVY = {
+    *("cupy", "cupyx", "cupy_backends", "cuda", "tqdm", "sklearn", "matplotlib", "pandas"),
+    *("scipy", "torch", "jax", "keras", "tensorflow", "onnx", "numba", "PIL", "h5py"),
+    *("pytest", "hypothesis", "IPython", "multiprocessing", "urllib.request", "ssl"),
+}
+
+
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy():
+    extra = modules_after("import gpunn") - modules_after("import numpy, safetensors.numpy")
+    assert not extra & HEAVY
+
+
+def test_version():
+    assert gpunn.__version__ == importlib.metadata.version("gpunn")
+
+
+def test_the_package_is_typed():
+    assert (Path(gpunn.__file__).parent / "py.typed").exists()
+
+
+def test_public_names_exist():
+    for name in gpunn.__all__:
+        assert hasattr(gpunn, name), name
+    assert len(set(gpunn.__all__)) == len(gpunn.__all__)
