@@ -144,8 +144,8 @@ def check(root: Path) -> list[str]:
             target = found.module
             while target not in paths and "." in target:  # a name in a module
                 target = target.rpartition(".")[0]
-            theirs = floor(target)
-            if first(target) == first(module):
+            theirs = floor(found.module)
+            if first(found.module) == first(module):
                 if target != module:
                     edges.setdefault(first(module), {}).setdefault(module, {})[target] = found.line
             elif theirs is None or theirs >= mine:
