@@ -1,0 +1,30 @@
+"""Tensors and reverse-mode differentiation: the engine, which knows no op."""
+
+from gpunn.autograd.anomaly import detect_anomaly
+from gpunn.autograd.check import check_gradients
+from gpunn.autograd.clock import mutated
+from gpunn.autograd.functional import grad, gradients, value_and_grad
+from gpunn.autograd.mode import enable_grad, is_grad_enabled, no_grad
+from gpunn.autograd.primitive import primitive, primitives
+from gpunn.autograd.tensor import Tensor, cast, convert, wrap
+from gpunn.autograd.variable import Parameter, Variable
+
+__all__ = [
+    "Parameter",
+    "Tensor",
+    "Variable",
+    "cast",
+    "check_gradients",
+    "convert",
+    "detect_anomaly",
+    "enable_grad",
+    "grad",
+    "gradients",
+    "is_grad_enabled",
+    "mutated",
+    "no_grad",
+    "primitive",
+    "primitives",
+    "value_and_grad",
+    "wrap",
+]

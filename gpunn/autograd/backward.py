@@ -1,0 +1,151 @@
+"""The chain rule: one iterative walk over the graph, newest op first. It knows no op."""
+
+from gpunn.autograd.clock import changed_since, last
+from gpunn.autograd.mode import observers
+from gpunn.autograd.node import Node, Pick
+from gpunn.backend import backend_of, is_array
+from gpunn.errors import GradientError, ShapeError
+
+
+def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> None:
+    """Send the gradient `dy` of `root` back to every leaf it was computed of.
+
+    Args:
+        root: a Node, or a leaf tensor.
+        dy: a raw array of the root's shape.
+        retain_graph: keep the graph for another walk; else its buffers are freed on the way.
+        sink: a dict to sum the leaves' gradients in, instead of their `.grad`.
+    """
+    if type(root) is not Node:
+        _deliver(root, dy, sink)
+        return
+    order = _topological(root)
+    if last() > order[-1].id:
+        _refuse_changed(order)
+    grads = {root: dy}
+    owned = set()  # nodes whose gradient is a sum this walk made itself, and may add to in place
+    for node in order:
+        dy = grads.pop(node, None)
+        if dy is None:
+            continue
+        if node.retained is not None and (tensor := node.retained()) is not None:
+            tensor.accumulate(dy)
+        pull = node.pull
+        if type(pull) is Pick:
+            main = node.parents[0]
+            grads.setdefault(main, [None] * len(main.shape))[pull.index] = dy
+        else:
+            if type(dy) is list:
+                dy = _complete(dy, node)
+            if observers:
+                for observer in list(observers):
+                    observer.before_pull(node)
+            dxs = pull(dy, node.needs)
+            if observers:
+                for observer in list(observers):
+                    observer.after_pull(node, dy, dxs)
+            for parent, dx in zip(node.parents, dxs, strict=True):
+                if parent is None or dx is None:
+                    continue
+                if dx.shape != parent.shape:
+                    dx = unbroadcast(dx, parent.shape, node)
+                if dx.dtype != parent.dtype:
+                    dx = dx.astype(parent.dtype)
+                if type(parent) is not Node:
+                    _deliver(parent, dx, sink)
+                elif parent not in grads:
+                    grads[parent] = dx
+                elif parent in owned:
+                    grads[parent] += dx
+                else:
+                    grads[parent] = grads[parent] + dx
+                    if is_array(grads[parent]):
+                        owned.add(parent)
+        if not retain_graph:
+            node.pull = _freed
+            if type(pull) is not Pick:
+                node.parents = ()
+
+
+def _topological(root: Node) -> list[Node]:
+    """Every node the root depends on, each after all that depend on it: by falling id."""
+    seen = {root}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.pull is _freed:
+            _freed(None, None)
+        for parent in node.parents:
+            if type(parent) is Node and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=_by_id, reverse=True)
+
+
+def _by_id(node: Node) -> int:
+    return node.id
+
+
+def _freed(dy, needs):
+    raise GradientError(
+        "this graph was used up by an earlier backward(), which frees its buffers: call "
+        "backward(retain_graph=True) the first time, or compute the result again"
+    )
+
+
+def _deliver(leaf, dx, sink: dict | None) -> None:
+    if sink is None:
+        leaf.accumulate(dx)
+    else:
+        sink[leaf] = sink[leaf] + dx if leaf in sink else dx
+
+
+def _complete(dys: list, node: Node) -> tuple:
+    """The gradients of an op's several results, zeros for those that were not used."""
+    be = backend_of(next(dy for dy in dys if dy is not None))
+    return tuple(
+        be.zeros(shape, dtype) if dy is None else dy
+        for dy, shape, dtype in zip(dys, node.shape, node.dtype, strict=True)
+    )
+
+
+def unbroadcast(dx, shape: tuple[int, ...], node: Node):
+    """The gradient of an operand of `shape` that was broadcast: summed over what was stretched."""
+    extra = dx.ndim - len(shape)
+    stretched = tuple(
+        i for i, n in enumerate(dx.shape) if i < extra or (shape[i - extra] == 1 and n != 1)
+    )
+    out = dx.sum(axis=stretched).reshape(shape) if extra >= 0 and stretched else dx
+    if out.shape != shape:
+        raise ShapeError(
+            f"the pullback of {node.op} gave a gradient of shape {dx.shape} for an operand of "
+            f"shape {shape}"
+        )
+    return out
+
+
+def _refuse_changed(order: list[Node]) -> None:
+    """Raise if an array that a pullback saved was changed in place after its op ran."""
+    for node in order:
+        for array in saved_arrays(node.pull):
+            if changed_since(array, node.id):
+                raise GradientError(
+                    f"an array of shape {array.shape} that {node.op} saved for its gradient was "
+                    "changed in place after the op ran: call backward() first, or change a clone()"
+                )
+
+
+def saved_arrays(function, depth: int = 2) -> list:
+    """The arrays a pullback holds in its closure."""
+    found = []
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            value = cell.cell_contents
+        except ValueError:  # a name the body never bound
+            continue
+        for v in value if isinstance(value, tuple | list) else (value,):
+            if is_array(v):
+                found.append(v)
+            elif depth and callable(v):
+                found.extend(saved_arrays(v, depth - 1))
+    return found

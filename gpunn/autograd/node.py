@@ -1,0 +1,33 @@
+"""Node: one recorded op, in the graph that `backward` walks."""
+
+
+class Node:
+    """One result of one op: who its operands are and how a gradient goes back to them.
+
+    `parents` holds, per operand position, the operand's node, the leaf tensor itself, or None where
+    no gradient is wanted. Nodes hold no tensor that an op made, and no cycle exists.
+    """
+
+    __slots__ = ("id", "op", "pull", "parents", "needs", "shape", "dtype", "retained", "where")
+
+    def __init__(self, id, op, pull, parents, needs, shape, dtype):
+        self.id = id
+        self.op = op
+        self.pull = pull
+        self.parents = parents
+        self.needs = needs
+        self.shape = shape
+        self.dtype = dtype
+        self.retained = None
+
+    def __repr__(self) -> str:
+        return f"<{self.op} {self.shape}>"
+
+
+class Pick:
+    """The pull of one of several results of an op: hands its gradient to the common node."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int):
+        self.index = index

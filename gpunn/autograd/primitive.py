@@ -1,0 +1,265 @@
+"""primitive: from a function on raw arrays, with its pullback, to a differentiable op."""
+
+import inspect
+from functools import update_wrapper
+
+import numpy as np
+
+from gpunn.autograd.clock import tick
+from gpunn.autograd.mode import grad_enabled, observers
+from gpunn.autograd.node import Node, Pick
+from gpunn.autograd.tensor import Tensor, wrap
+from gpunn.backend import BY_TYPE, Device, backend_of, is_array, to_array
+from gpunn.backend.dtypes import is_float, result_type, standardize
+from gpunn.backend.kernels import choose, table
+from gpunn.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DeviceError,
+    DTypeError,
+    GpunnError,
+    ShapeError,
+)
+
+_new = object.__new__
+_SCALARS = (float, int, bool)
+primitives: dict[str, object] = {}
+
+
+def primitive(body=None, *, promote=None):
+    """Make an op of `body(be, *operands, /, **static) -> (result, pullback)`.
+
+    The result is a function of tensors (or arrays, lists, scalars) that gives tensors.
+
+    Args:
+        body: gets the backend of its operands, the operands as raw arrays (Python scalars and None
+            stay as they are) and the static parameters. It returns an array or a tuple of arrays,
+            and `pullback(dy, needs) -> one gradient per operand`, or None if it has no gradient.
+        promote: "same" casts the operands to their common dtype first, "float" to a common float.
+
+    >>> @gpunn.primitive
+    ... def cube(be, x, /):
+    ...     return x * x * x, lambda dy, needs: (3 * x * x * dy,)
+    >>> x = gpunn.Tensor([2.0], requires_grad=True)
+    >>> cube(x).backward()
+    >>> x.grad.numpy()
+    array([12.], dtype=float32)
+    """
+    if body is None:
+        return lambda body: primitive(body, promote=promote)
+    if promote not in (None, "same", "float"):
+        raise ArgumentError(f"promote must be None, 'same' or 'float', not {promote!r}")
+    op = body.__name__
+    names, static_names, defaults, signature, variadic = _parameters(body)
+    count = len(names)
+    kernels = table(op)
+    tensor = Tensor
+    by_type = BY_TYPE
+
+    def apply(*operands, **static):
+        if len(operands) != count and not variadic:
+            operands = _bind(op, operands, static, names, static_names, defaults)
+        kind = dtype = None
+        odd = wants = False
+        arrays = []
+        for x in operands:
+            if isinstance(x, tensor):
+                a = x.array
+                if x.requires_grad:
+                    wants = True
+                if kind is None:
+                    kind, dtype = type(a), a.dtype
+                elif type(a) is not kind or a.dtype is not dtype:
+                    odd = True
+                arrays.append(a)
+            else:
+                if x is not None and type(x) is not float:
+                    odd = True
+                arrays.append(x)
+        be = by_type.get(kind)
+        if odd or be is None or (promote is not None and dtype.kind != "f"):
+            operands, arrays, be, dtype = _prepare(op, names, operands, promote)
+        run = choose(kernels, body, be, dtype) if kernels else body
+        try:
+            y, pull = run(be, *arrays, **static)
+        except GpunnError:
+            raise
+        except (ValueError, TypeError, IndexError) as e:
+            raise _explain(e, op, arrays) from e
+        if wants and pull is not None and grad_enabled.get():
+            return _record(op, be, operands, y, pull)
+        if observers:
+            _observe(op, be, arrays, y)
+        if type(y) is tuple:
+            return tuple([wrap(v if is_array(v) else be.wrap(v)) for v in y])
+        if type(y) is not be.array_type:
+            y = be.wrap(y)
+        t = _new(tensor)
+        t.array = y
+        t.node = None
+        t.requires_grad = False
+        t._grad = None
+        return t
+
+    def _record(op, be, operands, y, pull):
+        """The result as tensors with a node."""
+        if observers:
+            _observe(op, be, [x.array if isinstance(x, tensor) else x for x in operands], y)
+        parents = []
+        needs = []
+        for x in operands:
+            if isinstance(x, tensor) and x.requires_grad:
+                parents.append(x.node or x)
+                needs.append(True)
+            else:
+                parents.append(None)
+                needs.append(False)
+        if type(y) is tuple:
+            return _record_several(op, be, tuple(parents), tuple(needs), y, pull)
+        if type(y) is not be.array_type:
+            y = be.wrap(y)
+        t = _new(tensor)
+        t.array = y
+        t._grad = None
+        if y.dtype.kind == "f" or is_float(y.dtype):
+            t.node = Node(tick(), op, pull, tuple(parents), tuple(needs), y.shape, y.dtype)
+            t.requires_grad = True
+            for observer in observers:
+                observer.recorded(t.node)
+        else:
+            t.node = None
+            t.requires_grad = False
+        return t
+
+    update_wrapper(apply, body)
+    del apply.__wrapped__
+    apply.__signature__ = signature
+    apply.body = body
+    apply.promote = promote
+    primitives[op] = apply
+    return apply
+
+
+def _parameters(body):
+    """Names of operands and static parameters, operands' defaults, public signature, variadic."""
+    parameters = list(inspect.signature(body).parameters.values())[1:]
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    kind = inspect.Parameter.VAR_POSITIONAL if variadic else inspect.Parameter.POSITIONAL_ONLY
+    operands = [p for p in parameters if p.kind is kind]
+    static = [p for p in parameters if p.kind is not kind]
+    if not operands:
+        raise ArgumentError(
+            f"primitive {body.__name__} has no operands: write them before a '/', "
+            "as in `def f(be, x, /, axis=None)`, or several as `def f(be, /, *xs, axis=0)`"
+        )
+    public = [p if variadic else p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in operands] + static
+    return (
+        tuple(p.name for p in operands),
+        tuple(p.name for p in static),
+        {p.name: p.default for p in operands if p.default is not p.empty},
+        inspect.Signature(public),
+        variadic,
+    )
+
+
+def _bind(op, given, static, names, static_names, defaults):
+    """The operands in order, where some came by name or static parameters by position."""
+    for name, value in zip(static_names, given[len(names) :], strict=False):
+        if name in static:
+            raise ArgumentTypeError(f"{op}() got {name!r} twice")
+        static[name] = value
+    if len(given) > len(names) + len(static_names):
+        raise ArgumentTypeError(
+            f"{op}() takes {', '.join(names + static_names)}; got {len(given)} positional arguments"
+        )
+    operands = list(given[: len(names)])
+    for name in names[len(operands) :]:
+        if name in static:
+            operands.append(static.pop(name))
+        elif name in defaults:
+            operands.append(defaults[name])
+        else:
+            raise ArgumentTypeError(f"{op}() is missing {name!r}: it takes {', '.join(names)}")
+    return tuple(operands)
+
+
+def _prepare(op, names, operands, promote):
+    """Operands of any kind as tensors and scalars of one device, promoted as the op asks."""
+    operands = [x.item() if isinstance(x, np.generic) else x for x in operands]
+    be = None
+    for i, x in enumerate(operands):
+        if isinstance(x, Tensor):
+            pass
+        elif is_array(x) or not (x is None or type(x) in _SCALARS or isinstance(x, list | tuple)):
+            operands[i] = wrap(to_array(x))
+        else:
+            continue
+        found = backend_of(operands[i].array)
+        if be is not None and found is not be:
+            raise _mixed(op, names, operands)
+        be = found
+    if be is None:  # lists and scalars alone
+        operands = [wrap(to_array(x)) if x is not None else None for x in operands]
+        be = backend_of(next(x.array for x in operands if x is not None))
+    operands = [
+        wrap(to_array(x, device=be.device)) if isinstance(x, list | tuple) else x for x in operands
+    ]
+    if promote is not None:
+        operands = _promote(operands, promote)
+    arrays = [x.array if isinstance(x, Tensor) else x for x in operands]
+    dtype = next(x.dtype for x in operands if isinstance(x, Tensor))
+    return operands, arrays, be, dtype
+
+
+def _promote(operands, promote):
+    kinds = [x.dtype if isinstance(x, Tensor) else type(x) for x in operands if x is not None]
+    common = result_type(*kinds)
+    if promote == "float" and not is_float(common):
+        common = standardize(None)
+    return [x.to(common) if isinstance(x, Tensor) else x for x in operands]
+
+
+def _mixed(op, names, operands) -> DeviceError:
+    where = ", ".join(
+        f"{name} on {Device.__str__(x.device) if isinstance(x, Tensor) else 'cpu'}"
+        for name, x in zip(names * len(operands), operands, strict=False)
+        if isinstance(x, Tensor) or is_array(x)
+    )
+    return DeviceError(
+        f"{op}() got operands on different devices: {where}. Move one with .to(device)"
+    )
+
+
+def _explain(error: Exception, op: str, arrays) -> GpunnError:
+    """What NumPy or CuPy refused, with the op and what it was given."""
+    given = ", ".join(f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arrays)
+    kind = DTypeError if isinstance(error, TypeError) else ShapeError
+    if isinstance(error, IndexError):
+        kind = _IndexError
+    return kind(f"{op}({given}): {error}")
+
+
+class _IndexError(ShapeError, IndexError):
+    """An index that is out of range."""
+
+
+def _record_several(op, be, parents, needs, ys, pull):
+    """The results of an op with several: each picks its gradient out of one common node."""
+    ys = [y if is_array(y) else be.wrap(y) for y in ys]
+    shapes, dtypes = tuple(y.shape for y in ys), tuple(y.dtype for y in ys)
+    main = Node(tick(), op, pull, parents, needs, shapes, dtypes)
+    for observer in observers:
+        observer.recorded(main)
+    results = []
+    for i, y in enumerate(ys):
+        t = wrap(y)
+        if is_float(y.dtype):
+            t.node = Node(tick(), op, Pick(i), (main,), (True,), y.shape, y.dtype)
+            t.requires_grad = True
+        results.append(t)
+    return tuple(results)
+
+
+def _observe(op, be, arrays, y) -> None:
+    for observer in list(observers):
+        observer(op, be, arrays, y if type(y) is tuple else (y,))

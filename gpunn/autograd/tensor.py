@@ -1,0 +1,311 @@
+"""Tensor: an array, and how it was made when a gradient may be asked of it."""
+
+import weakref
+
+from gpunn.autograd.backward import backward
+from gpunn.autograd.clock import mutated, tick
+from gpunn.autograd.mode import grad_enabled
+from gpunn.autograd.node import Node
+from gpunn.backend import Device, backend_of, get_backend, to_array
+from gpunn.backend.dtypes import is_float, standardize
+from gpunn.errors import DTypeError, GradientError, ShapeError
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    Args:
+        data: NumPy or CuPy arrays (not copied), lists, scalars, pandas or DLPack objects.
+        requires_grad: whether `backward` shall fill `.grad`.
+        dtype: default: the data's; floats in Python lists get `floatx`, ints int32.
+        device: default: where a GPU array lies, else the current device.
+
+    Raises:
+        DTypeError: if a gradient is wanted of integers.
+        DeviceError: if the device cannot be used.
+
+    >>> x = gpunn.Tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad.numpy()
+    array([2., 4.], dtype=float32)
+    """
+
+    __slots__ = ("array", "node", "requires_grad", "_grad", "__weakref__")
+    __array_ufunc__ = None  # numpy_array * tensor is ours to compute
+    __hash__ = object.__hash__
+
+    def __init__(self, data, requires_grad=False, dtype=None, device=None):
+        if isinstance(data, Tensor):
+            data = data.array
+        self.array = to_array(data, dtype, device)
+        self.node = None
+        self._grad = None
+        self.requires_grad = False
+        if requires_grad:
+            self.requires_grad_()
+
+    # --- what it is ---
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim
+
+    @property
+    def size(self) -> int:
+        return self.array.size
+
+    @property
+    def dtype(self):
+        return self.array.dtype
+
+    @property
+    def device(self):
+        return backend_of(self.array).device
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user, not by an op that recorded it."""
+        return self.node is None
+
+    def __repr__(self) -> str:
+        text = str(self.numpy())
+        where = "" if self.device.kind == "cpu" else f", device={str(self.device)!r}"
+        grad = ", requires_grad=True" if self.requires_grad else ""
+        return f"Tensor({text}, shape={self.shape}, dtype={self.dtype.name}{where}{grad})"
+
+    # --- out of the engine ---
+
+    def numpy(self):
+        """The values as a NumPy array: no copy on the CPU, a copy from a GPU."""
+        return backend_of(self.array).to_numpy(self.array)
+
+    def item(self):
+        """The one value as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() takes a tensor of one element, not of shape {self.shape}")
+        return self.array.item()
+
+    def tolist(self):
+        """The values as nested Python lists."""
+        return self.numpy().tolist()
+
+    def __array__(self, dtype=None, copy=None):
+        array = self.numpy()
+        if dtype is not None:
+            array = array.astype(dtype, copy=False)
+        return array.copy() if copy and array is self.array else array
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self):
+        return self.array.__cuda_array_interface__  # AttributeError on the CPU, as it should be
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous: use any() or all()"
+            )
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iub":
+            raise DTypeError(f"only integer tensors can be an index, not {self.dtype}")
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise DTypeError("len() of a 0-d tensor")
+        return self.shape[0]
+
+    def __iter__(self):
+        if not self.ndim:
+            raise DTypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
+    # --- gradients ---
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """The gradient that `backward` summed up, or None."""
+        return None if self._grad is None else wrap(self._grad)
+
+    @grad.setter
+    def grad(self, value) -> None:
+        if value is None:
+            self._grad = None
+            return
+        array = to_array(value.array if isinstance(value, Tensor) else value, self.dtype)
+        if array.shape != self.shape:
+            raise ShapeError(f"a gradient of shape {array.shape} for a tensor of {self.shape}")
+        self._grad = None
+        self.accumulate(array)
+
+    @property
+    def data(self) -> "Tensor":
+        """The same memory without the history (PyTorch's `.data`)."""
+        return wrap(self.array)
+
+    @data.setter
+    def data(self, value) -> None:
+        new = value if isinstance(value, Tensor) else Tensor(value, dtype=self.dtype)
+        if new.shape != self.shape:
+            raise ShapeError(f"data of shape {new.shape} for a tensor of {self.shape}")
+        mutated(self.array)
+        backend_of(self.array).copyto(self.array, new.array)
+
+    def requires_grad_(self, wanted: bool = True) -> "Tensor":
+        """Ask for a gradient of this leaf, or ask no more; returns the tensor."""
+        if wanted and not is_float(self.dtype):
+            raise DTypeError(
+                f"only floats have gradients, not {self.dtype.name}: use astype('float32') first"
+            )
+        if self.node is not None:
+            raise GradientError("requires_grad can be set on leaves only: use detach() first")
+        self.requires_grad = wanted
+        return self
+
+    def detach(self) -> "Tensor":
+        """The same values, cut off from what they were computed of."""
+        return wrap(self.array)
+
+    def clone(self) -> "Tensor":
+        """A copy of the values, cut off from what they were computed of."""
+        return wrap(self.array.copy())
+
+    def backward(self, grad=None, retain_graph: bool = False) -> None:
+        """Add the gradient of this tensor to `.grad` of every leaf it was computed of.
+
+        Args:
+            grad: dL/d(self), of this shape; default: ones, for a tensor of one element.
+            retain_graph: keep the graph, so that backward can be called again.
+
+        Raises:
+            GradientError: if nothing here requires a gradient, if the graph was used up by an
+                earlier backward, or if an array it needs was changed in place since.
+            ShapeError: if `grad` has another shape, or is left out for more than one element.
+        """
+        if not self.requires_grad:
+            raise GradientError(
+                "backward() of a tensor that does not require a gradient: none of what it was "
+                "computed of does (or it was computed under no_grad, or detached)"
+            )
+        if grad is None:
+            if self.size != 1:
+                raise ShapeError(
+                    f"backward() of a tensor of shape {self.shape} needs its gradient: "
+                    "backward(grad), or take a sum or mean first"
+                )
+            dy = backend_of(self.array).full(self.shape, 1, self.dtype)
+        else:
+            dy = convert(grad, self.dtype, self.device).array
+            if dy.shape != self.shape:
+                raise ShapeError(f"expected a gradient of shape {self.shape}, got {dy.shape}")
+        backward(self.node or self, dy, retain_graph)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this intermediate result in `.grad` as well."""
+        if not self.requires_grad:
+            raise GradientError("retain_grad() of a tensor that does not require a gradient")
+        if self.node is not None:
+            self.node.retained = weakref.ref(self)
+            self._grad = None
+
+    def accumulate(self, dx) -> None:
+        """Add an array to the gradient."""
+        self._grad = dx.copy() if self._grad is None else self._grad + dx
+
+    # --- moving ---
+
+    def to(self, target) -> "Tensor":
+        """The tensor on another device ("cuda") or with another dtype ("float64").
+
+        Itself if there is nothing to do. Gradients flow back to where they came from.
+
+        >>> gpunn.Tensor([1, 2]).to("float64").dtype
+        dtype('float64')
+        """
+        name = str(target)
+        if isinstance(target, Device) or name.partition(":")[0] in ("cpu", "cuda", "gpu", "auto"):
+            device = Device.parse(target)
+            if device == self.device:
+                return self
+            source = backend_of(self.array)
+            array = get_backend(device).asarray(self.array)
+            return _derive(self, array, "to", lambda dy, needs: (source.asarray(dy),))
+        dtype = standardize(target)
+        if dtype == self.dtype:
+            return self
+        return _derive(self, self.array.astype(dtype), "cast", lambda dy, needs: (dy,))
+
+    def cpu(self) -> "Tensor":
+        """The tensor on the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, index: int = 0) -> "Tensor":
+        """The tensor on a CUDA device."""
+        return self.to(f"cuda:{index}")
+
+
+_new = object.__new__
+
+
+def wrap(array) -> Tensor:
+    """A tensor of a raw array, with no history."""
+    t = _new(Tensor)
+    t.array = array
+    t.node = None
+    t.requires_grad = False
+    t._grad = None
+    return t
+
+
+def _derive(x: Tensor, array, op: str, pull) -> Tensor:
+    """The result of a one-operand op that is not a primitive."""
+    y = wrap(array)
+    if x.requires_grad and grad_enabled.get() and is_float(array.dtype):
+        y.node = Node(tick(), op, pull, (x.node or x,), (True,), array.shape, array.dtype)
+        y.requires_grad = True
+    return y
+
+
+def convert(x, dtype=None, device=None) -> Tensor:
+    """A tensor of anything array-like; itself if it is one already (`convert_to_tensor`).
+
+    >>> gpunn.autograd.convert([1, 2]).dtype
+    dtype('int32')
+    """
+    if not isinstance(x, Tensor):
+        return wrap(to_array(x, dtype, device))
+    if device is not None:
+        x = x.to(Device.parse(device))
+    return x if dtype is None else x.to(standardize(dtype))
+
+
+def cast(x, dtype) -> Tensor:
+    """The tensor with another dtype; its gradient is cast back (`keras.ops.cast`).
+
+    >>> gpunn.autograd.cast([1.5], "int32").numpy()
+    array([1], dtype=int32)
+    """
+    return convert(x).to(standardize(dtype))

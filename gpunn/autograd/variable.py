@@ -1,0 +1,129 @@
+"""Variable: a leaf tensor with a name that layers own and optimizers change (Keras: `Variable`)."""
+
+from gpunn.autograd.clock import mutated
+from gpunn.autograd.tensor import Tensor
+from gpunn.backend import backend_of, get_backend, to_array
+from gpunn.backend.dtypes import is_float, standardize
+from gpunn.errors import ArgumentError, ShapeError
+
+
+class Variable(Tensor):
+    """A tensor that can be trained and assigned to.
+
+    Args:
+        initializer: values, or a function `(shape, dtype) -> values`.
+        shape: needed with a function.
+        dtype: default: the values' (`floatx` with a function).
+        trainable: whether optimizers change it; integers never are trainable.
+        name: its own name; `path` is set by the layer that owns it.
+        device: default: the current one.
+
+    Raises:
+        ArgumentError: if a function comes without a shape.
+        ShapeError: if the values do not have the given shape.
+
+    >>> v = gpunn.Variable([1.0, 2.0], name="v")
+    >>> v.assign_add([1.0, 1.0]).numpy()
+    array([2., 3.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        name="variable",
+        device=None,
+        regularizer=None,
+        constraint=None,
+    ):
+        be = get_backend(device)
+        if callable(initializer) and not isinstance(initializer, Tensor):
+            if shape is None:
+                raise ArgumentError(f"variable {name!r}: an initializer function needs a shape")
+            initializer = initializer(tuple(shape), dtype=standardize(dtype).name)
+        values = initializer.array if isinstance(initializer, Tensor) else initializer
+        array = to_array(values, dtype, be.device)
+        if shape is not None and array.shape != tuple(shape):
+            raise ShapeError(
+                f"variable {name!r}: expected values of shape {tuple(shape)}, got {array.shape}"
+            )
+        if array is values or getattr(array, "base", None) is not None:
+            array = array.copy()  # never the memory of somebody else's array
+        self.array = array
+        self.node = None
+        self._grad = None
+        self._grad_slot = None  # the view of the flat gradient vector, once an optimizer has one
+        self.name = name
+        self.path = name
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.trainable = trainable
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change it."""
+        return self.requires_grad
+
+    @trainable.setter
+    def trainable(self, wanted: bool) -> None:
+        self.requires_grad = bool(wanted) and is_float(self.array.dtype)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype.name}>"
+
+    @property
+    def value(self) -> "Variable":
+        """Itself (Keras: the backend's tensor)."""
+        return self
+
+    def accumulate(self, dx) -> None:
+        """Add an array to the gradient; the first goes into the flat gradient vector."""
+        grad = self._grad
+        if grad is not None:
+            grad += dx
+        elif (slot := self._grad_slot) is not None:
+            backend_of(slot).copyto(slot, dx)
+            self._grad = slot
+        else:
+            self._grad = dx.copy()
+
+    def assign(self, value) -> "Variable":
+        """Replace the values in place; the shape stays.
+
+        Raises:
+            ShapeError: if the values have another shape; nothing is changed.
+        """
+        be = backend_of(self.array)
+        new = to_array(value.array if isinstance(value, Tensor) else value, self.dtype, be.device)
+        if new.shape != self.array.shape:
+            raise ShapeError(
+                f"variable {self.path!r} has shape {self.shape}, cannot assign shape {new.shape}"
+            )
+        mutated(self.array)
+        be.copyto(self.array, new)
+        return self
+
+    def assign_add(self, value) -> "Variable":
+        """Add to the values in place."""
+        return self.assign(self.detach() + value)
+
+    def assign_sub(self, value) -> "Variable":
+        """Subtract from the values in place."""
+        return self.assign(self.detach() - value)
+
+    def numpy(self):
+        """The values as a NumPy array of their own: training does not change it later."""
+        return backend_of(self.array).to_numpy(self.array).copy()
+
+    def move(self, device) -> None:
+        """Move the values, and the gradient if there is one, to another device."""
+        be = get_backend(device)
+        self.array = be.asarray(self.array)
+        self._grad_slot = None
+        if self._grad is not None:
+            self._grad = be.asarray(self._grad)
+
+
+Parameter = Variable

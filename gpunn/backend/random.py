@@ -1,0 +1,150 @@
+"""Random streams: Philox4x64-10, with the same bits from NumPy and from a CUDA kernel.
+
+A stream is (seed, name, position). Each draw uses its own counter, so a stream's state is one
+integer, and two streams of one seed never meet. Uniforms take bits of the counter's output in
+order; normals (used for initialisation) are drawn on the host.
+"""
+
+import hashlib
+import secrets
+import threading
+from contextvars import ContextVar
+
+import numpy as np
+
+from gpunn.errors import ArgumentError, SerializationError
+
+MASK = (1 << 64) - 1
+
+
+class Stream:
+    """A named stream of random numbers; each draw moves `position` on by one.
+
+    Args:
+        seed: any integer; its low 64 bits are used.
+        name: streams of different names are independent.
+        position: how many draws have been made.
+
+    >>> a, b = gpunn.backend.Stream(7, "dropout"), gpunn.backend.Stream(7, "dropout")
+    >>> bool((a.words(4) == b.words(4)).all())
+    True
+    """
+
+    __slots__ = ("seed", "name", "position", "key")
+
+    def __init__(self, seed: int, name: str = "", position: int = 0):
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+            raise ArgumentError(f"a seed must be an integer, not {seed!r}")
+        self.seed = int(seed)
+        self.name = name
+        self.position = position
+        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        self.key = (self.seed & MASK, int.from_bytes(digest, "little"))
+
+    def __repr__(self) -> str:
+        return f"Stream(seed={self.seed}, name={self.name!r}, position={self.position})"
+
+    def next_position(self) -> int:
+        """The position of the draw about to be made; the stream moves on."""
+        position = self.position
+        self.position = position + 1
+        return position
+
+    def words(self, n: int) -> np.ndarray:
+        """The next draw as n uint64 words, on the host.
+
+        Block b of the draw at position p is Philox4x64-10 of counter (b + 1, 0, p, 0).
+        """
+        position = self.next_position()
+        bits = np.random.Philox(counter=np.array([0, 0, position, 0], np.uint64), key=self.key)
+        return bits.random_raw(n)
+
+    def uniform(self, shape) -> np.ndarray:
+        """The next draw as float64 in [0, 1), 53 bits each, on the host."""
+        n = int(np.prod(shape, dtype=np.int64))
+        return ((self.words(n) >> np.uint64(11)) * 2.0**-53).reshape(shape)
+
+    def normal(self, shape) -> np.ndarray:
+        """The next draw as float64 standard normals (Box-Muller), on the host."""
+        n = int(np.prod(shape, dtype=np.int64))
+        half = (n + 1) // 2
+        u = ((self.words(2 * half) >> np.uint64(11)) + 0.5) * 2.0**-53
+        radius, angle = np.sqrt(-2.0 * np.log(u[:half])), (2.0 * np.pi) * u[half:]
+        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:n].reshape(shape)
+
+    def permutation(self, n: int) -> np.ndarray:
+        """The next draw as a permutation of range(n), on the host."""
+        return np.argsort(self.words(n), kind="stable")
+
+    def state(self) -> dict:
+        """What `Stream.restore` needs to go on from here."""
+        return {"seed": self.seed, "name": self.name, "position": self.position}
+
+    @classmethod
+    def restore(cls, state: dict) -> "Stream":
+        """The stream that `state` was taken of."""
+        try:
+            return cls(state["seed"], state["name"], state["position"])
+        except (KeyError, TypeError) as e:
+            raise SerializationError(
+                f"a stream's state has the keys seed, name and position, not {state!r}"
+            ) from e
+
+
+class Seed:
+    """A seed and the count of unnamed streams drawn from it."""
+
+    def __init__(self, value: int):
+        self.value = int(value)
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def stream(self, name: str | None = None) -> Stream:
+        """A stream of this seed; without a name, the next of a numbered series."""
+        if name is None:
+            with self._lock:
+                name = f"stream_{self._count}"
+                self._count += 1
+        return Stream(self.value, name)
+
+
+_scoped: ContextVar[Seed | None] = ContextVar("gpunn_seed", default=None)
+_global = Seed(secrets.randbits(63))
+
+
+def set_seed(seed: int) -> None:
+    """Seed everything gpunn draws: weights, shuffles, dropout (Keras: `set_random_seed`).
+
+    >>> gpunn.set_seed(42)
+    """
+    global _global
+    Stream(seed)  # refuses what is not an integer
+    _global = Seed(seed)
+
+
+def current_seed() -> Seed:
+    """The seed in force: of the `with gpunn.seed(...)` context, else the process'."""
+    return _scoped.get() or _global
+
+
+class seed:
+    """Seed everything drawn inside a `with` block, for this thread or task only.
+
+    >>> with gpunn.seed(1):
+    ...     a = gpunn.random.uniform((2,)).numpy()
+    >>> with gpunn.seed(1):
+    ...     b = gpunn.random.uniform((2,)).numpy()
+    >>> bool((a == b).all())
+    True
+    """
+
+    def __init__(self, value: int):
+        Stream(value)
+        self.value = value
+        self._tokens = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_scoped.set(Seed(self.value)))
+
+    def __exit__(self, *exc) -> None:
+        _scoped.reset(self._tokens.pop())

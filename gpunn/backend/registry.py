@@ -1,0 +1,98 @@
+"""From arrays and device names to the backend that serves them, and foreign data to arrays."""
+
+import numpy as np
+
+from gpunn.backend.base import Backend
+from gpunn.backend.device import Device, current_device
+from gpunn.backend.dtypes import standardize
+from gpunn.backend.numpy_ import CPU_BACKEND, from_object
+from gpunn.errors import DeviceError, DTypeError
+
+# Backends by the type of their arrays, for those where the type alone decides.
+BY_TYPE: dict[type, Backend] = {np.ndarray: CPU_BACKEND}
+_cuda: dict[int, Backend] = {}
+
+
+def get_backend(device=None) -> Backend:
+    """The backend of a device (default: the current one).
+
+    Raises:
+        DeviceError: if it cannot be used, with what is missing and how to install it.
+    """
+    device = current_device() if device is None else Device.parse(device)
+    if device.kind == "cpu":
+        return CPU_BACKEND
+    be = _cuda.get(device.index)
+    if be is None:
+        from gpunn.backend.probe import require_cuda
+
+        require_cuda(device.index)
+        from gpunn.backend.cupy_ import CupyBackend
+
+        be = _cuda[device.index] = CupyBackend(device)
+    return be
+
+
+def backend_of(array) -> Backend:
+    """The backend of a raw array."""
+    be = BY_TYPE.get(type(array))
+    if be is not None:
+        return be
+    if isinstance(array, np.ndarray):
+        return CPU_BACKEND
+    device = getattr(array, "device", None)
+    if device is not None and type(array).__module__.startswith("cupy"):
+        be = get_backend(Device("cuda", device.id))
+        be.activate()
+        return be
+    raise DTypeError(f"expected an array, got {type(array).__name__}")
+
+
+def is_array(x) -> bool:
+    """Whether x is a raw array of one of our devices."""
+    return isinstance(x, np.ndarray) or type(x).__module__ == "cupy" and hasattr(x, "get")
+
+
+def to_array(data, dtype=None, device=None):
+    """A raw array of anything array-like.
+
+    Arrays of a GPU stay where they lie, host data goes to the current device, both without a copy
+    where none is needed; `device` overrules. Takes NumPy and CuPy arrays, DLPack and
+    `__cuda_array_interface__` objects, pandas objects, lists and scalars.
+    """
+    array = _native(data)
+    if device is None:
+        be = backend_of(array)
+        if be is CPU_BACKEND:
+            be = get_backend()
+    else:
+        be = get_backend(device)
+    return be.asarray(array, None if dtype is None else standardize(dtype))
+
+
+def host_array(data) -> np.ndarray:
+    """A NumPy array of anything array-like; device arrays are copied to the host."""
+    array = _native(data)
+    return array if isinstance(array, np.ndarray) else backend_of(array).to_numpy(array)
+
+
+def _native(data):
+    """The NumPy or CuPy array of any array-like, in the memory it lies in where that can be."""
+    if is_array(data):
+        return data
+    if hasattr(data, "__cuda_array_interface__"):
+        return get_backend("cuda").xp.asarray(data)
+    if hasattr(data, "__dlpack_device__") and not isinstance(data, np.generic):
+        kind = int(data.__dlpack_device__()[0])
+        if kind in (2, 3, 13):  # CUDA, CUDA pinned and CUDA managed memory
+            return get_backend("cuda").xp.from_dlpack(data)
+        if kind != 1:
+            raise DeviceError(
+                f"a {type(data).__name__} lies on a device of DLPack kind {kind}: "
+                "expected host or CUDA memory"
+            )
+        try:
+            return np.from_dlpack(data)
+        except (BufferError, RuntimeError, TypeError, ValueError):
+            pass  # read-only or of a dtype DLPack lacks: __array__ copies
+    return from_object(data)

@@ -1,0 +1,75 @@
+"""Every exception gpunn raises: each is a `GpunnError` and the builtin a caller would catch."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class GpunnError(Exception):
+    """Base class of every error that gpunn raises on purpose."""
+
+
+class DeviceError(GpunnError, RuntimeError):
+    """A device cannot be used, or the operands of an op lie on different devices."""
+
+
+class ShapeError(GpunnError, ValueError):
+    """A shape does not fit."""
+
+
+class DTypeError(GpunnError, TypeError):
+    """A dtype does not fit."""
+
+
+class ArgumentError(GpunnError, ValueError):
+    """An argument has a value that is not allowed."""
+
+
+class ArgumentTypeError(GpunnError, TypeError):
+    """An argument has a type that is not allowed."""
+
+
+class GradientError(GpunnError, RuntimeError):
+    """A gradient was asked for that does not exist, or exists no more."""
+
+
+class AnomalyError(GpunnError, FloatingPointError):
+    """The first NaN or Inf of a computation, with the op and the layer that made it."""
+
+
+class NotBuiltError(GpunnError, RuntimeError):
+    """A layer, model or optimizer was used before its weights exist."""
+
+
+class KernelError(GpunnError, RuntimeError):
+    """A device kernel does not compile or cannot be launched."""
+
+
+class DataError(GpunnError, ValueError):
+    """Data given for training or prediction cannot be used."""
+
+
+class MissingFileError(GpunnError, FileNotFoundError):
+    """A file is not where it was looked for; the message says where to put it."""
+
+
+class SerializationError(GpunnError, ValueError):
+    """A file or configuration cannot be read or written."""
+
+
+class MissingDependencyError(GpunnError, ImportError):
+    """An optional package is needed; the message names the extra that installs it."""
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> ArgumentError:
+    """The error for a string that names nothing, with the nearest names that do.
+
+    >>> str(unknown("loss", "mean_squard", ["mean_squared_error", "hinge"]))
+    "unknown loss 'mean_squard'; did you mean 'mean_squared_error'? known: hinge, mean_squared_error"
+    """
+    names = sorted(set(known))
+    close = difflib.get_close_matches(
+        str(name).lower(), [n.lower() for n in names], n=3, cutoff=0.5
+    )
+    near = [n for c in close for n in names if n.lower() == c]
+    hint = f"; did you mean {' or '.join(repr(n) for n in dict.fromkeys(near))}?" if near else ";"
+    return ArgumentError(f"unknown {kind} {name!r}{hint} known: {', '.join(names)}")
