@@ -1,0 +1,89 @@
+"""Dense: the fully connected layer."""
+
+from gpunn import activations, constraints, initializers, ops, regularizers
+from gpunn.errors import ArgumentError, ShapeError
+from gpunn.layers.input_spec import InputSpec
+from gpunn.layers.layer import Layer
+
+
+class Dense(Layer):
+    """y = activation(x kernel + bias), over the last axis.
+
+    Args:
+        units: size of the output's last axis.
+        activation: name or function; None: linear.
+        use_bias: whether there is a bias.
+        kernel_initializer, bias_initializer: default: "glorot_uniform", "zeros".
+        kernel_regularizer, bias_regularizer, activity_regularizer: terms added to the loss.
+        kernel_constraint, bias_constraint: projections applied after each step.
+
+    Shapes: (batch, ..., n) -> (batch, ..., units). Weights: kernel (n, units), bias (units,).
+
+    Source: keras.layers.Dense.
+
+    >>> gpunn.layers.Dense(2, kernel_initializer="ones")([[1.0, 2.0, 3.0]]).numpy()
+    array([[6., 6.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
+            raise ArgumentError(f"units must be a positive integer, got {units!r}")
+        self.units = units
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.bias = None
+        self._activate = None if activation in (None, "linear") else self.activation
+
+    def build(self, input_shape) -> None:
+        """Make kernel and bias."""
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise ShapeError(
+                f"layer {self.name!r} expects inputs of shape (batch, ..., n) with known n, "
+                f"got {tuple(input_shape)}"
+            )
+        n = input_shape[-1]
+        self.kernel = self.add_weight(
+            (n, self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name="kernel",
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: n})
+
+    def call(self, inputs):
+        """Compute the outputs."""
+        y = ops.linear(inputs, self.kernel, self.bias)
+        return y if self._activate is None else self._activate(y)
+
+    def compute_output_shape(self, input_shape):
+        """The input's shape with `units` last."""
+        return (*input_shape[:-1], self.units)

@@ -1,0 +1,26 @@
+"""Names that layers get by themselves: dense, dense_1, dense_2, ..."""
+
+import threading
+from collections import Counter
+
+_counts: Counter = Counter()
+_lock = threading.Lock()
+
+
+def auto_name(prefix: str) -> str:
+    """The next free name of a series: "dense", "dense_1", ..."""
+    with _lock:
+        n = _counts[prefix]
+        _counts[prefix] += 1
+    return prefix if n == 0 else f"{prefix}_{n}"
+
+
+def clear_session() -> None:
+    """Start the series of automatic names again (Keras: `utils.clear_session`).
+
+    >>> gpunn.clear_session()
+    >>> gpunn.layers.Dense(1).name
+    'dense'
+    """
+    with _lock:
+        _counts.clear()

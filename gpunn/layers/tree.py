@@ -1,0 +1,67 @@
+"""Walks: over nested inputs, and over the attributes of a layer."""
+
+from gpunn.autograd import Tensor
+
+
+def leaves(structure):
+    """The tensors of nested lists, tuples and dicts, in order."""
+    if isinstance(structure, dict):
+        for value in structure.values():
+            yield from leaves(value)
+    elif isinstance(structure, list | tuple):
+        for value in structure:
+            yield from leaves(value)
+    elif isinstance(structure, Tensor):
+        yield structure
+
+
+def map(function, structure, *others):
+    """The same nesting with `function` applied to each leaf.
+
+    A list that holds no tensor or array is data, and so a leaf.
+    """
+    if isinstance(structure, dict):
+        return {k: map(function, v, *(o[k] for o in others)) for k, v in structure.items()}
+    if isinstance(structure, list | tuple) and any(_holds_arrays(v) for v in structure):
+        return type(structure)(
+            [map(function, v, *(o[i] for o in others)) for i, v in enumerate(structure)]
+        )
+    return function(structure, *others)
+
+
+def _holds_arrays(x) -> bool:
+    return hasattr(x, "shape") or (
+        isinstance(x, list | tuple) and any(_holds_arrays(v) for v in x)
+    )
+
+
+def map_shapes(function, shapes):
+    """The same nesting with `function` applied to each shape, a tuple of ints and None."""
+    if isinstance(shapes, dict):
+        return {k: map_shapes(function, v) for k, v in shapes.items()}
+    if all(n is None or isinstance(n, int) for n in shapes):
+        return function(tuple(shapes))
+    return type(shapes)([map_shapes(function, s) for s in shapes])
+
+
+def find(owner, kind: type, opaque: type):
+    """The attributes of an object that are of a kind, or hold such in lists and dicts.
+
+    Yields (path, value) in order of assignment. Does not look into objects of type `opaque`.
+    """
+    for name, value in vars(owner).items():
+        if name not in ("_added_weights", "_arguments"):
+            yield from _find(name.lstrip("_"), value, kind, opaque)
+
+
+def _find(path, value, kind, opaque):
+    if isinstance(value, kind):
+        yield path, value
+    elif isinstance(value, opaque):
+        return
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _find(f"{path}.{key}", item, kind, opaque)
+    elif isinstance(value, list | tuple):
+        for i, item in enumerate(value):
+            yield from _find(f"{path}.{i}", item, kind, opaque)

@@ -1,0 +1,255 @@
+"""Objects by name: what `get`, `serialize` and `deserialize` of every kind of object share."""
+
+import inspect
+import re
+
+import numpy as np
+
+from gpunn.errors import ArgumentTypeError, SerializationError, unknown
+
+
+def snake_case(name: str) -> str:
+    """The snake_case form of a class name (Keras: `to_snake_case`).
+
+    >>> gpunn.serialization.snake_case("RandomNormal"), gpunn.serialization.snake_case("L1L2")
+    ('random_normal', 'l1_l2')
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+
+
+class Registry:
+    """The objects of one kind that have names, and the ways from a name or a config to an object.
+
+    A class is known by its own name, by its snake_case form and in lower case.
+
+    Args:
+        kind: what the objects are, for messages ("initializer").
+        base: the class that all of them derive from.
+        classes: the classes.
+        aliases: more names, a dict from name to class or function.
+        module: where the public finds them, for configs.
+    """
+
+    def __init__(self, kind: str, base: type, classes, aliases=None, module: str | None = None):
+        self.kind = kind
+        self.base = base
+        self.module = module or f"gpunn.{kind}s"
+        self.classes = tuple(classes)
+        self.names = {}
+        for cls in self.classes:
+            for name in (cls.__name__, snake_case(cls.__name__), cls.__name__.lower()):
+                self.names[name] = cls
+        self.names.update(aliases or {})
+        _registries[self.module] = self
+
+    def find(self, name: str):
+        """The class or function of a name.
+
+        Raises:
+            ArgumentError: for a name that nothing has, with the nearest that are known.
+        """
+        try:
+            return self.names[name]
+        except KeyError:
+            raise unknown(self.kind, name, self.names) from None
+
+    def get(self, identifier):
+        """The object that an identifier stands for.
+
+        Args:
+            identifier: an object of this kind or any function (returned as it is), a class, a name,
+                a config `{"class_name": ..., "config": {...}}`, or None.
+
+        Raises:
+            ArgumentError: for an unknown name.
+            ArgumentTypeError: for anything else.
+        """
+        if identifier is None:
+            return None
+        if isinstance(identifier, dict):
+            return self.deserialize(identifier)
+        found = self.find(identifier) if isinstance(identifier, str) else identifier
+        if inspect.isclass(found) and issubclass(found, self.base):
+            return found()
+        if isinstance(found, self.base) or callable(found) and not inspect.isclass(found):
+            return found
+        raise ArgumentTypeError(
+            f"expected a {self.kind}, its name, its config or None, got {identifier!r}"
+        )
+
+    def serialize(self, obj) -> dict | str | None:
+        """The config of an object, from which `deserialize` makes its like; a function's name."""
+        if obj is None:
+            return None
+        if inspect.isfunction(obj):
+            return obj.__name__
+        if not hasattr(obj, "get_config"):
+            raise SerializationError(
+                f"cannot serialize {obj!r}: it has no get_config() that gives its arguments"
+            )
+        return {
+            "module": self.module,
+            "class_name": type(obj).__name__,
+            "config": obj.get_config(),
+            "registered_name": None,
+        }
+
+    def deserialize(self, config, custom_objects: dict | None = None):
+        """The object of a config made by `serialize`.
+
+        Args:
+            config: `{"class_name": ..., "config": {...}}`, a name, or None.
+            custom_objects: classes and functions of yours by name; they win over gpunn's.
+
+        Raises:
+            SerializationError: if it is no such config.
+            ArgumentError: for an unknown class name.
+        """
+        if config is None:
+            return None
+        own = custom_objects or {}
+        if isinstance(config, str):
+            return own[config] if config in own else self.get(config)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise SerializationError(
+                f"expected a config {{'class_name': ..., 'config': {{...}}}} of a {self.kind}, "
+                f"got {config!r}"
+            )
+        name = config["class_name"]
+        cls = own[name] if name in own else self.find(name)
+        arguments = dict(config.get("config") or {})
+        return cls.from_config(arguments) if hasattr(cls, "from_config") else cls(**arguments)
+
+
+# --- values of any kind, and classes of the user's own ---
+
+_registries: dict[str, Registry] = {}
+_custom: dict[str, object] = {}
+
+
+def register_serializable(package: str = "Custom", name: str | None = None):
+    """Make a class or function of yours known, so that saved models that use it can be loaded.
+
+    Args:
+        package: a prefix of your own, against clashes.
+        name: default: the object's name.
+
+    Source: keras.saving.register_keras_serializable.
+
+    >>> @gpunn.register_serializable("doc")
+    ... def double(x):
+    ...     return x * 2
+    >>> gpunn.serialization.serialize_value(double)["registered_name"]
+    'doc>double'
+    """
+
+    def register(obj):
+        key = f"{package}>{name or obj.__name__}"
+        _custom[key] = obj
+        return obj
+
+    return register
+
+
+def registered_name(obj) -> str | None:
+    """The name that `register_serializable` gave an object, or None."""
+    return next((key for key, known in _custom.items() if known is obj), None)
+
+
+def custom_object(key: str):
+    """The object registered as "package>name" or, if that is unique, as "name"; else None."""
+    if key in _custom:
+        return _custom[key]
+    found = [obj for known, obj in _custom.items() if known.rpartition(">")[2] == key]
+    return found[0] if len(found) == 1 else None
+
+
+def serialize_value(value, where: str = "value"):
+    """A value as JSON: numbers, strings, lists, dicts, dtypes, and objects with a config.
+
+    Raises:
+        SerializationError: naming `where`, for what cannot be written.
+
+    >>> gpunn.serialization.serialize_value({"units": 3, "shape": (1, 2)})
+    {'units': 3, 'shape': [1, 2]}
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple | set):
+        return [serialize_value(v, where) for v in value]
+    if isinstance(value, dict):
+        return {str(k): serialize_value(v, f"{where}.{k}") for k, v in value.items()}
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) or hasattr(value, "numpy"):
+        array = np.asarray(value)
+        return {"class_name": "array", "config": {"value": array.tolist(), "dtype": str(array.dtype)}}
+    own = registered_name(value if inspect.isroutine(value) else type(value))
+    if inspect.isroutine(value):
+        if own:
+            return {"class_name": "function", "config": value.__name__, "registered_name": own}
+        if value.__module__.partition(".")[0] == "gpunn":
+            return value.__name__
+        raise SerializationError(
+            f"{where}: the function {value.__qualname__} cannot be saved; decorate it with "
+            "@gpunn.register_serializable('your_package')"
+        )
+    if not hasattr(value, "get_config"):
+        raise SerializationError(
+            f"{where}: a {type(value).__name__} cannot be saved; give it a get_config() method and "
+            "decorate its class with @gpunn.register_serializable('your_package')"
+        )
+    module = type(value).__module__
+    home = next((m for m in _registries if module.startswith(m)), module)
+    return {
+        "module": home,
+        "class_name": type(value).__name__,
+        "config": value.get_config(),
+        "registered_name": own,
+    }
+
+
+def deserialize_value(value, custom_objects: dict | None = None):
+    """The value that `serialize_value` wrote.
+
+    Args:
+        value: JSON.
+        custom_objects: classes and functions of yours by name; they win over gpunn's.
+
+    Raises:
+        SerializationError: if a class is not known; the message says how to make it known.
+
+    >>> gpunn.serialization.deserialize_value([1, {"a": None}])
+    [1, {'a': None}]
+    """
+    if isinstance(value, list):
+        return [deserialize_value(v, custom_objects) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if not ("class_name" in value and "config" in value):
+        return {k: deserialize_value(v, custom_objects) for k, v in value.items()}
+    name, config = value["class_name"], value["config"]
+    if name == "array":
+        return np.array(config["value"], config["dtype"])
+    own = (custom_objects or {}).get(config if name == "function" else name)
+    own = own or custom_object(value.get("registered_name") or name)
+    if name == "function":
+        if own is None:
+            raise _unknown_object(value.get("registered_name") or config)
+        return own
+    registry = _registries.get(value.get("module") or "")
+    cls = own or (registry.names.get(name) if registry else None)
+    if cls is None:
+        raise _unknown_object(value.get("registered_name") or name)
+    return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
+
+
+def _unknown_object(name: str) -> SerializationError:
+    return SerializationError(
+        f"{name!r} is not known: import the module that defines it, decorate it with "
+        "@gpunn.register_serializable, or pass custom_objects={'name': the_class}"
+    )
