@@ -1,0 +1,466 @@
+"""Reading by position: `x[key]`, take, take_along_axis, slice, where, select, nonzero.
+
+Out of range: an index in a list or NumPy array, and any index on the CPU, raises an IndexError.
+An index that lies on a GPU cannot be looked at without waiting for the GPU: what it reads there
+is NaN (integers: the smallest value), and its gradient is dropped, as in JAX.
+"""
+
+import math
+import operator
+
+import numpy as np
+
+from gpunn.autograd import Tensor, convert, primitive
+from gpunn.backend.dtypes import result_type
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from gpunn.ops.shape import _dims, normalize_axis, reshape, transpose
+
+__all__ = [
+    "argwhere",
+    "get_item",
+    "nonzero",
+    "select",
+    "slice",
+    "take",
+    "take_along_axis",
+    "where",
+]
+
+_slice = slice  # the builtin; this module's `slice` is Keras'
+NOWHERE = 1 << 48  # the row number of an index on a GPU that is out of range
+
+
+# --- x[key] ---
+
+
+def get_item(x, key):
+    """x[key]: NumPy's indexing, with gradients.
+
+    Ints, slices, None and Ellipsis give views. Integer arrays gather (an element read twice gets
+    both gradients, summed in a fixed order); boolean masks select, which reads the mask on the
+    host, since the shape of the result depends on it.
+
+    Args:
+        x: tensor.
+        key: an int, slice, None, Ellipsis, integer or boolean array or tensor, or a tuple of them.
+
+    Returns:
+        The selected values.
+
+    Raises:
+        IndexError: if the key has too many indices or one is out of range.
+        TypeError: if something else is used as an index.
+
+    Source: `keras.ops.get_item`.
+
+    >>> gpunn.ops.get_item(np.array([1, 2, 3]), slice(None, None, -1)).numpy().tolist()
+    [3, 2, 1]
+    """
+    if not isinstance(x, Tensor):
+        x = convert(x)
+    if type(key) is not tuple:
+        key = (key,)
+    ellipsis = False
+    for k in key:
+        if k is ...:
+            ellipsis = True
+        elif not (k is None or type(k) is int or type(k) is _slice):
+            return _any_item(x, key)
+    return _basic_item(x, key=key if ellipsis else (*key, ...))
+
+
+@primitive
+def _basic_item(be, x, /, key):
+    y, shape = x[key], x.shape
+
+    def pullback(dy, needs):
+        dx = be.zeros(shape, dy.dtype)
+        be.copyto(dx[key], dy)
+        return (dx,)
+
+    return y, pullback
+
+
+def _any_item(x, key):
+    """x[key] where the key may hold arrays: views of the rest, then one gather of rows.
+
+    An int beside an array counts as an array, as in NumPy; the axes of the arrays' common shape
+    stand where the arrays stood if those were neighbours, else first.
+    """
+    parts = _expand(x.shape, [_part(k) for k in key])
+    if not any(isinstance(p, (np.ndarray, Tensor)) for p in parts):
+        return get_item(x, tuple(parts))
+    places = [i for i, p in enumerate(parts) if isinstance(p, (int, np.ndarray, Tensor))]
+    # every part stands for one axis now, so part i is axis i of this view
+    view = get_item(x, tuple(_slice(None) if i in places else p for i, p in enumerate(parts)))
+    sizes = [view.shape[i] for i in places]
+    rows = 0
+    for i, n in zip(places, sizes, strict=True):
+        rows = join_index(rows, on_device(parts[i], n, x.device), n=n)
+    if places != list(range(len(places))):
+        rest = [i for i in range(view.ndim) if i not in places]
+        view = transpose(view, axes=places + rest)
+    view = reshape(view, newshape=(math.prod(sizes), *view.shape[len(places) :]))
+    y = _take(view, rows, axis=0)
+    first, many = places[0], rows.ndim
+    if first and places[-1] - first < len(places):  # neighbours, but not the first axes
+        before = range(many, many + first)
+        y = transpose(y, axes=[*before, *range(many), *range(many + first, y.ndim)])
+    return y
+
+
+def _part(k):
+    """One part of a key as an int, a slice, None, Ellipsis, or an array."""
+    if k is None or k is ...:
+        return k
+    if isinstance(k, _slice):
+        return _slice(*(n if n is None else operator.index(n) for n in (k.start, k.stop, k.step)))
+    if isinstance(k, (bool, np.bool_)):
+        raise ArgumentTypeError("a lone bool is no index: use None, or an array of booleans")
+    if isinstance(k, (int, np.integer)):
+        return int(k)
+    if isinstance(k, (list, tuple)):
+        k = np.asarray(k, None if k else np.int32)
+    elif not isinstance(k, (np.ndarray, Tensor)):
+        k = convert(k)
+    if k.dtype.kind not in "iub":
+        raise DTypeError(f"an index must be of integers or booleans, not {k.dtype.name}")
+    return k
+
+
+def _expand(shape, key) -> list:
+    """The key with Ellipsis and masks spelled out: each part but None stands for one axis."""
+    masks = [isinstance(p, (np.ndarray, Tensor)) and p.dtype == bool for p in key]
+    widths = [
+        p.ndim if mask else int(p is not None and p is not ...)
+        for p, mask in zip(key, masks, strict=True)
+    ]
+    dots = [i for i, p in enumerate(key) if p is ...]
+    missing = len(shape) - sum(widths)
+    if missing < 0 or len(dots) > 1:
+        raise IndexError(f"too many indices for shape {shape}: {sum(widths)}, {len(dots)} '...'")
+    at = dots[0] if dots else len(key)
+    parts, axis = [], 0
+    for i, p in enumerate([*key, None]):
+        if i == at:
+            parts += [_slice(None)] * missing
+            axis += missing
+        if i == len(key) or p is ...:
+            continue
+        if masks[i]:
+            if p.ndim == 0 or p.shape != shape[axis : axis + p.ndim]:
+                raise IndexError(
+                    f"a mask of shape {p.shape} does not fit axis {axis} on of shape {shape}"
+                )
+            parts += nonzero(p) if isinstance(p, Tensor) else np.nonzero(p)
+        else:
+            parts.append(p)
+        axis += widths[i]
+    return parts
+
+
+def on_device(index, n: int, device):
+    """A host index, checked against an axis of n values, as a tensor there; a tensor as it is."""
+    if isinstance(index, Tensor):
+        return index
+    index = np.asarray(index)
+    if index.size and not (-n <= index.min() and index.max() < n):
+        raise _out_of_range(index, n)
+    return convert(index, device=device)
+
+
+@primitive
+def join_index(be, rows, index, /, n):
+    """rows * n + index: one row number of several axes' indices, negative ones from the end.
+
+    An index out of range raises on the CPU, and gives a row number out of any range elsewhere.
+    """
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"an index must be of integers, not {index.dtype.name}")
+    wide, bad = _in_range(be, index, n)
+    joined = rows * n + wide
+    if bad is None:
+        return joined, None
+    if not isinstance(rows, int):
+        bad = bad | (rows >= NOWHERE)
+    return be.xp.where(bad, NOWHERE, joined), None
+
+
+@primitive
+def flat_index(be, indices, /, shape, axis):
+    """Where in a flat array of `shape` the elements lie that `indices` along an axis name."""
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices must be integers, not {indices.dtype.name}")
+    wide, bad = _in_range(be, indices, shape[axis])
+    flat = wide * math.prod(shape[axis + 1 :])
+    for a, n in enumerate(shape):
+        if a != axis and n > 1:
+            line = be.const(("arange", n), lambda be, n=n: be.xp.arange(n))
+            line = line * math.prod(shape[a + 1 :])
+            flat = flat + line.reshape((n,) + (1,) * (len(shape) - 1 - a))
+    return flat if bad is None else be.xp.where(bad, NOWHERE, flat), None
+
+
+def _in_range(be, index, n: int):
+    """Indices as int64 counted from 0, and a mask of those out of range (None: there are none)."""
+    wide = index.astype(np.int64)
+    if be.kind == "cpu":
+        if wide.size and not (-n <= wide.min() and wide.max() < n):
+            raise _out_of_range(wide, n)
+        return np.where(wide < 0, wide + n, wide), None
+    wide = be.xp.where(wide < 0, wide + n, wide)
+    return wide, (wide < 0) | (wide >= n)
+
+
+def _out_of_range(index, n: int) -> IndexError:
+    bad = index[(index < -n) | (index >= n)].flat[0]
+    return IndexError(f"index {bad} is out of range for an axis of size {n}")
+
+
+# --- gathering ---
+
+
+def take(x, indices, axis=None):
+    """The slices of x at integer positions along an axis.
+
+    Args:
+        x: tensor of any shape and dtype.
+        indices: integers of any shape; negative ones count from the end.
+        axis: the axis they are positions of. Default: None, x is made flat.
+
+    Returns:
+        A tensor of the shape of x with `axis` replaced by the shape of `indices`.
+
+    Raises:
+        IndexError: if an index on the host is out of range (one on a GPU reads NaN).
+        DTypeError: if the indices are not integers.
+
+    Source: `keras.ops.take`.
+
+    >>> gpunn.ops.take([[1, 2], [3, 4]], [1, 0, 1], axis=0).numpy().tolist()
+    [[3, 4], [1, 2], [3, 4]]
+    """
+    if not isinstance(x, Tensor):
+        x = convert(x)
+    if axis is None:
+        x, axis = reshape(x, newshape=-1), 0
+    elif axis != 0 or not x.ndim:
+        axis = normalize_axis("take", axis, x.ndim)
+    if not isinstance(indices, Tensor):
+        indices = convert(indices, device="cpu") if isinstance(indices, (list, tuple)) else indices
+        indices = on_device(_part(indices), x.shape[axis], x.device)
+    return _take(x, indices, axis=axis)
+
+
+@primitive
+def _take(be, x, indices, /, axis):
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices must be integers, not {indices.dtype.name}")
+    shape = x.shape
+
+    def pullback(dy, needs):
+        if axis == 0:
+            dx = be.zeros(shape, dy.dtype)
+            be.scatter_add(dx, indices, dy)
+            return dx, None
+        many = indices.ndim
+        order = [*range(axis, axis + many), *range(axis), *range(axis + many, dy.ndim)]
+        dx = be.zeros((shape[axis], *shape[:axis], *shape[axis + 1 :]), dy.dtype)
+        be.scatter_add(dx, indices, dy.transpose(order))
+        back = [*range(1, axis + 1), 0, *range(axis + 1, len(shape))]
+        return dx.transpose(back), None
+
+    return be.take(x, indices, axis), pullback
+
+
+def take_along_axis(x, indices, axis=None):
+    """x[..., indices[..., j, ...], ...]: positions along an axis, their own for every slice.
+
+    Args:
+        x: tensor of any shape and dtype.
+        indices: integers with as many dimensions as x, that broadcast with it but for `axis`.
+        axis: the axis they are positions of. Default: None, both are made flat.
+
+    Returns:
+        A tensor of the broadcast shape, with the size of `indices` along `axis`.
+
+    Raises:
+        IndexError: if an index on the host is out of range (one on a GPU reads NaN).
+        ShapeError: if the shapes do not fit.
+        DTypeError: if the indices are not integers.
+
+    Source: `keras.ops.take_along_axis`.
+
+    >>> gpunn.ops.take_along_axis([[1, 2], [3, 4]], [[1], [0]], axis=1).numpy().tolist()
+    [[2], [3]]
+    """
+    x = convert(x)
+    if axis is None:
+        return take(reshape(x, newshape=-1), reshape(indices, newshape=-1), 0)
+    axis = normalize_axis("take_along_axis", axis, x.ndim)
+    n = x.shape[axis]
+    if not isinstance(indices, Tensor):
+        indices = on_device(_part(indices), n, x.device)
+    if indices.ndim != x.ndim:
+        raise ShapeError(
+            f"take_along_axis: indices of shape {indices.shape} for x of shape {x.shape}: "
+            "expected as many dimensions"
+        )
+    return _take(reshape(x, newshape=-1), flat_index(indices, shape=x.shape, axis=axis), axis=0)
+
+
+def slice(inputs, start_indices, shape):
+    """A block of a tensor.
+
+    Args:
+        inputs: tensor.
+        start_indices: where the block starts, one integer for each axis (a tensor is read on the
+            host).
+        shape: the block's size along each axis; -1 is all that is left.
+
+    Returns:
+        A view of that shape.
+
+    Raises:
+        ShapeError: if the block does not lie within the tensor.
+
+    Source: `keras.ops.slice`.
+
+    >>> gpunn.ops.slice(np.arange(9).reshape(3, 3), [1, 1], [2, -1]).numpy().tolist()
+    [[4, 5], [7, 8]]
+    """
+    inputs = convert(inputs)
+    return get_item(inputs, block("slice", inputs.shape, start_indices, shape))
+
+
+def block(op, whole, start, sizes) -> tuple:
+    """The slices of a block that starts at `start`, or a ShapeError if it does not fit."""
+    start = _dims(start.tolist() if isinstance(start, (Tensor, np.ndarray)) else start)
+    sizes = _dims(sizes)
+    if not len(start) == len(sizes) == len(whole):
+        raise ShapeError(
+            f"{op}: expected one start and one size for each axis of shape {whole}, "
+            f"got starts {start} and sizes {sizes}"
+        )
+    ends = [n if s == -1 else a + s for a, s, n in zip(start, sizes, whole, strict=True)]
+    if not all(0 <= a <= b <= n for a, b, n in zip(start, ends, whole, strict=True)):
+        raise ShapeError(f"{op}: a block of shape {sizes} at {start} does not lie within {whole}")
+    return tuple(_slice(a, b) for a, b in zip(start, ends, strict=True))
+
+
+# --- choosing ---
+
+
+def where(condition, x1=None, x2=None):
+    """x1 where the condition holds, else x2.
+
+    Args:
+        condition: tensor; what is not zero holds.
+        x1: tensor or scalar, broadcast with the others.
+        x2: tensor or scalar. Without x1 and x2 the result is `nonzero(condition)`.
+
+    Returns:
+        A tensor of the broadcast shape and the common dtype of x1 and x2.
+
+    Raises:
+        ArgumentError: if only one of x1 and x2 is given.
+        ShapeError: if the shapes cannot be broadcast.
+
+    Source: `keras.ops.where`.
+
+    >>> gpunn.ops.where([True, False], [1, 2], 0.5).numpy()
+    array([1. , 0.5], dtype=float32)
+    """
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ArgumentError("where: give both x1 and x2, or neither")
+    return _where(condition, x1, x2)
+
+
+@primitive
+def _where(be, condition, x1, x2, /):
+    condition = be.asarray(condition)
+    if not (hasattr(x1, "dtype") and hasattr(x2, "dtype") and x1.dtype == x2.dtype):
+        common = result_type(*(getattr(x, "dtype", type(x)) for x in (x1, x2)))
+        x1, x2 = (
+            x.astype(common, copy=False) if hasattr(x, "dtype") else be.full((), x, common)
+            for x in (x1, x2)
+        )
+
+    def pullback(dy, needs):
+        return (
+            None,
+            be.xp.where(condition, dy, 0) if needs[1] else None,
+            be.xp.where(condition, 0, dy) if needs[2] else None,
+        )
+
+    return be.xp.where(condition, x1, x2), pullback
+
+
+def select(condlist, choicelist, default=0):
+    """For each element, the choice whose condition holds first.
+
+    Args:
+        condlist: boolean tensors.
+        choicelist: as many tensors or scalars.
+        default: where no condition holds. Default: 0.
+
+    Returns:
+        A tensor of the broadcast shape and the common dtype of the choices and the default.
+
+    Raises:
+        ArgumentError: if there are not as many conditions as choices, or none.
+
+    Source: `keras.ops.select`.
+
+    >>> x = np.arange(6)
+    >>> gpunn.ops.select([x < 3, x > 3], [x, x**2], 42).numpy().tolist()
+    [0, 1, 2, 42, 16, 25]
+    """
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ArgumentError(
+            f"select: expected as many conditions as choices, got {len(condlist)} and "
+            f"{len(choicelist)}"
+        )
+    y = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        y = where(condition, choice, y)
+    return y
+
+
+@primitive
+def nonzero(be, x, /):
+    """The positions of the values that are not zero, read on the host.
+
+    Args:
+        x: tensor.
+
+    Returns:
+        A tuple of int32 vectors, one for each axis.
+
+    Source: `keras.ops.nonzero`.
+
+    >>> [i.numpy().tolist() for i in gpunn.ops.nonzero([[0, 1], [2, 0]])]
+    [[0, 1], [1, 0]]
+    """
+    found = be.xp.nonzero(x.reshape(x.shape or 1))
+    return tuple(i.astype(np.int32) for i in found), None
+
+
+@primitive
+def argwhere(be, x, /):
+    """The positions of the values that are not zero, one in each row; read on the host.
+
+    Args:
+        x: tensor of n dimensions.
+
+    Returns:
+        An int32 tensor of shape (count, n).
+
+    Source: `numpy.argwhere`.
+
+    >>> gpunn.ops.argwhere([[0, 1], [2, 0]]).numpy().tolist()
+    [[0, 1], [1, 0]]
+    """
+    return be.xp.stack(be.xp.nonzero(x), axis=-1).astype(np.int32), None
