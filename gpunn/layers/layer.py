@@ -295,20 +295,27 @@ class Layer:
 
     # --- calling ---
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args, training=None, **kwargs):
         if self.built and not kwargs and len(args) == 1 and not observers:
             x = args[0]
             if isinstance(x, Tensor) and x.array.dtype == self._compute_dtype:
-                if self.input_spec is not None:
-                    self.input_spec.check(x.array.shape, self.name)
-                if self._takes_training:
-                    y = self.call(x, training=bool(_training.get()))
-                else:
-                    y = self.call(x)
-                return y if self.activity_regularizer is None else self._regularized(y)
-        return self._full_call(args, kwargs)
+                if training is None:
+                    return self._lean_call(x)
+                token = _training.set(training)
+                try:
+                    return self._lean_call(x)
+                finally:
+                    _training.reset(token)
+        return self._full_call(args, kwargs, training)
 
-    def _full_call(self, args, kwargs):
+    def _lean_call(self, x):
+        """The call of a built layer on one tensor of the right dtype: nothing to prepare."""
+        if self.input_spec is not None:
+            self.input_spec.check(x.array.shape, self.name)
+        y = self.call(x, training=bool(_training.get())) if self._takes_training else self.call(x)
+        return y if self.activity_regularizer is None else self._regularized(y)
+
+    def _full_call(self, args, kwargs, training):
         """Convert and cast the inputs, build, resolve `training`, and call."""
         self._require_init()
         args = tuple(tree.map(self._to_input, a) for a in args)
@@ -316,15 +323,12 @@ class Layer:
             self._build_for(args, kwargs)
         if self.input_spec is not None and args and isinstance(args[0], Tensor):
             self.input_spec.check(args[0].shape, self.name)
-        training = kwargs.pop("training", None)
-        inherited = _training.get()
-        if training is None:
-            training = bool(inherited)
+        training = bool(_training.get() if training is None else training)
         if self._takes_training:
             kwargs["training"] = training
         if "mask" in kwargs and not self._takes_mask:
             del kwargs["mask"]
-        token = _training.set(bool(training))
+        token = _training.set(training)
         layer_token = current_layer.set(self.name)
         try:
             y = self.call(*args, **kwargs)
