@@ -69,7 +69,7 @@ def primitive(body=None, *, promote=None):
                     wants = True
                 if kind is None:
                     kind, dtype = type(a), a.dtype
-                elif type(a) is not kind or a.dtype is not dtype:
+                elif type(a) is not kind or (promote is not None and a.dtype is not dtype):
                     odd = True
                 arrays.append(a)
             else:

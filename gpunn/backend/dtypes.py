@@ -85,10 +85,12 @@ def result_type(*dtypes) -> np.dtype:
     >>> gpunn.backend.dtypes.result_type("int32", "float32")
     dtype('float32')
     """
-    strong = [standardize(d) for d in dtypes if d not in (float, int, bool)]
+    # by identity: numpy.dtype("float64") == float, but only the Python type is weak
+    weak_float, weak_int = any(d is float for d in dtypes), any(d is int for d in dtypes)
+    strong = [standardize(d) for d in dtypes if d is not float and d is not int]
     if not strong:
-        return standardize(float if float in dtypes else int)
-    return _join(tuple(dict.fromkeys(strong)), float in dtypes, int in dtypes)
+        return standardize(float if weak_float else int)
+    return _join(tuple(dict.fromkeys(strong)), weak_float, weak_int)
 
 
 @cache
