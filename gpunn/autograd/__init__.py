@@ -2,7 +2,7 @@
 
 from gpunn.autograd.anomaly import detect_anomaly
 from gpunn.autograd.check import check_gradients
-from gpunn.autograd.clock import mutated
+from gpunn.autograd.clock import mutated, mutated_span
 from gpunn.autograd.functional import grad, gradients, value_and_grad
 from gpunn.autograd.mode import enable_grad, is_grad_enabled, no_grad
 from gpunn.autograd.primitive import primitive, primitives
@@ -22,6 +22,7 @@ __all__ = [
     "gradients",
     "is_grad_enabled",
     "mutated",
+    "mutated_span",
     "no_grad",
     "primitive",
     "primitives",

@@ -18,12 +18,17 @@ last_change = 0
 
 def mutated(array) -> None:
     """Announce that a raw array is changed in place."""
+    mutated_span(backend_of(array).address(array))
+
+
+def mutated_span(span: tuple[int, int]) -> None:
+    """Announce a change of a memory range that was looked up before: `backend.address(array)`."""
     global last_change
     last_change = now = tick()
     if len(_changes) >= _LIMIT:  # the oldest half can hardly matter to a graph still alive
-        for span in sorted(_changes, key=_changes.get)[: _LIMIT // 2]:
-            del _changes[span]
-    _changes[backend_of(array).address(array)] = now
+        for old in sorted(_changes, key=_changes.get)[: _LIMIT // 2]:
+            del _changes[old]
+    _changes[span] = now
 
 
 def changed_since(array, then: int) -> bool:
