@@ -1,0 +1,505 @@
+"""Optimizer: everything around an update rule, written once over flat memory.
+
+A rule (`SGD`, `Adam`, ...) says which slots it keeps, which numbers a step needs and how they
+change parameters in place. Here the gradients are collected, accumulated, clipped and handed to the
+rule in stretches of flat memory; then come moving averages and constraints, in Keras' order.
+"""
+
+import re
+import warnings
+
+import numpy as np
+
+from gpunn.autograd import Tensor, Variable, no_grad
+from gpunn.backend import backend_of, floatx
+from gpunn.backend.dtypes import is_float
+from gpunn.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    GradientError,
+    NotBuiltError,
+    ShapeError,
+    unknown,
+)
+from gpunn.optimizers.checks import check_flag, check_number, check_steps
+from gpunn.optimizers.flat import Part, home, settle
+from gpunn.optimizers.schedules import LearningRateSchedule, deserialize, serialize
+from gpunn.optimizers.state import State
+from gpunn.optimizers.walk import Plan
+from gpunn.serialization import snake_case
+
+
+class Optimizer(State):
+    """What all optimizers share; derive from it to write one (Keras: `optimizers.Optimizer`).
+
+    A rule sets `slot_names`, `scratch` and `hyperparameters` and writes `numbers` and `update`.
+
+    Args:
+        learning_rate: a number, a `LearningRateSchedule`, or a function without arguments.
+        weight_decay: the rate of decoupled weight decay, `w -= w * weight_decay * learning_rate`
+            before each update; None for none.
+        clipnorm: the gradient of each variable is scaled to at most this norm.
+        clipvalue: each gradient element is clipped to [-clipvalue, clipvalue].
+        global_clipnorm: all gradients together are scaled to at most this norm.
+        use_ema: keep an exponential moving average of the variables, which
+            `finalize_variable_values` (or `ema_overwrite_frequency`) puts in their place.
+        ema_momentum: `average = ema_momentum * average + (1 - ema_momentum) * variable`.
+        ema_overwrite_frequency: every that many steps the average overwrites the variables.
+        loss_scale_factor: `scale_loss` multiplies the loss by it and a step divides the gradients.
+        gradient_accumulation_steps: update once in that many steps, with the mean gradient.
+        name: default: the class name in snake_case.
+
+    Raises:
+        ArgumentError: for a value out of range, an unknown argument, or more than one clipping.
+        ArgumentTypeError: for a value of the wrong type.
+    """
+
+    slot_names: tuple[str, ...] = ()
+    scratch = 0  # work arrays that `update` is handed
+    elementwise = True  # False: `update` gets one variable at a time, in its shape
+    hyperparameters: tuple[str, ...] = ()  # what get_config adds: attributes named as arguments
+
+    def __init__(
+        self,
+        learning_rate,
+        weight_decay=None,
+        clipnorm=None,
+        clipvalue=None,
+        global_clipnorm=None,
+        use_ema=False,
+        ema_momentum=0.99,
+        ema_overwrite_frequency=None,
+        loss_scale_factor=None,
+        gradient_accumulation_steps=None,
+        name=None,
+        **unrecognized,
+    ):
+        if unrecognized.pop("decay", None) is not None:
+            warnings.warn("the argument `decay` is not supported and is ignored", stacklevel=3)
+        for argument in unrecognized:
+            raise unknown(f"argument of {type(self).__name__}", argument, self._argument_names())
+        clips = {
+            "clipnorm": clipnorm,
+            "clipvalue": clipvalue,
+            "global_clipnorm": global_clipnorm,
+        }
+        for argument, value in clips.items():
+            if value is not None:
+                check_number(argument, value, above=0)
+        if sum(value is not None for value in clips.values()) > 1:
+            raise ArgumentError(f"only one of clipnorm, clipvalue and global_clipnorm, got {clips}")
+        if weight_decay is not None:
+            check_number("weight_decay", weight_decay, low=0)
+        if loss_scale_factor is not None:
+            check_number("loss_scale_factor", loss_scale_factor, above=0)
+        check_flag("use_ema", use_ema)
+        if use_ema:
+            check_number("ema_momentum", ema_momentum, low=0, high=1)
+        if ema_overwrite_frequency is not None:
+            check_steps("ema_overwrite_frequency", ema_overwrite_frequency, 1)
+        if gradient_accumulation_steps is not None:
+            check_steps("gradient_accumulation_steps", gradient_accumulation_steps, 2)
+        self.name = name or snake_case(type(self).__name__)
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = bool(use_ema)
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.built = False
+        self._iterations = Variable(
+            np.int64(0), dtype="int64", trainable=False, name="iteration", device="cpu"
+        )
+        self._learning_rate = self._as_rate(learning_rate)
+        self._undecayed_ids = set()
+        self._undecayed_pattern = None
+
+    # --- the rule ---
+
+    def numbers(self, t: int, lr: float) -> tuple[float, ...]:
+        """The numbers that `update` needs in the update t = 1, 2, ... at learning rate lr."""
+        return (lr,)
+
+    def update(self, be, p, g, slots, h, scratch) -> None:
+        """Change the parameters p and the slots in place, by the gradient g (which stays as it is).
+
+        Args:
+            be: the backend; `be.xp` is numpy or cupy.
+            p, g: arrays of one shape. A vector of many variables, or one variable's if not
+                `elementwise`.
+            slots: an array per name of `slot_names` (None where `slot_shape` gave None).
+            h: what `numbers` gave, as the backend's scalars.
+            scratch: `scratch` arrays of p's shape to work in.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define update()")
+
+    def slot_shape(self, name: str, variable) -> tuple[int, ...] | None:
+        """The shape of a variable's slot; None if it has no such slot."""
+        return variable.shape
+
+    def slot_initial(self, name: str) -> float:
+        """The value that a slot starts with."""
+        return 0.0
+
+    def decay_rate(self, variable) -> float | None:
+        """The weight decay of a variable; None for none."""
+        return self.weight_decay if self.is_decayed(variable) else None
+
+    def is_decayed(self, variable) -> bool:
+        """Whether a variable was not excluded from weight decay."""
+        words = self._undecayed_pattern
+        return id(variable) not in self._undecayed_ids and not (
+            words and words.search(variable.name)
+        )
+
+    # --- building ---
+
+    def build(self, variables) -> None:
+        """Lay the variables out in flat memory and make the slots.
+
+        Args:
+            variables: the `Variable`s to train. Their arrays become views of one buffer per device
+                and dtype, and so do their gradients.
+
+        Raises:
+            ArgumentError: if the optimizer was built for other variables.
+            ArgumentTypeError: if one of them is no float `Variable`.
+        """
+        variables = list({id(v): v for v in variables}.values())
+        if self.built:
+            self._positions(variables)
+            return
+        for v in variables:
+            if not isinstance(v, Variable):
+                raise ArgumentTypeError(
+                    f"optimizers train gpunn.Variable, got a {type(v).__name__}: "
+                    "make it one with gpunn.Variable(values)"
+                )
+            if not is_float(v.array.dtype):
+                raise ArgumentTypeError(
+                    f"variable {v.path!r} has dtype {v.dtype.name}: only floats can be trained"
+                )
+        devices = sorted({backend_of(v.array).name for v in variables})
+        if self.global_clipnorm is not None and len(devices) > 1:
+            raise ArgumentError(
+                f"global_clipnorm needs all variables on one device, they are on {devices}"
+            )
+        self._trainable_variables = variables
+        self._index = {id(v): i for i, v in enumerate(variables)}
+        self._lay_out()
+        self._pending = set()  # positions whose gradients the accumulators hold
+        self.built = True
+
+    def _lay_out(self) -> None:
+        """Parts, plans and what a step watches, for where the variables are now."""
+        settle(self._trainable_variables)
+        by_flat = {}
+        for v in self._trainable_variables:
+            by_flat.setdefault(id(home(v).flat.params), []).append(v)
+        slots = [
+            (name, lambda v, name=name: self.slot_shape(name, v), self.slot_initial(name))
+            for name in self.slot_names
+        ]
+        slots += [(name, lambda v: v.shape, 0.0) for name in self._common_slots()]
+        self._parts = [Part(group, slots) for group in by_flat.values()]
+        self._watch = [(v, v.array, v._grad_slot) for v in self._trainable_variables]
+        self._plans = {}
+        self._whole = self._plan(range(len(self._trainable_variables)))
+        self._views = None
+
+    def _common_slots(self) -> list[str]:
+        names = ["average"] if self.use_ema else []
+        return names + (["gradient_accumulator"] if self.gradient_accumulation_steps else [])
+
+    def _plan(self, positions) -> Plan:
+        """How to walk through the memory of the variables at these positions; kept for next time."""
+        key = tuple(positions)
+        plan = self._plans.get(key)
+        if plan is None:
+            if len(self._plans) >= 64:
+                self._plans.clear()
+            plan = self._plans[key] = Plan(self, [self._trainable_variables[i] for i in key])
+        return plan
+
+    def _positions(self, variables) -> list[int]:
+        missing = [v for v in variables if id(v) not in self._index]
+        if missing:
+            names = ", ".join(repr(getattr(v, "path", v)) for v in missing)
+            raise ArgumentError(
+                f"this {type(self).__name__} was built for {len(self._index)} variables, which do "
+                f"not include {names}: make a new optimizer for a new set of variables"
+            )
+        return [self._index[id(v)] for v in variables]
+
+    # --- stepping ---
+
+    def step(self) -> None:
+        """Update the variables by their `.grad`, in place, and clear it.
+
+        Variables that are frozen (`trainable=False`) or have no gradient stay as they are.
+
+        Raises:
+            NotBuiltError: before `build`.
+            GradientError: if no variable has a gradient.
+        """
+        if not self.built:
+            raise NotBuiltError(
+                f"step() of a {type(self).__name__} that was not built: "
+                "call optimizer.build(model.trainable_variables) first"
+            )
+        for v, array, slot in self._watch:
+            if v._grad is not slot or v.array is not array or not v.requires_grad:
+                plan = self._collect()
+                break
+        else:
+            plan = self._whole
+        self._advance(plan)
+        for v, _, _ in self._watch:
+            v._grad = None
+
+    def zero_grad(self) -> None:
+        """Forget the gradients; after `step` there are none, so few loops need it."""
+        for v in self._trainable_variables if self.built else ():
+            v._grad = None
+
+    def apply_gradients(self, grads_and_vars):
+        """Update by pairs `(gradient, variable)`; the first call builds. Returns `iterations`."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self._iterations
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        """Update variables by gradients (Keras: `Optimizer.apply`).
+
+        The variables' own `.grad` is used up: it is None afterwards.
+
+        Args:
+            grads: a gradient (tensor or array) per variable, of its shape; None leaves it as it is.
+            trainable_variables: default: those the optimizer was built for.
+
+        Raises:
+            NotBuiltError: without variables, before `build`.
+            ArgumentError: if the numbers differ, all gradients are None, or a variable is unknown.
+            ShapeError: if a gradient has another shape than its variable. Nothing is changed.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        if trainable_variables is None:
+            if not self.built:
+                raise NotBuiltError(
+                    "apply(grads) without variables needs a built optimizer: "
+                    "call optimizer.build(variables) first, or pass the variables"
+                )
+            variables = self._trainable_variables
+        else:
+            variables = list(trainable_variables)
+        if len(grads) != len(variables):
+            raise ArgumentError(f"got {len(grads)} gradients for {len(variables)} variables")
+        if len({id(v) for v in variables}) != len(variables):
+            raise ArgumentError("a variable is named twice: add its gradients up first")
+        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
+        if len(missing) == len(grads):
+            raise ArgumentError(f"no gradient was given for any of {missing}")
+        arrays = [g.array if isinstance(g, Tensor) else g for g in grads]
+        for a, v in zip(arrays, variables, strict=True):
+            if a is not None and np.shape(a) != v.shape:
+                raise ShapeError(
+                    f"variable {v.path!r} has shape {v.shape}, its gradient {np.shape(a)}"
+                )
+        if not self.built:
+            self.build(variables)
+        chosen = [i for i, a in zip(self._positions(variables), arrays, strict=True) if a is not None]
+        if missing:
+            warnings.warn(f"no gradients for variables {missing}: they stay", stacklevel=2)
+        self._follow_moves()
+        for a, v in zip(arrays, variables, strict=True):
+            if a is not None and a is not v._grad_slot:
+                be = backend_of(v._grad_slot)
+                be.copyto(v._grad_slot, be.asarray(a, v.dtype))
+        self._advance(self._plan(sorted(chosen)))
+        for v in variables:
+            v._grad = None
+
+    def _collect(self) -> Plan:
+        """The plan of those variables that have a gradient, which is brought into its slot."""
+        self._follow_moves()
+        chosen = []
+        for i, (v, _, slot) in enumerate(self._watch):
+            if v._grad is None or not v.requires_grad:
+                continue
+            if v._grad is not slot:
+                backend_of(slot).copyto(slot, v._grad)
+            chosen.append(i)
+        if not chosen:
+            raise GradientError(
+                "step() found no gradient: call loss.backward() first, on a loss computed of "
+                "trainable variables of this optimizer"
+            )
+        return self._plan(chosen)
+
+    def _follow_moves(self) -> None:
+        """Lay out anew if variables were moved to another device; their slots go along."""
+        if any(v.array is not array for v, array, _ in self._watch):
+            kept = self._slot_arrays()
+            self._lay_out()
+            self._restore_slots(kept)
+
+    def _advance(self, plan: Plan) -> None:
+        """One step: update, or accumulate; then averages and constraints; then count it."""
+        counter = self._iterations.array
+        count = counter.item()
+        steps = self.gradient_accumulation_steps
+        active = plan
+        if self.loss_scale_factor is not None:
+            plan.unscale(self.loss_scale_factor)
+        if steps:
+            active = self._accumulate(plan, count + 1)
+            updates = count // steps
+        else:
+            updates = count
+        if active is not None:
+            lr = self._rate_at(count)
+            active.update(self, self.numbers(updates + 1, lr), lr)
+        if steps and active is not None:
+            for part in self._parts:
+                part.buffers["gradient_accumulator"].fill(0)
+        if self.use_ema:
+            self._whole.average(self.ema_momentum if updates else 0.0)
+            if self.ema_overwrite_frequency and not (updates + 1) % self.ema_overwrite_frequency:
+                self._whole.overwrite()
+        if plan.constrained:
+            with no_grad():
+                for v in plan.constrained:
+                    v.assign(v.constraint(v))
+        counter[()] = count + 1
+
+    def _accumulate(self, plan: Plan, count: int) -> Plan | None:
+        """Add the gradients to the accumulators; the plan of an update, if one is due."""
+        plan.accumulate()
+        self._pending.update(plan.positions)
+        if count % self.gradient_accumulation_steps:
+            return None
+        active = self._plan(sorted(self._pending))
+        self._pending = set()
+        active.divide_accumulators(self.gradient_accumulation_steps)
+        return active
+
+    def finalize_variable_values(self, var_list=None) -> None:
+        """With `use_ema`, put the moving averages in the variables' place (end of training)."""
+        if self.use_ema and self.built:
+            plan = self._whole if var_list is None else self._plan(self._positions(list(var_list)))
+            plan.overwrite()
+
+    def scale_loss(self, loss):
+        """The loss times `loss_scale_factor`, if there is one; a step divides it out again."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    # --- settings ---
+
+    @property
+    def iterations(self):
+        """How many updates were made: an int64 `Variable` (with accumulation, a tensor)."""
+        if self.gradient_accumulation_steps:
+            return Tensor(self._iterations.array // self.gradient_accumulation_steps, device="cpu")
+        return self._iterations
+
+    @property
+    def learning_rate(self):
+        """The learning rate of the next step: a `Variable`, or a tensor if it is scheduled."""
+        if isinstance(self._learning_rate, Variable):
+            return self._learning_rate
+        return Tensor(self._rate_at(self._iterations.array.item()), dtype=floatx(), device="cpu")
+
+    @learning_rate.setter
+    def learning_rate(self, value) -> None:
+        scheduled = isinstance(self._learning_rate, LearningRateSchedule)
+        if scheduled and not callable(value):
+            raise ArgumentTypeError(
+                f"this optimizer's learning rate follows a {type(self._learning_rate).__name__}: "
+                "it cannot be set; make the optimizer with a number to set it later"
+            )
+        rate = self._as_rate(value)
+        if isinstance(rate, Variable) and isinstance(self._learning_rate, Variable):
+            self._learning_rate.assign(rate)
+        else:
+            self._learning_rate = rate
+        self._views = None
+
+    def _as_rate(self, value):
+        if isinstance(value, dict):
+            return deserialize(value)
+        if isinstance(value, Tensor):
+            value = value.item()
+        if callable(value):
+            return value
+        check_number("learning_rate", value, low=0)
+        return Variable(
+            float(value), dtype=floatx(), trainable=False, name="learning_rate", device="cpu"
+        )
+
+    def _rate_at(self, count: int) -> float:
+        rate = self._learning_rate
+        if type(rate) is Variable:
+            return rate.array.item()
+        return float(rate(count) if isinstance(rate, LearningRateSchedule) else rate())
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+        """Exclude variables from weight decay; call it before `build`.
+
+        Args:
+            var_list: variables.
+            var_names: words; a variable whose name contains one (as a regular expression) is out.
+
+        Raises:
+            ArgumentError: after `build`.
+        """
+        if self.built:
+            raise ArgumentError("exclude_from_weight_decay() must come before build()")
+        self._undecayed_ids = {id(v) for v in var_list or ()}
+        self._undecayed_pattern = re.compile("|".join(sorted(set(var_names)))) if var_names else None
+
+    # --- configuration ---
+
+    def get_config(self) -> dict:
+        """The arguments that make an optimizer like this one, without its state."""
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            rate = float(str(rate.array[()]))  # 0.001, not the nearest float32 written in full
+        elif isinstance(rate, LearningRateSchedule):
+            rate = serialize(rate)
+        config = {"name": self.name, "learning_rate": rate}
+        for name in (*COMMON, *self.hyperparameters):
+            config[name] = getattr(self, name)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
+        """An optimizer of a config that `get_config` made."""
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), dict):
+            config["learning_rate"] = deserialize(config["learning_rate"], custom_objects)
+        return cls(**config)
+
+    def _argument_names(self):
+        return ("name", "learning_rate", *COMMON, *self.hyperparameters)
+
+    def __repr__(self) -> str:
+        changed = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items() if v is not None)
+        return f"{type(self).__name__}({changed})"
+
+
+COMMON = (
+    "weight_decay",
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)

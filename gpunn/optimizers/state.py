@@ -1,0 +1,128 @@
+"""State: an optimizer's slots and counters by name, for saving and restoring."""
+
+import numpy as np
+
+from gpunn.autograd import Variable
+from gpunn.backend import backend_of, host_array
+from gpunn.errors import ArgumentError, NotBuiltError, SerializationError, ShapeError
+
+
+class State:
+    """The part of an optimizer that knows its state by name (see `Optimizer`)."""
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All that `load_state_dict` needs to go on as if nothing had happened.
+
+        Returns:
+            Host copies: "iterations", "learning_rate" (unless it is scheduled), and each slot as
+            "SLOT/VARIABLE", for example "velocity/dense/kernel".
+        """
+        state = {"iterations": self._iterations.array.copy()}
+        if isinstance(self._learning_rate, Variable):
+            state["learning_rate"] = self._learning_rate.array.copy()
+        if self.built:
+            state.update(self._slot_arrays())
+        return state
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore a state that `state_dict` gave.
+
+        Args:
+            state: arrays by name; the optimizer must be built for variables of the same names.
+
+        Raises:
+            NotBuiltError: if the state has slots and the optimizer was not built.
+            SerializationError: if names or shapes differ; all are listed and nothing is changed.
+        """
+        own = self.state_dict()
+        if not self.built and len(state) > len(own):
+            raise NotBuiltError(
+                "load_state_dict() before build(): call optimizer.build(model.trainable_variables)"
+            )
+        wrong = [f"missing: {name}" for name in own if name not in state]
+        wrong += [f"unexpected: {name}" for name in state if name not in own]
+        for name, array in own.items():
+            if name in state and np.shape(state[name]) != array.shape:
+                wrong.append(f"{name}: expected shape {array.shape}, got {np.shape(state[name])}")
+        if wrong:
+            raise SerializationError(
+                f"the state does not fit this {type(self).__name__}; nothing was changed:\n  "
+                + "\n  ".join(wrong)
+            )
+        self._iterations.assign(state["iterations"])
+        if isinstance(self._learning_rate, Variable):
+            self._learning_rate.assign(state["learning_rate"])
+        if self.built:
+            self._restore_slots(state)
+
+    def _slots(self) -> dict[str, object]:
+        """Every slot's raw array by name, in the order of the variables."""
+        parts = {id(v): (part, i) for part in self._parts for i, v in enumerate(part.variables)}
+        found, taken = {}, {}
+        for v in self._trainable_variables:
+            part, i = parts[id(v)]
+            count = taken[v.path] = taken.get(v.path, 0) + 1
+            path = v.path if count == 1 else f"{v.path}_{count - 1}"  # several of one name
+            for slot, views in part.views.items():
+                if views[i] is not None:
+                    found[f"{slot}/{path}"] = views[i]
+        return found
+
+    def _slot_arrays(self) -> dict[str, np.ndarray]:
+        return {name: np.array(host_array(a)) for name, a in self._slots().items()}
+
+    def _restore_slots(self, state: dict) -> None:
+        """Fill the slots; with accumulation, every variable may have gradients pending."""
+        for name, array in self._slots().items():
+            be = backend_of(array)
+            be.copyto(array, be.asarray(host_array(state[name]), array.dtype))
+        steps = self.gradient_accumulation_steps
+        if steps and self._iterations.array.item() % steps:
+            self._pending = set(range(len(self._trainable_variables)))
+
+    # --- Keras' access, by position ---
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state as variables: iteration, learning rate (unless scheduled), then all slots.
+
+        The slots' arrays are views of the optimizer's memory.
+        """
+        own = [self._iterations]
+        if isinstance(self._learning_rate, Variable):
+            own.append(self._learning_rate)
+        if not self.built:
+            return own
+        if self._views is None:
+            self._views = []
+            for key, array in self._slots().items():
+                slot, _, path = key.partition("/")
+                name = f"{path.replace('/', '_')}_{slot}"
+                view = Variable(array, trainable=False, name=name, device=backend_of(array).device)
+                view.array = array
+                view.path = f"{self.name}/{name}"
+                self._views.append(view)
+        return own + self._views
+
+    def set_weights(self, weights) -> None:
+        """Assign arrays to `variables`, one for each in their order.
+
+        Raises:
+            NotBuiltError: before `build`.
+            ArgumentError: if their number differs.
+            ShapeError: if shapes differ; all are listed and nothing is changed.
+        """
+        if not self.built:
+            raise NotBuiltError("set_weights() before build(): call optimizer.build(variables)")
+        weights, variables = list(weights), self.variables
+        if len(weights) != len(variables):
+            raise ArgumentError(f"got {len(weights)} weights for {len(variables)} variables")
+        wrong = [
+            f"{v.path}: expected shape {v.shape}, got {np.shape(w)}"
+            for v, w in zip(variables, weights, strict=True)
+            if np.shape(w) != v.shape
+        ]
+        if wrong:
+            raise ShapeError("weights do not fit; nothing was changed:\n  " + "\n  ".join(wrong))
+        for v, w in zip(variables, weights, strict=True):
+            v.assign(w)

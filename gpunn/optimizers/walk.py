@@ -1,0 +1,205 @@
+"""Plan: the walk of one step through the memory of the variables that take part in it.
+
+Everything that does not change from step to step is made once here: stretches, chunks, scratch
+arrays, and the places of the step's numbers.
+"""
+
+import numpy as np
+
+from gpunn.autograd import mutated_span
+from gpunn.optimizers.flat import Run
+
+# On the CPU memory is walked in chunks whose arrays (parameters, gradient, slots, scratch) stay in
+# the cache together through all passes of an update; on a GPU in one go, for few launches.
+CHUNK_BYTES = 1 << 18
+
+
+class Plan:
+    """How one step walks through the variables that take part in it.
+
+    Args:
+        optimizer: the rule and its settings.
+        variables: those that take part, which the optimizer was built for.
+    """
+
+    def __init__(self, optimizer, variables):
+        self.positions = [optimizer._index[id(v)] for v in variables]
+        self.constrained = [v for v in variables if v.constraint is not None]
+        alone = not optimizer.elementwise or optimizer.clipnorm is not None
+        chosen = {id(v) for v in variables}
+        self.walks = []
+        for part in optimizer._parts:
+            mine = [i for i, v in enumerate(part.variables) if id(v) in chosen]
+            if mine:
+                runs = part.runs(mine, None if alone else optimizer.decay_rate)
+                self.walks.append(Walk(optimizer, part, runs))
+
+    def unscale(self, factor: float) -> None:
+        """Divide the gradients by the factor that the loss was scaled by."""
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                walk.xp.divide(stretch.own_grads, factor, out=stretch.own_grads)
+
+    def accumulate(self) -> None:
+        """Add the gradients to the accumulators."""
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                walk.xp.add(stretch.grads, stretch.own_grads, out=stretch.grads)
+
+    def divide_accumulators(self, steps: int) -> None:
+        """Make means of the accumulators' sums."""
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                walk.xp.divide(stretch.grads, steps, out=stretch.grads)
+
+    def update(self, rule, numbers, lr: float) -> None:
+        """Change parameters and slots by the rule (an optimizer)."""
+        limit = rule.global_clipnorm
+        scale = None if limit is None else self._global_scale(limit)
+        for walk in self.walks:
+            walk.update(rule, numbers, lr, scale)
+
+    def _global_scale(self, limit: float):
+        """What scales all gradients to a common norm of at most the limit."""
+        square = None
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                own = walk.be.dot(stretch.grads, stretch.grads)
+                square = own if square is None else square + own
+        xp = self.walks[0].xp
+        norm = xp.sqrt(square)
+        # as Keras: a norm of Inf or NaN makes every gradient NaN, so that it cannot go unseen
+        return limit / xp.maximum(norm, limit) + (norm - norm)
+
+    def average(self, momentum: float) -> None:
+        """Move the averages towards the variables."""
+        for walk in self.walks:
+            walk.average(momentum)
+
+    def overwrite(self) -> None:
+        """Put the averages in the variables' place."""
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                mutated_span(stretch.memory)
+                walk.be.copyto(stretch.params, stretch.run.slot("average"))
+
+
+class Stretch:
+    """A run with its arrays: vectors, and the pieces that the rule is applied to."""
+
+    __slots__ = ("run", "params", "memory", "grads", "own_grads", "pieces", "decay")
+
+    def __init__(self, run: Run, accumulated: bool):
+        self.run = run
+        self.params = run.params
+        self.memory = run.part.be.address(self.params)
+        self.own_grads = run.grads  # of the last backward
+        self.grads = run.slot("gradient_accumulator") if accumulated else self.own_grads
+
+
+class Walk:
+    """The stretches of one part, in one device's memory and of one dtype."""
+
+    def __init__(self, rule, part, runs):
+        self.be = be = part.be
+        self.xp = be.xp
+        self.clips = bool(rule.clipnorm or rule.clipvalue or rule.global_clipnorm)
+        self.chunk = CHUNK_BYTES // part.dtype.itemsize if be.kind == "cpu" else None
+        self.stretches = [Stretch(r, bool(rule.gradient_accumulation_steps)) for r in runs]
+        longest = max(stretch.params.size for stretch in self.stretches)
+        length = longest if self.chunk is None else min(longest, self.chunk)
+        self.work, *self.scratch = part.work(1 + rule.scratch, length)
+        rates = []
+        for stretch in self.stretches:
+            stretch.pieces = list(self._pieces(rule, stretch))
+            rate = rule.decay_rate(part.variables[stretch.run.first])
+            stretch.decay = None
+            if rate:
+                rates.append(rate)
+                stretch.decay = len(rates) - 1
+        self.rates = rates
+        self.numbers = Numbers(be, part.dtype)
+        self.decays = Numbers(be, part.dtype)
+
+    def _pieces(self, rule, stretch: Stretch):
+        """(p, g, slots, scratch, work) of every chunk, or of the whole variable for its rule."""
+        run = stretch.run
+        if not rule.elementwise:
+            v = run.part.variables[run.first]
+            g = stretch.grads[: v.array.size].reshape(v.shape)
+            slots = tuple(run.part.views[name][run.first] for name in rule.slot_names)
+            yield v.array, g, slots, (), None
+            return
+        slots = [run.slot(name) for name in rule.slot_names]
+        for here in self._chunks(stretch.params.size):
+            length = here.stop - here.start
+            yield (
+                stretch.params[here],
+                stretch.grads[here],
+                tuple(s[here] for s in slots),
+                tuple(s[:length] for s in self.scratch),
+                self.work[:length],
+            )
+
+    def _chunks(self, size: int) -> list[slice]:
+        step = self.chunk or max(size, 1)
+        return [slice(i, min(i + step, size)) for i in range(0, size, step)]
+
+    def update(self, rule, numbers, lr: float, scale) -> None:
+        """Update every stretch: clipping, weight decay and the rule, in Keras' order."""
+        be, xp = self.be, self.xp
+        h = self.numbers.set(numbers)
+        decays = self.decays.set([lr * rate for rate in self.rates]) if self.rates else ()
+        clips = self.clips
+        update = rule.update
+        for stretch in self.stretches:
+            if rule.clipnorm is not None:
+                norm = xp.sqrt(be.dot(stretch.grads, stretch.grads))
+                scale = rule.clipnorm / xp.maximum(norm, rule.clipnorm)
+            decay = None if stretch.decay is None else decays[stretch.decay]
+            for p, g, slots, scratch, work in stretch.pieces:
+                if clips:
+                    if scale is None:
+                        g = xp.clip(g, -rule.clipvalue, rule.clipvalue, out=work)
+                    else:
+                        g = xp.multiply(g, scale, out=work)
+                if decay is not None:
+                    shrink = xp.multiply(p, decay, out=scratch[0] if scratch else None)
+                    xp.subtract(p, shrink, out=p)
+                update(be, p, g, slots, h, scratch)
+            mutated_span(stretch.memory)
+
+    def average(self, momentum: float) -> None:
+        """average = momentum * average + (1 - momentum) * parameters"""
+        xp = self.xp
+        for stretch in self.stretches:
+            average = stretch.run.slot("average")
+            for here in self._chunks(average.size):
+                a, work = average[here], self.work[: here.stop - here.start]
+                xp.multiply(a, momentum, out=a)
+                xp.multiply(stretch.params[here], 1 - momentum, out=work)
+                xp.add(a, work, out=a)
+
+
+class Numbers:
+    """A step's numbers as an update reads them: 0-d arrays on the CPU, which ufuncs take fastest;
+    Python floats on a GPU, where a kernel gets them as arguments without a copy.
+    """
+
+    def __init__(self, be, dtype):
+        self._dtype = dtype
+        self._on_host = be.kind == "cpu"
+        self._places = ()
+
+    def set(self, values):
+        """The values of this step, in their places."""
+        if not self._on_host:
+            return values
+        places = self._places
+        if len(places) != len(values):
+            buffer = np.empty(len(values), self._dtype)
+            places = tuple(buffer[i : i + 1].reshape(()) for i in range(len(values)))
+            self._places = places
+        for place, value in zip(places, values, strict=True):
+            place[()] = value
+        return places
