@@ -50,7 +50,7 @@ def check_gradients(f, *args, eps=1e-6, rtol=1e-5, atol=1e-7, seed=0) -> None:
     with no_grad():
         for sign in (1, -1):
             at = [
-                p if v is None else wrap(p.array + sign * eps * v)
+                p if v is None else wrap(backend_of(p.array).wrap(p.array + sign * eps * v))
                 for p, v in zip(points, moves, strict=True)
             ]
             ys = _tuple(f(*at))

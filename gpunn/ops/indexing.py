@@ -53,8 +53,8 @@ def get_item(x, key):
 
     Source: `keras.ops.get_item`.
 
-    >>> gpunn.ops.get_item(np.array([1, 2, 3]), slice(None, None, -1)).numpy().tolist()
-    [3, 2, 1]
+    >>> gpunn.ops.get_item(np.arange(12).reshape(3, 4), (..., [0, -1])).numpy().tolist()
+    [[0, 3], [4, 7], [8, 11]]
     """
     if not isinstance(x, Tensor):
         x = convert(x)

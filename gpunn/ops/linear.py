@@ -2,9 +2,14 @@
 
 import math
 
-from gpunn.autograd import primitive
+from gpunn.autograd import Tensor, convert, primitive
+from gpunn.errors import ShapeError
+from gpunn.ops.arithmetic import multiply, subtract
+from gpunn.ops.indexing import get_item
+from gpunn.ops.joining import stack
+from gpunn.ops.shape import moveaxis, normalize_axes, reshape, transpose
 
-__all__ = ["linear", "matmul"]
+__all__ = ["cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensordot", "vdot"]
 
 
 @primitive(promote="same")
@@ -61,7 +66,7 @@ def matmul(be, x1, x2, /):
         x2: tensor of shape (..., k, m) or (k,).
 
     Returns:
-        A tensor of shape (..., n, m), in the common dtype.
+        A tensor of shape (..., n, m), in the common dtype (int32 for int8).
 
     Raises:
         ShapeError: if an operand is a scalar or the sizes do not fit.
@@ -73,6 +78,8 @@ def matmul(be, x1, x2, /):
     """
     if not hasattr(x1, "ndim") or not hasattr(x2, "ndim"):
         raise ValueError("scalars are not matrices: use multiply")
+    if x1.dtype.char == "b":  # products of int8 are int32, as in Keras
+        x1, x2 = x1.astype("int32"), x2.astype("int32")
     if x1.ndim == x2.ndim == 2:
 
         def pullback(dy, needs):
@@ -127,3 +134,212 @@ def _batched(be, x1, x2):
         return dx1, dx2
 
     return y.reshape(kept), pullback
+
+
+def dot(x1, x2):
+    """The product over the last axis of x1 and the last but one of x2 (the only one of a vector).
+
+    Args:
+        x1: tensor or scalar.
+        x2: tensor or scalar.
+
+    Returns:
+        A tensor of shape `x1.shape[:-1] + x2.shape[:-2] + x2.shape[-1:]`; with a scalar, the
+        product.
+
+    Raises:
+        ShapeError: if the sizes do not fit.
+
+    Source: `keras.ops.dot`.
+
+    >>> gpunn.ops.dot([[1, 2], [3, 4]], [[1, 0], [0, 2]]).numpy().tolist()
+    [[1, 4], [3, 8]]
+    """
+    x1, x2 = together(x1, x2)
+    if x1.ndim == 0 or x2.ndim == 0:
+        return multiply(x1, x2)
+    if x2.ndim <= 2:
+        return matmul(x1, x2)
+    return tensordot(x1, x2, axes=([-1], [-2]))
+
+
+def tensordot(x1, x2, axes=2):
+    """The product summed over axes of both tensors.
+
+    Args:
+        x1: tensor.
+        x2: tensor.
+        axes: how many last axes of x1 meet the first of x2, or two sequences of axes. Default: 2.
+
+    Returns:
+        A tensor with the other axes of x1, then those of x2.
+
+    Raises:
+        ShapeError: if the sizes of the axes differ.
+
+    Source: `keras.ops.tensordot`.
+
+    >>> gpunn.ops.tensordot(np.ones((2, 3)), np.ones((3, 4)), axes=1).shape
+    (2, 4)
+    """
+    x1, x2 = together(x1, x2)
+    if isinstance(axes, int):
+        if axes < 0 or axes > min(x1.ndim, x2.ndim):
+            raise ShapeError(f"tensordot: {axes} axes of shapes {x1.shape} and {x2.shape}")
+        axes = range(x1.ndim - axes, x1.ndim), range(axes)
+    first, second = (tuple(a) if not isinstance(a, int) else (a,) for a in axes)
+    first = normalize_axes("tensordot", first, x1.ndim)
+    second = normalize_axes("tensordot", second, x2.ndim)
+    if [x1.shape[a] for a in first] != [x2.shape[a] for a in second]:
+        raise ShapeError(
+            f"tensordot: axes {first} of shape {x1.shape} do not fit axes {second} of {x2.shape}"
+        )
+    rest1 = [a for a in range(x1.ndim) if a not in first]
+    rest2 = [a for a in range(x2.ndim) if a not in second]
+    summed = math.prod(x1.shape[a] for a in first)
+    shape1, shape2 = [x1.shape[a] for a in rest1], [x2.shape[a] for a in rest2]
+    left = reshape(_in_order(x1, [*rest1, *first]), newshape=(math.prod(shape1), summed))
+    right = reshape(_in_order(x2, [*second, *rest2]), newshape=(summed, math.prod(shape2)))
+    return reshape(matmul(left, right), newshape=(*shape1, *shape2))
+
+
+def _in_order(x, axes):
+    return x if axes == list(range(x.ndim)) else transpose(x, axes=axes)
+
+
+def inner(x1, x2):
+    """The product summed over the last axis of both tensors.
+
+    Args:
+        x1: tensor or scalar.
+        x2: tensor or scalar.
+
+    Returns:
+        A tensor of shape `x1.shape[:-1] + x2.shape[:-1]`; with a scalar, the product.
+
+    Raises:
+        ShapeError: if the last axes differ.
+
+    Source: `keras.ops.inner`.
+
+    >>> gpunn.ops.inner([1, 2], [[3, 4], [5, 6]]).numpy().tolist()
+    [11, 17]
+    """
+    x1, x2 = together(x1, x2)
+    if x1.ndim == 0 or x2.ndim == 0:
+        return multiply(x1, x2)
+    return tensordot(x1, x2, axes=([-1], [-1]))
+
+
+def outer(x1, x2):
+    """Every product of a value of x1 and one of x2, both made flat.
+
+    Args:
+        x1: tensor of n values.
+        x2: tensor of m values.
+
+    Returns:
+        A matrix of shape (n, m).
+
+    Source: `keras.ops.outer`.
+
+    >>> gpunn.ops.outer([1, 2], [3, 4]).numpy().tolist()
+    [[3, 4], [6, 8]]
+    """
+    return multiply(reshape(x1, newshape=(-1, 1)), reshape(x2, newshape=(1, -1)))
+
+
+def vdot(x1, x2):
+    """The sum of products of two tensors made flat.
+
+    Args:
+        x1: tensor of n values.
+        x2: tensor of n values.
+
+    Returns:
+        A scalar tensor.
+
+    Raises:
+        ShapeError: if the sizes differ.
+
+    Source: `keras.ops.vdot`.
+
+    >>> gpunn.ops.vdot([[1, 2], [3, 4]], [[1, 1], [1, 1]]).numpy().tolist()
+    10
+    """
+    return matmul(reshape(x1, newshape=-1), reshape(x2, newshape=-1))
+
+
+def kron(x1, x2):
+    """The Kronecker product: x2 scaled by every value of x1, block by block.
+
+    Args:
+        x1: tensor.
+        x2: tensor.
+
+    Returns:
+        A tensor whose sizes are the products of both tensors' sizes, aligned from the right.
+
+    Source: `keras.ops.kron`.
+
+    >>> gpunn.ops.kron([1, 10], [1, 2, 3]).numpy().tolist()
+    [1, 2, 3, 10, 20, 30]
+    """
+    x1, x2 = together(x1, x2)
+    ndim = max(x1.ndim, x2.ndim)
+    size1 = (1,) * (ndim - x1.ndim) + x1.shape
+    size2 = (1,) * (ndim - x2.ndim) + x2.shape
+    blocks = multiply(
+        reshape(x1, newshape=tuple(n for size in size1 for n in (size, 1))),
+        reshape(x2, newshape=tuple(n for size in size2 for n in (1, size))),
+    )
+    return reshape(blocks, newshape=tuple(a * b for a, b in zip(size1, size2, strict=True)))
+
+
+def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    """The cross product of vectors of two or three components.
+
+    Args:
+        x1: tensor of vectors.
+        x2: tensor of vectors, broadcast with x1.
+        axisa: the axis of the components of x1. Default: last.
+        axisb: that of x2. Default: last.
+        axisc: that of the result, if its vectors have three components. Default: last.
+        axis: one axis instead of all three.
+
+    Returns:
+        A tensor of vectors of three components, or, of two vectors of two components, of the
+        third component alone.
+
+    Raises:
+        ShapeError: if the vectors have other sizes than 2 and 3.
+
+    Source: `keras.ops.cross`.
+
+    >>> gpunn.ops.cross([1, 0, 0], [0, 1, 0]).numpy().tolist()
+    [0, 0, 1]
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x1, x2 = together(x1, x2)
+    a, b = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
+    if a.shape[-1] not in (2, 3) or b.shape[-1] not in (2, 3):
+        raise ShapeError(
+            f"cross: expected vectors of 2 or 3 components, got {a.shape[-1]} and {b.shape[-1]}"
+        )
+    a0, a1, *a2 = (get_item(a, (..., i)) for i in range(a.shape[-1]))
+    b0, b1, *b2 = (get_item(b, (..., i)) for i in range(b.shape[-1]))
+    third = subtract(multiply(a0, b1), multiply(a1, b0))
+    if not a2 and not b2:
+        return third
+    zero = multiply(a0, 0)
+    a2, b2 = a2[0] if a2 else zero, b2[0] if b2 else multiply(b0, 0)
+    first = subtract(multiply(a1, b2), multiply(a2, b1))
+    second = subtract(multiply(a2, b0), multiply(a0, b2))
+    return moveaxis(stack([first, second, third], -1), -1, axisc)
+
+
+def together(*xs):
+    """Array-likes as tensors on one device: host data joins the tensors where they are."""
+    device = next((x.device for x in xs if isinstance(x, Tensor)), None)
+    return [x if isinstance(x, Tensor) else convert(x, device=device) for x in xs]
