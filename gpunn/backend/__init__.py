@@ -6,8 +6,10 @@
 from gpunn.backend.base import Backend
 from gpunn.backend.device import CPU, Device, current_device, device, set_device
 from gpunn.backend.dtypes import floatx, set_floatx, standardize
+from gpunn.backend.host import keep_freed_memory
 from gpunn.backend.kernels import kernel
-from gpunn.backend.numpy_ import CPU_BACKEND, keep_freed_memory
+from gpunn.backend.memory import empty_cache, memory_summary
+from gpunn.backend.numpy_ import CPU_BACKEND
 from gpunn.backend.random import Stream, current_seed, seed, set_seed
 from gpunn.backend.registry import (
     BY_TYPE,
@@ -17,6 +19,7 @@ from gpunn.backend.registry import (
     is_array,
     to_array,
 )
+from gpunn.backend.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "BY_TYPE",
@@ -29,15 +32,19 @@ __all__ = [
     "current_device",
     "current_seed",
     "device",
+    "empty_cache",
     "floatx",
     "get_backend",
+    "get_num_threads",
     "host_array",
     "is_array",
     "keep_freed_memory",
     "kernel",
+    "memory_summary",
     "seed",
     "set_device",
     "set_floatx",
+    "set_num_threads",
     "set_seed",
     "standardize",
     "to_array",

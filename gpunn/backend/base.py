@@ -3,13 +3,30 @@
 Everything here is written once against `self.xp`; `numpy_.py` and `cupy_.py` fill in what differs.
 """
 
+from dataclasses import dataclass
+
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.random import Stream
+from gpunn.errors import DTypeError
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a device: in all, free for anyone, used by this process, kept for reuse by it."""
+
+    total: int
+    free: int
+    used: int
+    kept: int = 0
 
 
 class Backend:
-    """Arrays of one device: `xp` is the array module (numpy or cupy), `device` where they lie."""
+    """Arrays of one device: `xp` is the array module (numpy or cupy), `device` where they lie.
+
+    `maximum` and `minimum` are the module's; `erf`, `erfinv`, `lgamma` and `digamma` take an array
+    of floats and keep its dtype.
+    """
 
     xp: object
     array_type: type
@@ -48,7 +65,7 @@ class Backend:
         return found
 
     def copy(self, x):
-        return x.copy()
+        return self.xp.array(x)  # an array of a NumPy scalar too
 
     # --- products, gathers, scatters ---
 
@@ -63,6 +80,13 @@ class Backend:
 
     def copyto(self, dst, src):
         self.xp.copyto(dst, src)
+
+    def scatter_add(self, dst, indices, src):
+        """dst[indices] += src along axis 0, in place; rows named twice are summed in order.
+
+        An index out of range raises IndexError on the CPU and is left out on a GPU.
+        """
+        raise NotImplementedError
 
     # --- random numbers: the same bits on every device ---
 
@@ -80,6 +104,10 @@ class Backend:
         """An array of this device: the data itself where it lies here already."""
         raise NotImplementedError
 
+    def wrap(self, x):
+        """The 0-d array of a scalar result, which is what NumPy gives for one."""
+        return self.xp.asarray(x)
+
     def to_numpy(self, x):
         raise NotImplementedError
 
@@ -87,5 +115,30 @@ class Backend:
         """The memory range [low, high) that the array's elements lie in."""
         raise NotImplementedError
 
+    # --- the device ---
+
+    def activate(self) -> None:
+        """Make this the thread's current device."""
+
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""
+
+    def memory(self) -> Memory:
+        """How much memory the device has, and who uses it."""
+        raise NotImplementedError
+
+    def empty_cache(self) -> None:
+        """Give memory that is kept for reuse back to the system."""
+
+
+def check_scatter(dst, indices) -> None:
+    """Raise unless `indices` can index rows of `dst`, and `dst` can be added to."""
+    if indices.dtype.kind not in "iu":
+        raise DTypeError(
+            f"scatter_add takes integer indices, got {indices.dtype}"
+            + (": use where(mask, src, 0) for a mask" if indices.dtype.kind == "b" else "")
+        )
+    if dst.dtype.kind == "b":
+        raise DTypeError("scatter_add cannot add to booleans: use an integer dtype")
+    if not dst.ndim:
+        raise DTypeError("scatter_add needs an array with an axis to index, got a 0-d array")

@@ -1,21 +1,33 @@
 """A CUDA device: CuPy arrays. The only module that imports cupy to compute with it."""
 
 import math
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 import cupy
 import numpy as np
 from cupyx.scipy import special
 
-from gpunn.backend.base import Backend
+from gpunn.backend import special as own_special
+from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
-from gpunn.errors import KernelError
+from gpunn.errors import DTypeError, KernelError
 
 THREADS = 256
+
+
+def wide(dtype) -> np.dtype:
+    """The dtype that kernels compute in: float32 for the halves."""
+    dtype = np.dtype(dtype)
+    return np.dtype("float32") if dtype.name in ("float16", "bfloat16") else dtype
+
+
+def _keeping_dtype(function):
+    """An elementwise function of CuPy's that gives its operand's dtype, halves too."""
+    return lambda x: function(x.astype(wide(x.dtype), copy=False)).astype(x.dtype, copy=False)
 
 
 class CupyBackend(Backend):
@@ -23,21 +35,25 @@ class CupyBackend(Backend):
 
     xp = cupy
     array_type = cupy.ndarray
-    erf = staticmethod(special.erf)
-    erfinv = staticmethod(special.erfinv)
+    maximum = staticmethod(cupy.maximum)
+    minimum = staticmethod(cupy.minimum)
+    erf = staticmethod(_keeping_dtype(special.erf))
+    erfinv = staticmethod(_keeping_dtype(special.erfinv))
+    lgamma = staticmethod(_keeping_dtype(special.gammaln))
+    digamma = staticmethod(partial(own_special.digamma, xp=cupy))
 
     def __init__(self, device: Device):
         super().__init__(device)
         self._cuda = cupy.cuda.Device(device.index)
-        self._alone = cupy.cuda.runtime.getDeviceCount() == 1
+        # with one device, an array's type alone says where it lies
+        self.alone = cupy.cuda.runtime.getDeviceCount() == 1
 
     def activate(self) -> None:
-        """Make this the thread's current CUDA device."""
-        if not self._alone:
+        if not self.alone:
             self._cuda.use()
 
     def scatter_add(self, dst, indices, src):
-        """dst[indices] += src along axis 0, in place; rows named twice are summed in order."""
+        check_scatter(dst, indices)
         flat = indices.reshape(-1).astype(np.int64)
         flat = cupy.where(flat < 0, flat + len(dst), flat)
         order = cupy.argsort(flat, kind="stable")
@@ -47,8 +63,15 @@ class CupyBackend(Backend):
         src = cupy.ascontiguousarray(
             cupy.broadcast_to(src, indices.shape + dst.shape[1:]), dtype=dst.dtype
         )
-        name = f"scatter_add<{cuda_type(dst.dtype)}>"
-        self.launch("segment", name, rows * width, (dst, src, flat[order], order, rows, width))
+        target = cupy.ascontiguousarray(dst)
+        self.launch(
+            "segment",
+            f"scatter_add<{cuda_type(dst.dtype)}, {cuda_type(wide(dst.dtype))}>",
+            rows * width,
+            (target, src, flat[order], order, rows, width, len(dst)),
+        )
+        if target is not dst:
+            cupy.copyto(dst, target)
 
     def launch(self, source: str, name: str, n: int, args: tuple) -> None:
         """Run a kernel of `backend/cuda/SOURCE.cu` over n elements (grid-stride loops)."""
@@ -81,12 +104,9 @@ class CupyBackend(Backend):
         self.activate()
         if not isinstance(data, cupy.ndarray):
             data = cupy.asarray(data if isinstance(data, np.ndarray) else from_object(data))
-        elif data.device.id != self.device.index:
-            data = cupy.asarray(data.get()) if not self._alone else data
+        elif not self.alone and data.device.id != self.device.index:
+            data = cupy.asarray(data.get())
         return data if dtype is None else data.astype(standardize(dtype), copy=False)
-
-    def wrap(self, x):
-        return cupy.asarray(x)
 
     def to_numpy(self, x) -> np.ndarray:
         return x.get()
@@ -97,13 +117,40 @@ class CupyBackend(Backend):
     def synchronize(self) -> None:
         self._cuda.synchronize()
 
+    def memory(self) -> Memory:
+        with self._cuda:
+            free, total = cupy.cuda.runtime.memGetInfo()
+        pool = cupy.get_default_memory_pool()
+        return Memory(total, free, pool.used_bytes(), pool.free_bytes())
 
-CUDA_TYPES = {"float16": "__half", "float32": "float", "float64": "double"}
+    def empty_cache(self) -> None:
+        with self._cuda:
+            cupy.get_default_memory_pool().free_all_blocks()
+            cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+CUDA_TYPES = {
+    "float16": "__half",
+    "bfloat16": "__nv_bfloat16",
+    "float32": "float",
+    "float64": "double",
+    "int8": "signed char",
+    "int16": "short",
+    "int32": "int",
+    "int64": "long long",
+    "uint8": "unsigned char",
+    "uint16": "unsigned short",
+    "uint32": "unsigned int",
+    "uint64": "unsigned long long",
+}
 
 
 def cuda_type(dtype) -> str:
     """The C name of a dtype in a kernel's template argument."""
-    return CUDA_TYPES[np.dtype(dtype).name]
+    name = np.dtype(dtype).name
+    if name not in CUDA_TYPES:
+        raise DTypeError(f"no kernel takes dtype {name}; known: {', '.join(CUDA_TYPES)}")
+    return CUDA_TYPES[name]
 
 
 @cache
@@ -113,7 +160,7 @@ def _function(source: str, name: str, device: int):
     names = (name,) if "<" in name else None
     try:
         module = cupy.RawModule(
-            code="#include <cuda_fp16.h>\n" + text,
+            code="#include <cuda_bf16.h>\n#include <cuda_fp16.h>\n" + text,
             options=("--std=c++17", "--fmad=false"),
             name_expressions=names,
         )

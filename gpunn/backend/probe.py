@@ -38,7 +38,7 @@ _passed: dict[int, tuple[Check, ...]] = {}
 
 
 def require_cuda(index: int = 0) -> None:
-    """Raise DeviceError, saying what is missing and the line that installs it, unless CUDA works."""
+    """Raise DeviceError, with what is missing and the line that installs it, unless CUDA works."""
     for check in probe_cuda(index):
         if not check.ok:
             raise DeviceError(

@@ -15,6 +15,25 @@ import numpy as np
 from gpunn.errors import ArgumentError, SerializationError
 
 MASK = (1 << 64) - 1
+_moving = threading.Lock()
+
+
+class _Philox(threading.local):
+    """One bit generator a thread, set to a stream's counter at each draw: making one is slow."""
+
+    def __init__(self):
+        self.bits = np.random.Philox(counter=0)
+        self.start = self.bits.state  # its counter and key are arrays that `words` writes to
+
+    def words(self, n: int, position: int, key: tuple[int, int]) -> np.ndarray:
+        state = self.start["state"]
+        state["counter"][2] = position
+        state["key"][0], state["key"][1] = key
+        self.bits.state = self.start
+        return self.bits.random_raw(n)
+
+
+_philox = _Philox()
 
 
 class Stream:
@@ -46,8 +65,9 @@ class Stream:
 
     def next_position(self) -> int:
         """The position of the draw about to be made; the stream moves on."""
-        position = self.position
-        self.position = position + 1
+        with _moving:
+            position = self.position
+            self.position = position + 1
         return position
 
     def words(self, n: int) -> np.ndarray:
@@ -55,9 +75,7 @@ class Stream:
 
         Block b of the draw at position p is Philox4x64-10 of counter (b + 1, 0, p, 0).
         """
-        position = self.next_position()
-        bits = np.random.Philox(counter=np.array([0, 0, position, 0], np.uint64), key=self.key)
-        return bits.random_raw(n)
+        return _philox.words(n, self.next_position(), self.key)
 
     def uniform(self, shape) -> np.ndarray:
         """The next draw as float64 in [0, 1), 53 bits each, on the host."""

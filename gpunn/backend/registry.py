@@ -27,9 +27,13 @@ def get_backend(device=None) -> Backend:
         from gpunn.backend.probe import require_cuda
 
         require_cuda(device.index)
+        from gpunn.backend.cuda import bodies  # noqa: F401 - registers the kernels
         from gpunn.backend.cupy_ import CupyBackend
 
-        be = _cuda[device.index] = CupyBackend(device)
+        be = CupyBackend(device)
+        if be.alone:
+            BY_TYPE[be.array_type] = be
+        _cuda[device.index] = be
     return be
 
 
@@ -50,7 +54,7 @@ def backend_of(array) -> Backend:
 
 def is_array(x) -> bool:
     """Whether x is a raw array of one of our devices."""
-    return isinstance(x, np.ndarray) or type(x).__module__ == "cupy" and hasattr(x, "get")
+    return isinstance(x, np.ndarray) or (type(x).__module__ == "cupy" and hasattr(x, "get"))
 
 
 def to_array(data, dtype=None, device=None):
@@ -84,9 +88,9 @@ def _native(data):
         return get_backend("cuda").xp.asarray(data)
     if hasattr(data, "__dlpack_device__") and not isinstance(data, np.generic):
         kind = int(data.__dlpack_device__()[0])
-        if kind in (2, 3, 13):  # CUDA, CUDA pinned and CUDA managed memory
+        if kind in (2, 13):  # CUDA and CUDA managed memory
             return get_backend("cuda").xp.from_dlpack(data)
-        if kind != 1:
+        if kind not in (1, 3):  # host memory, and host memory pinned for CUDA
             raise DeviceError(
                 f"a {type(data).__name__} lies on a device of DLPack kind {kind}: "
                 "expected host or CUDA memory"

@@ -1,0 +1,1 @@
+"""The kernels: importing this registers every one of them."""
