@@ -3,7 +3,7 @@
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.errors import ShapeError
 from gpunn.ops.reduction import sum as sum_
-from gpunn.ops.shape import normalize_axes, reshape
+from gpunn.ops.shaping import normalize_axes, reshape
 
 __all__ = ["diag", "diagflat", "diagonal", "trace", "tril", "triu"]
 

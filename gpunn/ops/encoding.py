@@ -5,7 +5,7 @@ import numpy as np
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import ArgumentError
-from gpunn.ops.shape import normalize_axis
+from gpunn.ops.shaping import normalize_axis
 
 __all__ = ["multi_hot", "one_hot"]
 

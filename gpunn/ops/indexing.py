@@ -13,7 +13,7 @@ import numpy as np
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
-from gpunn.ops.shape import _dims, normalize_axis, reshape, transpose
+from gpunn.ops.shaping import _dims, normalize_axis, reshape, transpose
 
 __all__ = [
     "argwhere",

@@ -4,7 +4,7 @@ from gpunn.autograd import primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.indexing import get_item
-from gpunn.ops.shape import _shape, expand_dims, normalize_axis, ravel, reshape
+from gpunn.ops.shaping import _shape, expand_dims, normalize_axis, ravel, reshape
 
 __all__ = [
     "append",

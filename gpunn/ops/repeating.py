@@ -7,7 +7,7 @@ import numpy as np
 from gpunn.autograd import Tensor, primitive
 from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.ops.indexing import get_item, take
-from gpunn.ops.shape import _dims, _shape, broadcast_to, normalize_axes, normalize_axis, reshape
+from gpunn.ops.shaping import _dims, _shape, broadcast_to, normalize_axes, normalize_axis, reshape
 
 __all__ = ["diff", "meshgrid", "pad", "repeat", "roll", "tile"]
 

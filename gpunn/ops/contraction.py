@@ -13,9 +13,9 @@ from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.arithmetic import multiply
 from gpunn.ops.diagonals import diagonal
-from gpunn.ops.linear import matmul, together
+from gpunn.ops.products import matmul, together
 from gpunn.ops.reduction import sum as sum_
-from gpunn.ops.shape import reshape, transpose
+from gpunn.ops.shaping import reshape, transpose
 
 __all__ = ["einsum"]
 

@@ -7,7 +7,7 @@ from gpunn.errors import ShapeError
 from gpunn.ops.arithmetic import multiply, subtract
 from gpunn.ops.indexing import get_item
 from gpunn.ops.joining import stack
-from gpunn.ops.shape import moveaxis, normalize_axes, reshape, transpose
+from gpunn.ops.shaping import moveaxis, normalize_axes, reshape, transpose
 
 __all__ = ["cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensordot", "vdot"]
 
