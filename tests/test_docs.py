@@ -46,7 +46,8 @@ def public() -> dict[str, object]:
 def test_example(example):
     said = []
     doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(example, out=said.append)
-    assert not said, "".join(said)
+    if said:
+        pytest.fail("".join(said), pytrace=False)
 
 
 def test_every_public_name_is_documented():
