@@ -1,9 +1,11 @@
 """The chain rule: one iterative walk over the graph, newest op first. It knows no op."""
 
-from gpunn.autograd.clock import changed_since, last
+import numpy as np
+
+from gpunn.autograd.clock import changes_since, last, overlapping
 from gpunn.autograd.mode import observers
 from gpunn.autograd.node import Node, Pick
-from gpunn.backend import backend_of, is_array
+from gpunn.backend import BY_TYPE, backend_of, is_array
 from gpunn.errors import GradientError, ShapeError
 
 
@@ -41,12 +43,16 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
                 for observer in list(observers):
                     observer.before_pull(node)
             dxs = pull(dy, node.needs)
+            if type(dxs) is not tuple or len(dxs) != len(node.parents):
+                raise _miscounted(dxs, node)
             if observers:
                 for observer in list(observers):
                     observer.after_pull(node, dy, dxs)
-            for parent, dx in zip(node.parents, dxs, strict=True):
+            for parent, dx in zip(node.parents, dxs):
                 if parent is None or dx is None:
                     continue
+                if type(dx) not in BY_TYPE:
+                    dx = _array(dx, node)
                 if dx.shape != parent.shape:
                     dx = unbroadcast(dx, parent.shape, node)
                 if dx.dtype != parent.dtype:
@@ -59,8 +65,7 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
                     grads[parent] += dx
                 else:
                     grads[parent] = grads[parent] + dx
-                    if is_array(grads[parent]):
-                        owned.add(parent)
+                    owned.add(parent)
         if not retain_graph:
             node.pull = _freed
             if type(pull) is not Pick:
@@ -94,10 +99,13 @@ def _freed(dy, needs):
 
 
 def _deliver(leaf, dx, sink: dict | None) -> None:
+    """Add to a leaf's gradient, never keeping an array that may be somebody else's."""
     if sink is None:
         leaf.accumulate(dx)
+    elif leaf in sink:
+        sink[leaf] += dx
     else:
-        sink[leaf] = sink[leaf] + dx if leaf in sink else dx
+        sink[leaf] = backend_of(dx).copy(dx)
 
 
 def _complete(dys: list, node: Node) -> tuple:
@@ -115,7 +123,10 @@ def unbroadcast(dx, shape: tuple[int, ...], node: Node):
     stretched = tuple(
         i for i, n in enumerate(dx.shape) if i < extra or (shape[i - extra] == 1 and n != 1)
     )
-    out = dx.sum(axis=stretched).reshape(shape) if extra >= 0 and stretched else dx
+    out = dx
+    if extra >= 0 and stretched:
+        half = dx.dtype.itemsize == 2  # sums of these are made in float32
+        out = dx.sum(axis=stretched, dtype="float32" if half else None).reshape(shape)
     if out.shape != shape:
         raise ShapeError(
             f"the pullback of {node.op} gave a gradient of shape {dx.shape} for an operand of "
@@ -124,11 +135,33 @@ def unbroadcast(dx, shape: tuple[int, ...], node: Node):
     return out
 
 
+def _array(dx, node: Node):
+    """A gradient that is not of the usual array type: a NumPy scalar is what 0-d results are."""
+    if hasattr(dx, "dtype") and hasattr(dx, "item") and not hasattr(dx, "requires_grad"):
+        return dx if is_array(dx) else np.asarray(dx)
+    raise GradientError(
+        f"the pullback of {node.op} gave a {type(dx).__name__} as a gradient: expected an array, "
+        "or None for an operand whose gradient is not wanted"
+    )
+
+
+def _miscounted(dxs, node: Node) -> GradientError:
+    given = f"{len(dxs)} gradients" if isinstance(dxs, tuple | list) else type(dxs).__name__
+    return GradientError(
+        f"the pullback of {node.op} gave {given}: expected a tuple of {len(node.parents)}, one "
+        "gradient per operand (None for one that is not wanted)"
+    )
+
+
 def _refuse_changed(order: list[Node]) -> None:
     """Raise if an array that a pullback saved was changed in place after its op ran."""
+    changes = changes_since(order[-1].id)
+    latest = max(tick for _, tick in changes)
     for node in order:
+        if node.id > latest:
+            continue
         for array in saved_arrays(node.pull):
-            if changed_since(array, node.id):
+            if overlapping(array, changes, node.id):
                 raise GradientError(
                     f"an array of shape {array.shape} that {node.op} saved for its gradient was "
                     "changed in place after the op ran: call backward() first, or change a clone()"

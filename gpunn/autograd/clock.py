@@ -26,15 +26,20 @@ def mutated_span(span: tuple[int, int]) -> None:
     global last_change
     last_change = now = tick()
     if len(_changes) >= _LIMIT:  # the oldest half can hardly matter to a graph still alive
-        for old in sorted(_changes, key=_changes.get)[: _LIMIT // 2]:
-            del _changes[old]
+        for old in sorted(_changes, key=lambda span: _changes.get(span, 0))[: _LIMIT // 2]:
+            _changes.pop(old, None)
     _changes[span] = now
 
 
-def changed_since(array, then: int) -> bool:
-    """Whether memory of the array was changed in place after the tick `then`."""
+def changes_since(then: int) -> list[tuple[tuple[int, int], int]]:
+    """The memory [low, high) changed in place after the tick `then`, each with its last tick."""
+    return [change for change in list(_changes.items()) if change[1] > then]
+
+
+def overlapping(array, changes, then: int) -> bool:
+    """Whether one of the changes was to memory of the array, after the tick `then`."""
     low, high = backend_of(array).address(array)
-    return any(t > then and a < high and low < b for (a, b), t in list(_changes.items()))
+    return any(t > then and a < high and low < b for (a, b), t in changes)
 
 
 def last() -> int:

@@ -19,6 +19,7 @@ from gpunn.errors import (
     DTypeError,
     GpunnError,
     ShapeError,
+    unknown,
 )
 
 _new = object.__new__
@@ -73,7 +74,7 @@ def primitive(body=None, *, promote=None):
                     odd = True
                 arrays.append(a)
             else:
-                if x is not None and type(x) is not float:
+                if x is not None and type(x) not in _SCALARS:
                     odd = True
                 arrays.append(x)
         be = by_type.get(kind)
@@ -85,7 +86,7 @@ def primitive(body=None, *, promote=None):
         except GpunnError:
             raise
         except (ValueError, TypeError, IndexError) as e:
-            raise _explain(e, op, arrays) from e
+            raise _explain(e, op, arrays, static, static_names) from e
         if wants and pull is not None and grad_enabled.get():
             return _record(op, be, operands, y, pull)
         if observers:
@@ -230,8 +231,11 @@ def _mixed(op, names, operands) -> DeviceError:
     )
 
 
-def _explain(error: Exception, op: str, arrays) -> GpunnError:
+def _explain(error: Exception, op: str, arrays, static, static_names) -> GpunnError:
     """What NumPy or CuPy refused, with the op and what it was given."""
+    for name in static:
+        if name not in static_names:
+            return ArgumentTypeError(str(unknown(f"argument of {op}()", name, static_names)))
     given = ", ".join(f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arrays)
     kind = DTypeError if isinstance(error, TypeError) else ShapeError
     if isinstance(error, IndexError):
@@ -262,4 +266,4 @@ def _record_several(op, be, parents, needs, ys, pull):
 
 def _observe(op, be, arrays, y) -> None:
     for observer in list(observers):
-        observer(op, be, arrays, y if type(y) is tuple else (y,))
+        observer.forward(op, be, arrays, y if type(y) is tuple else (y,))

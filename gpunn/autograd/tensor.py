@@ -1,5 +1,6 @@
 """Tensor: an array, and how it was made when a gradient may be asked of it."""
 
+import threading
 import weakref
 
 from gpunn.autograd.backward import backward
@@ -233,7 +234,10 @@ class Tensor:
 
     def accumulate(self, dx) -> None:
         """Add an array to the gradient."""
-        self._grad = dx.copy() if self._grad is None else self._grad + dx
+        be = backend_of(self.array)
+        with accumulating:
+            grad = self._grad
+            self._grad = be.copy(dx) if grad is None else be.wrap(grad + dx)
 
     # --- moving ---
 
@@ -268,6 +272,7 @@ class Tensor:
 
 
 _new = object.__new__
+accumulating = threading.Lock()  # two threads may add to one leaf's gradient
 
 
 def wrap(array) -> Tensor:

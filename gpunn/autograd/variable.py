@@ -1,7 +1,7 @@
 """Variable: a leaf tensor with a name that layers own and optimizers change (Keras: `Variable`)."""
 
 from gpunn.autograd.clock import mutated
-from gpunn.autograd.tensor import Tensor
+from gpunn.autograd.tensor import Tensor, accumulating
 from gpunn.backend import backend_of, get_backend, to_array
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ShapeError
@@ -80,14 +80,15 @@ class Variable(Tensor):
 
     def accumulate(self, dx) -> None:
         """Add an array to the gradient; the first goes into the flat gradient vector."""
-        grad = self._grad
-        if grad is not None:
-            grad += dx
-        elif (slot := self._grad_slot) is not None:
-            backend_of(slot).copyto(slot, dx)
-            self._grad = slot
-        else:
-            self._grad = dx.copy()
+        with accumulating:
+            grad = self._grad
+            if grad is not None:
+                grad += dx
+            elif (slot := self._grad_slot) is not None:
+                backend_of(slot).copyto(slot, dx)
+                self._grad = slot
+            else:
+                self._grad = backend_of(self.array).copy(dx)
 
     def assign(self, value) -> "Variable":
         """Replace the values in place; the shape stays.

@@ -65,7 +65,8 @@ class Backend:
         return found
 
     def copy(self, x):
-        return self.xp.array(x)  # an array of a NumPy scalar too
+        """A C-contiguous copy; an array of a NumPy scalar too."""
+        return self.xp.array(x, order="C")
 
     # --- products, gathers, scatters ---
 

@@ -69,6 +69,9 @@ class NumpyBackend(Backend):
         return x
 
     def address(self, x) -> tuple[int, int]:
+        if x.flags.c_contiguous:
+            low = x.__array_interface__["data"][0]
+            return low, low + x.nbytes
         return np.lib.array_utils.byte_bounds(x)
 
     def memory(self) -> Memory:
