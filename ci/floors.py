@@ -161,7 +161,7 @@ def check(root: Path) -> list[str]:
                 f"{paths[a].relative_to(root)}:{package_edges[a][b]}: "
                 f"imports in a circle: {' -> '.join(found_circle)}"
             )
-    return problems
+    return list(dict.fromkeys(problems))
 
 
 def main(argv: list[str]) -> int:
