@@ -1,0 +1,92 @@
+"""Whole models in one file, and back: config, weights, and how they are trained."""
+
+import json
+import warnings
+
+from gpunn import optimizers
+from gpunn.errors import NotBuiltError, SerializationError
+from gpunn.serialization import deserialize_value, serialize_value
+from gpunn.training import files
+
+
+def save_model(model, filepath, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """Write a model; see `Model.save`.
+
+    Source: keras.saving.save_model.
+    """
+    if not model.built:
+        raise NotBuiltError(f"{model.name!r} has no weights yet: call it on data, or build it")
+    files.refuse_existing(filepath, overwrite)
+    header = {"kind": "model", "model": serialize_value(model, "model")}
+    if model.compiled:
+        try:
+            header["compile"] = {
+                name: serialize_value(value, f"compile.{name}")
+                for name, value in model._compile_arguments.items()
+            }
+        except SerializationError as e:  # a lambda as loss must not cost anybody the weights
+            warnings.warn(f"saved without what compile() was told: {e}", stacklevel=3)
+    tensors = {name: v.numpy() for name, v in model.named_weights().items()}
+    if include_optimizer and model.optimizer is not None and model.optimizer.built:
+        state = model.optimizer.state_dict()
+        tensors.update({files.OPTIMIZER + name: value for name, value in state.items()})
+    json.dumps(header)  # what is no JSON is found before anything is written
+    files.write(filepath, tensors, header)
+
+
+def load_model(filepath, custom_objects: dict | None = None, compile: bool = True, device=None):
+    """The model of a file that `save` wrote, ready to predict or to go on training.
+
+    Args:
+        filepath: the file.
+        custom_objects: classes and functions of yours by name, if they are not registered.
+        compile: whether to compile it as it was.
+        device: where its weights shall lie; default: the current device.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        SerializationError: if it is damaged, or uses a class that is not known.
+
+    Source: keras.saving.load_model.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.gpunn")
+    >>> gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)]).save(path)
+    >>> gpunn.load_model(path).output_shape
+    (None, 2)
+    """
+    tensors, header = files.read(filepath)
+    if header.get("kind") != "model":
+        raise SerializationError(
+            f"{filepath} holds weights only: make the model, then model.load_weights() it"
+        )
+    model = deserialize_value(header["model"], custom_objects)
+    weights = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
+    if device is not None:
+        model.to(device)
+    files.fit_weights(model, weights, filepath)
+    if compile and "compile" in header:
+        arguments = header["compile"]
+        arguments = {
+            name: deserialize_value(value, custom_objects) for name, value in arguments.items()
+        }
+        model.compile(**arguments)
+        state = {
+            n.removeprefix(files.OPTIMIZER): a
+            for n, a in tensors.items()
+            if n.startswith(files.OPTIMIZER)
+        }
+        if state and isinstance(model.optimizer, optimizers.Optimizer):
+            model.optimizer.build(model.trainable_variables)
+            model.optimizer.load_state_dict(state)
+    return model
+
+
+def clone_model(model, custom_objects: dict | None = None):
+    """A new model of the same config, with new weights (Keras: `models.clone_model`).
+
+    >>> model = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)])
+    >>> gpunn.models.clone_model(model).count_params()
+    10
+    """
+    return deserialize_value(serialize_value(model, "model"), custom_objects)

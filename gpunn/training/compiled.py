@@ -1,0 +1,149 @@
+"""What `compile` was told about losses and metrics, bound to the model's outputs."""
+
+from gpunn import losses, metrics
+from gpunn.errors import ArgumentError, ArgumentTypeError, unknown
+
+
+def outputs_of(structure, names) -> dict:
+    """The entries of nested outputs by name: a tensor is one output, lists go by position."""
+    if isinstance(structure, dict):
+        return dict(structure)
+    if isinstance(structure, list | tuple):
+        return {names[i] if i < len(names) else f"output_{i}": v for i, v in enumerate(structure)}
+    return {names[0] if names else "output": structure}
+
+
+def by_output(given, outputs: dict, what: str) -> dict:
+    """What was given per output, as a dict by output name; None for outputs without."""
+    keys = list(outputs)
+    if isinstance(given, dict):
+        for name in given:
+            if name not in outputs:
+                raise unknown(f"output in {what}", name, keys)
+        return {k: given.get(k) for k in keys}
+    if isinstance(given, list | tuple):
+        if len(given) != len(keys):
+            raise ArgumentError(
+                f"{what} has {len(given)} entries for {len(keys)} outputs: {', '.join(keys)}"
+            )
+        return dict(zip(keys, given, strict=True))
+    return dict.fromkeys(keys, given)
+
+
+class CompiledLoss:
+    """The sum of the outputs' losses.
+
+    Args:
+        loss: a loss, its name or a function, or a list or dict of them, one per output.
+        loss_weights: factors, like `loss`.
+    """
+
+    def __init__(self, loss, loss_weights=None):
+        self._given = loss
+        self._weights_given = loss_weights
+        self._bound: dict | None = None
+        if isinstance(loss, str) and loss not in ("crossentropy", "ce"):
+            losses.get(loss)  # an unknown name is an error now, not at the first batch
+
+    def bind(self, y, y_pred) -> None:
+        """Find the losses for outputs of these shapes."""
+        one = len(y_pred) == 1 and isinstance(self._given, list | tuple) and len(self._given) == 1
+        given = by_output(self._given[0] if one else self._given, y_pred, "loss")
+        factors = by_output(self._weights_given, y_pred, "loss_weights")
+        self._bound = {
+            name: (_loss(g, y.get(name), y_pred[name]), factors[name])
+            for name, g in given.items()
+            if g is not None
+        }
+
+    def __call__(self, y: dict, y_pred: dict, sample_weight: dict):
+        """The weighted sum of the losses, and each loss by output name."""
+        if self._bound is None:
+            self.bind(y, y_pred)
+        total, parts = None, {}
+        for name, (loss, factor) in self._bound.items():
+            if y.get(name) is None:
+                raise ArgumentError(f"output {name!r} has a loss, but no targets were given")
+            value = loss(y[name], y_pred[name], sample_weight.get(name))
+            parts[name] = value
+            value = value if factor is None else value * factor
+            total = value if total is None else total + value
+        return total, parts
+
+
+def _loss(identifier, y, y_pred):
+    if isinstance(identifier, str) and identifier in ("crossentropy", "ce"):
+        kind = metrics.resolve_accuracy(y.shape, y_pred.shape)
+        identifier = {
+            metrics.BinaryAccuracy: "binary_crossentropy",
+            metrics.SparseCategoricalAccuracy: "sparse_categorical_crossentropy",
+            metrics.CategoricalAccuracy: "categorical_crossentropy",
+        }[kind]
+    found = losses.get(identifier)
+    if isinstance(found, losses.Loss):
+        return found
+    name = identifier if isinstance(identifier, str) else getattr(found, "__name__", "loss")
+    return losses.LossFunctionWrapper(found, name=name)
+
+
+class CompiledMetrics:
+    """The metrics of each output, the unweighted ones and those that see the sample weights."""
+
+    def __init__(self, plain=None, weighted=None):
+        for name, given in (("metrics", plain), ("weighted_metrics", weighted)):
+            if given is not None and not isinstance(given, list | tuple | dict):
+                raise ArgumentTypeError(f"{name} must be a list or a dict, got {given!r}")
+        self._given = (plain or [], weighted or [])
+        self._bound: list | None = None
+
+    @property
+    def metrics(self) -> list:
+        """The metrics, once the first batch has been seen."""
+        return [m for _, m, _ in self._bound or ()]
+
+    def bind(self, y: dict, y_pred: dict) -> None:
+        """Make the metrics for outputs of these shapes."""
+        bound = []
+        several = len(y_pred) > 1
+        for given, weighted in zip(self._given, (False, True), strict=True):
+            nested = isinstance(given, dict) or any(isinstance(g, list | tuple) for g in given)
+            if several and given and not nested and len(given) != len(y_pred):
+                raise ArgumentError(
+                    f"metrics of a model with outputs {', '.join(y_pred)} are given per output: "
+                    "a dict by output name, or a list with one entry per output"
+                )
+            spread = by_output(given, y_pred, "metrics") if nested or several else None
+            if spread is None:
+                spread = {next(iter(y_pred)): given}
+            for name, identifiers in spread.items():
+                if identifiers is None or y.get(name) is None:
+                    continue
+                entries = identifiers if isinstance(identifiers, list | tuple) else [identifiers]
+                for identifier in entries:
+                    metric = _metric(identifier, y[name], y_pred[name])
+                    if several:
+                        metric.name = f"{name}_{metric.name}"
+                    bound.append((name, metric, weighted))
+        self._bound = bound
+
+    def update(self, y: dict, y_pred: dict, sample_weight: dict) -> None:
+        """Take a batch into account."""
+        if self._bound is None:
+            self.bind(y, y_pred)
+        for name, metric, weighted in self._bound:
+            if weighted:
+                metric.update_state(y[name], y_pred[name], sample_weight.get(name))
+            else:
+                metric.update_state(y[name], y_pred[name])
+
+
+def _metric(identifier, y, y_pred):
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        return metrics.resolve_accuracy(y.shape, y_pred.shape)(name=identifier)
+    found = metrics.get(identifier)
+    if not isinstance(found, metrics.Metric):
+        name = getattr(found, "__name__", type(found).__name__)
+        found = metrics.MeanMetricWrapper(found, name=name)
+    if isinstance(identifier, str):
+        found.name = identifier
+    return found
