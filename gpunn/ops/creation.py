@@ -1,0 +1,426 @@
+"""New tensors: filled, counted, spaced, and the shapes of matrices."""
+
+import math
+
+import numpy as np
+
+from gpunn.autograd import Tensor, cast, convert, primitive, wrap
+from gpunn.backend import backend_of, get_backend
+from gpunn.backend.dtypes import is_float, result_type, standardize
+from gpunn.errors import ArgumentError
+from gpunn.ops.arithmetic import divide, multiply, power, subtract
+from gpunn.ops.rounding import floor
+from gpunn.ops.shaping import _dims, broadcast_to, copy, moveaxis, normalize_axis
+
+__all__ = [
+    "arange",
+    "array",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "geomspace",
+    "identity",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "tri",
+    "zeros",
+    "zeros_like",
+]
+
+
+def array(x, dtype=None):
+    """A new tensor of array-like data, in memory of its own.
+
+    Args:
+        x: tensor, array, nested lists or a scalar.
+        dtype: of the result. Default: that of x (floats in lists: `floatx`, ints: int32).
+
+    Returns:
+        The tensor.
+
+    Source: `keras.ops.array`.
+
+    >>> gpunn.ops.array([1, 2]).numpy()
+    array([1, 2], dtype=int32)
+    """
+    made = Tensor(x, dtype=dtype)
+    return made.clone()
+
+
+def zeros(shape, dtype=None):
+    """A tensor of zeros.
+
+    Args:
+        shape: an int or ints.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The tensor, on the current device.
+
+    Source: `keras.ops.zeros`.
+
+    >>> gpunn.ops.zeros((2, 2)).numpy().tolist()
+    [[0.0, 0.0], [0.0, 0.0]]
+    """
+    return wrap(get_backend().zeros(_dims(shape), standardize(dtype)))
+
+
+def ones(shape, dtype=None):
+    """A tensor of ones.
+
+    Args:
+        shape: an int or ints.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The tensor, on the current device.
+
+    Source: `keras.ops.ones`.
+
+    >>> gpunn.ops.ones(3, dtype="int32").numpy().tolist()
+    [1, 1, 1]
+    """
+    return wrap(get_backend().full(_dims(shape), 1, standardize(dtype)))
+
+
+def empty(shape, dtype=None):
+    """A tensor whose values are whatever the memory held.
+
+    Args:
+        shape: an int or ints.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The tensor, on the current device.
+
+    Source: `keras.ops.empty`.
+
+    >>> gpunn.ops.empty((2, 3)).shape
+    (2, 3)
+    """
+    return wrap(get_backend().empty(_dims(shape), standardize(dtype)))
+
+
+def full(shape, fill_value, dtype=None):
+    """A tensor of one value.
+
+    Args:
+        shape: an int or ints.
+        fill_value: a scalar, or values that are broadcast to the shape.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The tensor, on the current device.
+
+    Raises:
+        ShapeError: if the values cannot be broadcast to the shape.
+
+    Source: `keras.ops.full`.
+
+    >>> gpunn.ops.full((2,), 0.5).numpy().tolist()
+    [0.5, 0.5]
+    """
+    return _filled(get_backend(), _dims(shape), fill_value, standardize(dtype))
+
+
+def zeros_like(x, dtype=None):
+    """Zeros of the shape of x.
+
+    Args:
+        x: tensor.
+        dtype: Default: that of x.
+
+    Returns:
+        A tensor on the device of x.
+
+    Source: `keras.ops.zeros_like`.
+
+    >>> gpunn.ops.zeros_like([1, 2]).numpy()
+    array([0, 0], dtype=int32)
+    """
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x, dtype=None):
+    """Ones of the shape of x.
+
+    Args:
+        x: tensor.
+        dtype: Default: that of x.
+
+    Returns:
+        A tensor on the device of x.
+
+    Source: `keras.ops.ones_like`.
+
+    >>> gpunn.ops.ones_like([1.5, 2.5]).numpy()
+    array([1., 1.], dtype=float32)
+    """
+    return full_like(x, 1, dtype)
+
+
+def full_like(x, fill_value, dtype=None):
+    """One value in the shape of x.
+
+    Args:
+        x: tensor.
+        fill_value: a scalar, or values that are broadcast to the shape.
+        dtype: Default: that of x.
+
+    Returns:
+        A tensor on the device of x.
+
+    Raises:
+        ShapeError: if the values cannot be broadcast to the shape.
+
+    Source: `keras.ops.full_like`.
+
+    >>> gpunn.ops.full_like([1, 2], 7).numpy().tolist()
+    [7, 7]
+    """
+    x = convert(x)
+    dtype = x.dtype if dtype is None else standardize(dtype)
+    return _filled(backend_of(x.array), x.shape, fill_value, dtype)
+
+
+def empty_like(x, dtype=None):
+    """A tensor of the shape of x whose values are whatever the memory held.
+
+    Args:
+        x: tensor.
+        dtype: Default: that of x.
+
+    Returns:
+        A tensor on the device of x.
+
+    Source: `keras.ops.empty_like`.
+
+    >>> gpunn.ops.empty_like([1, 2]).shape
+    (2,)
+    """
+    x = convert(x)
+    dtype = x.dtype if dtype is None else standardize(dtype)
+    return wrap(backend_of(x.array).empty(x.shape, dtype))
+
+
+def _filled(be, shape, value, dtype):
+    if isinstance(value, (int, float)):
+        return wrap(be.full(shape, value, dtype))
+    return copy(broadcast_to(cast(convert(value, device=be.device), dtype), shape))
+
+
+def arange(start, stop=None, step=None, dtype=None):
+    """The numbers from `start` up to, not including, `stop`.
+
+    Args:
+        start: the first number; the end if `stop` is None, and then the first is 0.
+        stop: the end.
+        step: from one to the next. Default: 1.
+        dtype: Default: int32 for ints, `floatx` for floats, else that of the arguments.
+
+    Returns:
+        A vector on the current device.
+
+    Raises:
+        ArgumentError: if the step is 0.
+
+    Source: `keras.ops.arange`.
+
+    >>> gpunn.ops.arange(1, 7, 2).numpy()
+    array([1, 3, 5], dtype=int32)
+    """
+    given = [x for x in (start, stop, step) if x is not None]
+    if dtype is None:
+        dtype = result_type(*(getattr(x, "dtype", type(x)) for x in given))
+    start, stop, step = (x.item() if hasattr(x, "item") else x for x in (start, stop, step))
+    if step == 0:
+        raise ArgumentError("arange: the step must not be 0")
+    if stop is None:
+        start, stop = 0, start
+    dtype = standardize(dtype)
+    wide = np.float64 if is_float(dtype) else None
+    numbers = get_backend().xp.arange(start, stop, 1 if step is None else step, dtype=wide)
+    return wrap(numbers.astype(dtype))
+
+
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` numbers at equal distances from `start` to `stop`.
+
+    Args:
+        start: the first number, or a tensor of them.
+        stop: the last.
+        num: how many. Default: 50.
+        endpoint: whether `stop` is the last number, not the one after. Default: True.
+        retstep: whether to return the distance too. Default: False.
+        dtype: Default: the float of the arguments; integers are rounded down.
+        axis: where the numbers' axis stands, for tensors. Default: first.
+
+    Returns:
+        A tensor, or the tensor and the distance.
+
+    Raises:
+        ArgumentError: if `num` is negative.
+
+    Source: `keras.ops.linspace`.
+
+    >>> gpunn.ops.linspace(0, 1, 5).numpy().tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if num < 0:
+        raise ArgumentError(f"linspace: num must be at least 0, got {num}")
+    common = result_type(*(getattr(x, "dtype", type(x)) for x in (start, stop)), float)
+    wanted = common if dtype is None else standardize(dtype)
+    wide = wanted if is_float(wanted) else np.dtype("float64")
+    start, stop = convert(start, wide), convert(stop, wide)
+    y = _spaced(start, stop, num=num, steps=max(num - 1 if endpoint else num, 1), axis=axis)
+    y = y if wanted == wide else cast(floor(y), wanted)
+    if not retstep:
+        return y
+    steps = num - 1 if endpoint else num
+    return y, divide(subtract(stop, start), steps if steps > 0 else math.nan)
+
+
+@primitive
+def _spaced(be, start, stop, /, num, steps, axis):
+    ndim = max(start.ndim, stop.ndim)
+    dtype = start.dtype
+    key = ("fractions", num, steps, dtype.char)
+    line = be.const(key, lambda be: (be.xp.arange(num) / steps).astype(dtype))
+    right = line.reshape((num,) + (1,) * ndim)
+    left = 1 - right
+    place = normalize_axis("linspace", axis, ndim + 1)
+    order = [*range(1, place + 1), 0, *range(place + 1, ndim + 1)]
+    y = start * left + stop * right
+
+    def pullback(dy, needs):
+        dy = dy.transpose(place, *(a for a in range(dy.ndim) if a != place))
+        return (
+            (dy * left).sum(0) if needs[0] else None,
+            (dy * right).sum(0) if needs[1] else None,
+        )
+
+    return y.transpose(order), pullback
+
+
+def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
+    """Powers of a base whose exponents lie at equal distances.
+
+    Args:
+        start: the first exponent.
+        stop: the last exponent.
+        num: how many. Default: 50.
+        endpoint: whether `stop` is the last exponent, not the one after. Default: True.
+        base: Default: 10.
+        dtype: Default: the float of the arguments.
+        axis: where the numbers' axis stands, for tensors. Default: first.
+
+    Returns:
+        A tensor of `base ** linspace(start, stop, num)`.
+
+    Raises:
+        ArgumentError: if `num` is negative.
+
+    Source: `keras.ops.logspace`.
+
+    >>> gpunn.ops.logspace(0, 2, 3).numpy().round(3).tolist()
+    [1.0, 10.0, 100.0]
+    """
+    wide = dtype if dtype is not None and is_float(standardize(dtype)) else None
+    y = power(base, linspace(start, stop, num, endpoint, dtype=wide, axis=axis))
+    return y if dtype is None else cast(y, dtype)
+
+
+def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    """`num` numbers from `start` to `stop`, each the same multiple of the one before.
+
+    Args:
+        start: the first number, not 0.
+        stop: the last, of the same sign.
+        num: how many. Default: 50.
+        endpoint: whether `stop` is the last number, not the one after. Default: True.
+        dtype: Default: the float of the arguments.
+        axis: where the numbers' axis stands, for tensors. Default: first.
+
+    Returns:
+        A tensor.
+
+    Raises:
+        ArgumentError: if `num` is negative.
+
+    Source: `keras.ops.geomspace`.
+
+    >>> gpunn.ops.geomspace(1, 8, 4).numpy().round(3).tolist()
+    [1.0, 2.0, 4.0, 8.0]
+    """
+    common = result_type(*(getattr(x, "dtype", type(x)) for x in (start, stop)), float)
+    wanted = common if dtype is None else standardize(dtype)
+    wide = wanted if is_float(wanted) else common
+    start, stop = convert(start, wide), convert(stop, wide)
+    zero = multiply(start, 0)
+    exponents = linspace(zero, ones_like(multiply(start, stop)), num, endpoint, axis=0)
+    y = multiply(start, power(divide(stop, start), exponents))
+    if axis:
+        y = moveaxis(y, 0, axis)
+    return y if wanted == wide else cast(y, wanted)
+
+
+def eye(N, M=None, k=0, dtype=None):
+    """A matrix with ones on its k-th diagonal and zeros elsewhere.
+
+    Args:
+        N: number of rows.
+        M: number of columns. Default: N.
+        k: how far right of the main diagonal. Default: 0.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The matrix, on the current device.
+
+    Source: `keras.ops.eye`.
+
+    >>> gpunn.ops.eye(2, 3, k=1).numpy().tolist()
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    return wrap(get_backend().xp.eye(N, M, k, dtype=standardize(dtype)))
+
+
+def identity(n, dtype=None):
+    """The identity matrix.
+
+    Args:
+        n: number of rows and columns.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The matrix, on the current device.
+
+    Source: `keras.ops.identity`.
+
+    >>> gpunn.ops.identity(2).numpy().tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return eye(n, dtype=dtype)
+
+
+def tri(N, M=None, k=0, dtype=None):
+    """A matrix with ones up to its k-th diagonal and zeros right of it.
+
+    Args:
+        N: number of rows.
+        M: number of columns. Default: N.
+        k: the last diagonal of ones. Default: 0.
+        dtype: Default: `floatx`.
+
+    Returns:
+        The matrix, on the current device.
+
+    Source: `keras.ops.tri`.
+
+    >>> gpunn.ops.tri(2, dtype="int32").numpy().tolist()
+    [[1, 0], [1, 1]]
+    """
+    return wrap(get_backend().xp.tri(N, M, k, dtype=standardize(dtype)))
