@@ -1,0 +1,45 @@
+"""Differentiable functions of tensors, named and behaving as in `keras.ops`.
+
+Importing the package gives `gpunn.Tensor` its operators and methods.
+"""
+# ruff: noqa: F403 - every module lists its public names in `__all__`
+
+from gpunn.ops import operators  # noqa: F401 - for its effect on Tensor
+from gpunn.ops.activation import *
+from gpunn.ops.arithmetic import *
+from gpunn.ops.comparison import *
+from gpunn.ops.complexes import *
+from gpunn.ops.contraction import *
+from gpunn.ops.creation import *
+from gpunn.ops.cumulative import *
+from gpunn.ops.diagonals import *
+from gpunn.ops.encoding import *
+from gpunn.ops.exponential import *
+from gpunn.ops.extrema import *
+from gpunn.ops.hyperbolic import *
+from gpunn.ops.indexing import *
+from gpunn.ops.integers import *
+from gpunn.ops.joining import *
+from gpunn.ops.logic import *
+from gpunn.ops.losses import *
+from gpunn.ops.magnitude import *
+from gpunn.ops.nan import *
+from gpunn.ops.noise import *
+from gpunn.ops.normalization import *
+from gpunn.ops.probabilities import *
+from gpunn.ops.products import *
+from gpunn.ops.quantiles import *
+from gpunn.ops.reduction import *
+from gpunn.ops.repeating import *
+from gpunn.ops.roots import *
+from gpunn.ops.rounding import *
+from gpunn.ops.scattering import *
+from gpunn.ops.segment import *
+from gpunn.ops.shaping import *
+from gpunn.ops.smooth import *
+from gpunn.ops.sorting import *
+from gpunn.ops.special import *
+from gpunn.ops.statistics import *
+from gpunn.ops.trigonometry import *
+
+__all__ = [name for name, thing in list(globals().items()) if callable(thing) and name[0] != "_"]
