@@ -1,0 +1,223 @@
+"""Loss: from one value per sample to one number, with weights and masks."""
+
+from gpunn import ops
+from gpunn.autograd import Tensor, cast, convert
+from gpunn.backend import floatx
+from gpunn.backend.dtypes import is_float, result_type, standardize
+from gpunn.errors import ArgumentError, ShapeError
+from gpunn.serialization import snake_case
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
+
+
+class Loss:
+    """What a model's predictions cost; subclasses give `call(y_true, y_pred)`.
+
+    Args:
+        name: default: the class name in snake_case.
+        reduction: "sum_over_batch_size" or "mean" (the sum of all values by their number),
+            "mean_with_sample_weight" (by the sum of the weights), "sum", or None: no reduction.
+        dtype: to compute in; default: that of the predictions, at least `floatx`.
+
+    Raises:
+        ArgumentError: for an unknown reduction.
+
+    Source: Keras, `keras.losses.Loss`.
+
+    >>> class Error(gpunn.losses.Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return gpunn.ops.abs(y_true - y_pred)
+    >>> Error()([1.0, 2.0], [2.0, 4.0]).item()
+    1.5
+    """
+
+    integer_labels = False  # whether call() wants integer labels as they are, not as floats
+
+    def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
+        if reduction not in REDUCTIONS:
+            raise ArgumentError(f"reduction must be one of {REDUCTIONS}, not {reduction!r}")
+        self.name = name or snake_case(type(self).__name__)
+        self.reduction = reduction
+        self._dtype = None if dtype is None else standardize(dtype)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype it was asked to compute in, else `floatx`."""
+        return self._dtype.name if self._dtype else floatx()
+
+    def __call__(self, y_true, y_pred, sample_weight=None, mask=None) -> Tensor:
+        """The reduced loss.
+
+        Args:
+            y_true: the labels.
+            y_pred: the predictions.
+            sample_weight: a factor per sample: of the shape of the values, or of their leading
+                axes, or with axes of size 1.
+            mask: which values count (bool), shaped like sample_weight; a mean is one over those.
+
+        Returns:
+            One number, or the values themselves with reduction None.
+
+        Raises:
+            ShapeError: if the shapes do not fit.
+        """
+        y_pred = convert(y_pred)
+        y_true = labels_beside(y_true, y_pred)
+        dtype = self._dtype or result_type(y_pred.dtype, standardize(None))
+        if y_pred.dtype != dtype:
+            y_pred = y_pred.to(dtype)
+        if y_true.dtype != dtype and (is_float(y_true.dtype) or not self.integer_labels):
+            y_true = y_true.to(dtype)
+        values = self.call(y_true, y_pred)
+        valid = self.valid(y_true, values)
+        if sample_weight is None and mask is None and valid is None:
+            return reduce_values(values, None, self.reduction)
+        weights = None if sample_weight is None else fitted(sample_weight, values, "sample_weight")
+        for m in (mask, valid):
+            if m is not None:
+                m = mask_weights(fitted(m, values, "mask"), self.reduction)
+                weights = m if weights is None else weights * m
+        return reduce_values(values * weights, weights, self.reduction)
+
+    def call(self, y_true, y_pred) -> Tensor:
+        """One value per sample; to be written by subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} has no call(y_true, y_pred)")
+
+    def valid(self, y_true, values):
+        """Which values count at all, as a mask, or None for all of them."""
+        return None
+
+    def get_config(self) -> dict:
+        """The arguments that make an equal loss."""
+        config = {"name": self.name, "reduction": self.reduction}
+        if self._dtype is not None:
+            config["dtype"] = self._dtype.name
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss of a config."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class LossFunctionWrapper(Loss):
+    """A loss made of a function of labels and predictions.
+
+    Args:
+        fn: `fn(y_true, y_pred, **options)` gives one value per sample.
+        reduction, name, dtype: as for `Loss`.
+        **options: passed to fn, and attributes of the loss.
+
+    Source: Keras, `keras.losses.LossFunctionWrapper`.
+
+    >>> loss = gpunn.losses.LossFunctionWrapper(gpunn.losses.huber, delta=2.0)
+    >>> loss([[0.0]], [[3.0]]).item()
+    4.0
+    """
+
+    def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **options):
+        super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
+        self.fn = fn
+        self.options = options
+        vars(self).update(options)
+
+    def call(self, y_true, y_pred):
+        if y_true.ndim != y_pred.ndim:
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self.options)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), **self.options}
+        if type(self) is LossFunctionWrapper:
+            config["fn"] = self.fn
+        return config
+
+
+# --- labels and weights fitted to predictions ---
+
+
+def labels_beside(y_true, y_pred: Tensor) -> Tensor:
+    """The labels as a tensor; host data that is no Tensor goes to where the predictions lie."""
+    return y_true if isinstance(y_true, Tensor) else convert(y_true, device=y_pred.device)
+
+
+def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Squeeze or expand one of two tensors by a last axis of 1, where that makes equal ranks.
+
+    So (n,) against (n, 1) is (n, 1) against (n, 1), and never becomes (n, n).
+
+    >>> from gpunn.losses.loss import same_rank
+    >>> [t.shape for t in same_rank(gpunn.Tensor([1, 2]), gpunn.Tensor([[1], [2]]))]
+    [(2, 1), (2, 1)]
+    """
+    if x.ndim == y.ndim + 1 and x.shape[-1] == 1:
+        return (x, ops.expand_dims(y, -1)) if y.ndim == 1 else (ops.squeeze(x, -1), y)
+    if y.ndim == x.ndim + 1 and y.shape[-1] == 1:
+        return (ops.expand_dims(x, -1), y) if x.ndim == 1 else (x, ops.squeeze(y, -1))
+    return x, y
+
+
+def pair(name: str, y_true, y_pred) -> tuple[Tensor, Tensor]:
+    """Labels and predictions of one float dtype and one shape.
+
+    Raises:
+        ShapeError: if they do not fit; nothing is broadcast.
+    """
+    y_pred = convert(y_pred)
+    if not is_float(y_pred.dtype):
+        y_pred = y_pred.to(standardize(None))
+    y_true = labels_beside(y_true, y_pred)
+    if y_true.dtype != y_pred.dtype:
+        y_true = y_true.to(y_pred.dtype)
+    if y_true.shape != y_pred.shape:
+        before = y_true.shape, y_pred.shape
+        y_true, y_pred = same_rank(y_true, y_pred)
+        if y_true.shape != y_pred.shape:
+            raise ShapeError(
+                f"{name}: labels of shape {before[0]} do not fit predictions of shape {before[1]}: "
+                "they need the same shape, but for a last axis of size 1"
+            )
+    return y_true, y_pred
+
+
+def fitted(weights, values: Tensor, name: str) -> Tensor:
+    """Weights (or a mask) as a tensor that multiplies the values without changing their shape.
+
+    Raises:
+        ShapeError: if they do not fit.
+    """
+    weights = labels_beside(weights, values).to(values.dtype)
+    if values.ndim == 0 or weights.ndim == 0:
+        return weights
+    shape = weights.shape
+    if weights.ndim > values.ndim and shape[-1] == 1:
+        weights = ops.squeeze(weights, -1)
+    elif weights.ndim < values.ndim:  # a weight per sample counts for all that the sample has
+        weights = ops.reshape(weights, shape + (1,) * (values.ndim - weights.ndim))
+    if weights.ndim != values.ndim or any(
+        w not in (1, n) for w, n in zip(weights.shape, values.shape)
+    ):
+        raise ShapeError(f"{name} of shape {shape} does not fit loss values of {values.shape}")
+    return weights
+
+
+def mask_weights(mask: Tensor, reduction) -> Tensor:
+    """The mask as weights: for a mean over all, scaled up so that it is one over what counts."""
+    mask = cast(mask != 0, mask.dtype)
+    if reduction in ("mean", "sum_over_batch_size"):
+        return mask * ops.divide_no_nan(float(mask.size), ops.sum(mask))
+    return mask
+
+
+def reduce_values(values: Tensor, weights, reduction) -> Tensor:
+    """The values, which are weighted already, reduced."""
+    if reduction in (None, "none") or values.shape in ((), (0,)):
+        return values
+    if reduction == "sum":
+        return ops.sum(values)
+    if reduction == "mean_with_sample_weight" and weights is not None:
+        return ops.divide_no_nan(ops.sum(values), ops.sum(weights))
+    return ops.mean(values)

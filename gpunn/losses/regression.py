@@ -1,0 +1,310 @@
+"""Losses of numbers: how far predictions are from the labels."""
+
+import math
+
+from gpunn import ops
+from gpunn.autograd import primitive
+from gpunn.losses.loss import LossFunctionWrapper, pair
+
+EPSILON = 1e-7
+
+
+@primitive
+def _mean_of_squares(be, y_true, y_pred, /):
+    """Fused, since nothing is trained with more often."""
+    error = y_pred - y_true
+    n = error.shape[-1] if error.ndim else 1
+    squares = error * error
+    y = (
+        squares.reshape(error.shape[:-1])
+        if n == 1
+        else be.dot(squares, be.ones(n, error.dtype)) / n
+    )
+
+    def pullback(dy, needs):
+        dx = error * (dy.reshape(*error.shape[:-1], 1) if error.ndim else dy) * (2.0 / n)
+        return -dx if needs[0] else None, dx if needs[1] else None
+
+    return y, pullback
+
+
+def mean_squared_error(y_true, y_pred):
+    """mean((y_true - y_pred)²) over the last axis.
+
+    Args:
+        y_true: labels, of the shape of `y_pred` (but for a last axis of size 1).
+        y_pred: predictions (..., n).
+
+    Returns:
+        One value per sample, (...).
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Keras, `keras.losses.mean_squared_error`.
+
+    >>> gpunn.losses.mean_squared_error([[0.0, 2.0]], [[1.0, 2.0]]).numpy()
+    array([0.5], dtype=float32)
+    """
+    return _mean_of_squares(*pair("mean_squared_error", y_true, y_pred))
+
+
+def mean_absolute_error(y_true, y_pred):
+    """mean(|y_true - y_pred|) over the last axis.
+
+    Args:
+        y_true: labels, of the shape of `y_pred` (but for a last axis of size 1).
+        y_pred: predictions (..., n).
+
+    Returns:
+        One value per sample, (...).
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Keras, `keras.losses.mean_absolute_error`.
+
+    >>> gpunn.losses.mean_absolute_error([[0.0, 2.0]], [[1.0, 2.0]]).numpy()
+    array([0.5], dtype=float32)
+    """
+    y_true, y_pred = pair("mean_absolute_error", y_true, y_pred)
+    return ops.mean(ops.abs(y_true - y_pred), axis=-1)
+
+
+def mean_absolute_percentage_error(y_true, y_pred):
+    """100 mean(|y_true - y_pred| / max(|y_true|, 1e-7)) over the last axis.
+
+    Args:
+        y_true: labels, of the shape of `y_pred` (but for a last axis of size 1).
+        y_pred: predictions (..., n).
+
+    Returns:
+        One value per sample, (...).
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Keras, `keras.losses.mean_absolute_percentage_error`.
+
+    >>> gpunn.losses.mean_absolute_percentage_error([[2.0]], [[1.0]]).numpy()
+    array([50.], dtype=float32)
+    """
+    y_true, y_pred = pair("mean_absolute_percentage_error", y_true, y_pred)
+    error = ops.abs((y_true - y_pred) / ops.maximum(ops.abs(y_true), EPSILON))
+    return 100.0 * ops.mean(error, axis=-1)
+
+
+def mean_squared_logarithmic_error(y_true, y_pred):
+    """mean((log(y_true + 1) - log(y_pred + 1))²) over the last axis, of values kept above 1e-7.
+
+    Args:
+        y_true: labels, of the shape of `y_pred` (but for a last axis of size 1).
+        y_pred: predictions (..., n).
+
+    Returns:
+        One value per sample, (...).
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Keras, `keras.losses.mean_squared_logarithmic_error`.
+
+    >>> gpunn.losses.mean_squared_logarithmic_error([[0.0]], [[0.0]]).numpy()
+    array([0.], dtype=float32)
+    """
+    y_true, y_pred = pair("mean_squared_logarithmic_error", y_true, y_pred)
+    error = ops.log(ops.maximum(y_pred, EPSILON) + 1.0) - ops.log(
+        ops.maximum(y_true, EPSILON) + 1.0
+    )
+    return ops.mean(ops.square(error), axis=-1)
+
+
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """-sum(u v) of the vectors y_true and y_pred scaled to length 1: -1 is the same direction.
+
+    Args:
+        y_true: labels, of the shape of `y_pred`.
+        y_pred: predictions.
+        axis: the axis of the vectors.
+
+    Returns:
+        One value in [-1, 1] per vector; 0 where one of the two is zero.
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Keras, `keras.losses.cosine_similarity`.
+
+    >>> gpunn.losses.cosine_similarity([[0.0, 2.0]], [[0.0, 1.0]]).numpy()
+    array([-1.], dtype=float32)
+    """
+    y_true, y_pred = pair("cosine_similarity", y_true, y_pred)
+    return -ops.sum(ops.normalize(y_true, axis=axis) * ops.normalize(y_pred, axis=axis), axis=axis)
+
+
+def huber(y_true, y_pred, delta=1.0):
+    """The mean over the last axis of e²/2 where |e| <= delta, and delta (|e| - delta/2) beyond.
+
+    Args:
+        y_true: labels, of the shape of `y_pred` (but for a last axis of size 1).
+        y_pred: predictions (..., n); e = y_pred - y_true.
+        delta: where the square turns into a line.
+
+    Returns:
+        One value per sample, (...).
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Huber 1964, "Robust estimation of a location parameter"; Keras, `keras.losses.huber`.
+
+    >>> gpunn.losses.huber([[0.0]], [[3.0]]).numpy()
+    array([2.5], dtype=float32)
+    """
+    y_true, y_pred = pair("huber", y_true, y_pred)
+    error = ops.abs(y_pred - y_true)
+    square = ops.minimum(error, delta)  # e where the square counts, delta beyond
+    return ops.mean(0.5 * ops.square(square) + delta * (error - square), axis=-1)
+
+
+def log_cosh(y_true, y_pred):
+    """mean(log(cosh(y_pred - y_true))) over the last axis: e²/2 when small, |e| - log 2 when large.
+
+    Args:
+        y_true: labels, of the shape of `y_pred` (but for a last axis of size 1).
+        y_pred: predictions (..., n).
+
+    Returns:
+        One value per sample, (...).
+
+    Raises:
+        ShapeError: if the shapes do not fit.
+
+    Source: Keras, `keras.losses.log_cosh`.
+
+    >>> gpunn.losses.log_cosh([[0.0]], [[100.0]]).numpy()
+    array([99.30685], dtype=float32)
+    """
+    y_true, y_pred = pair("log_cosh", y_true, y_pred)
+    error = y_pred - y_true
+    return ops.mean(error + ops.softplus(-2.0 * error) - math.log(2.0), axis=-1)
+
+
+class MeanSquaredError(LossFunctionWrapper):
+    """mean((y_true - y_pred)²).
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.MeanSquaredError`.
+
+    >>> gpunn.losses.MeanSquaredError()([[0.0, 1.0]], [[1.0, 1.0]]).item()
+    0.5
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="mean_squared_error", dtype=None):
+        super().__init__(mean_squared_error, reduction, name, dtype)
+
+
+class MeanAbsoluteError(LossFunctionWrapper):
+    """mean(|y_true - y_pred|).
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.MeanAbsoluteError`.
+
+    >>> gpunn.losses.MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 1.0]]).item()
+    0.5
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_error", dtype=None):
+        super().__init__(mean_absolute_error, reduction, name, dtype)
+
+
+class MeanAbsolutePercentageError(LossFunctionWrapper):
+    """100 mean(|y_true - y_pred| / |y_true|).
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.MeanAbsolutePercentageError`.
+
+    >>> gpunn.losses.MeanAbsolutePercentageError()([[2.0]], [[1.0]]).item()
+    50.0
+    """
+
+    def __init__(
+        self, reduction="sum_over_batch_size", name="mean_absolute_percentage_error", dtype=None
+    ):
+        super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
+
+
+class MeanSquaredLogarithmicError(LossFunctionWrapper):
+    """mean((log(y_true + 1) - log(y_pred + 1))²).
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.MeanSquaredLogarithmicError`.
+
+    >>> gpunn.losses.MeanSquaredLogarithmicError()([[1.0]], [[1.0]]).item()
+    0.0
+    """
+
+    def __init__(
+        self, reduction="sum_over_batch_size", name="mean_squared_logarithmic_error", dtype=None
+    ):
+        super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
+
+
+class CosineSimilarity(LossFunctionWrapper):
+    """-cos of the angle between y_true and y_pred: -1 is the same direction.
+
+    Args:
+        axis: the axis of the vectors.
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.CosineSimilarity`.
+
+    >>> gpunn.losses.CosineSimilarity()([[0.0, 2.0]], [[0.0, 1.0]]).item()
+    -1.0
+    """
+
+    def __init__(
+        self, axis=-1, reduction="sum_over_batch_size", name="cosine_similarity", dtype=None
+    ):
+        super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
+
+
+class Huber(LossFunctionWrapper):
+    """e²/2 for small errors, a line for those beyond delta.
+
+    Args:
+        delta: where the square turns into a line.
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.Huber`.
+
+    >>> gpunn.losses.Huber(delta=2.0)([[0.0]], [[3.0]]).item()
+    4.0
+    """
+
+    def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
+        super().__init__(huber, reduction, name, dtype, delta=delta)
+
+
+class LogCosh(LossFunctionWrapper):
+    """log(cosh(y_pred - y_true)).
+
+    Args:
+        reduction, name, dtype: as for `Loss`.
+
+    Source: Keras, `keras.losses.LogCosh`.
+
+    >>> gpunn.losses.LogCosh()([[1.0]], [[1.0]]).item()
+    0.0
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="log_cosh", dtype=None):
+        super().__init__(log_cosh, reduction, name, dtype)
