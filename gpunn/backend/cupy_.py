@@ -103,7 +103,7 @@ class CupyBackend(Backend):
     def asarray(self, data, dtype=None):
         self.activate()
         if not isinstance(data, cupy.ndarray):
-            data = cupy.asarray(data if isinstance(data, np.ndarray) else from_object(data))
+            data = cupy.asarray(from_object(data))
         elif not self.alone and data.device.id != self.device.index:
             data = cupy.asarray(data.get())
         return data if dtype is None else data.astype(standardize(dtype), copy=False)

@@ -61,8 +61,10 @@ class NumpyBackend(Backend):
 
     def asarray(self, data, dtype=None):
         dtype = None if dtype is None else standardize(dtype)
-        if not isinstance(data, np.ndarray):
+        if type(data) is not np.ndarray:
             data = data.get() if type(data).__module__ == "cupy" else from_object(data)
+        elif data.dtype.kind not in "fiub":
+            check_numbers(data, data)
         return data if dtype is None or data.dtype == dtype else data.astype(dtype)
 
     def to_numpy(self, x) -> np.ndarray:
@@ -85,19 +87,20 @@ CPU_BACKEND = NumpyBackend(CPU)
 
 
 def from_object(data) -> np.ndarray:
-    """A NumPy array of lists, scalars and pandas objects; floats become `floatx`, ints int32."""
+    """A NumPy array of lists, scalars and pandas objects; floats become `floatx`, ints int32.
+
+    What brings a dtype with it (NumPy scalars and arrays, objects with `__array__`) keeps it.
+    """
     if hasattr(data, "to_numpy"):  # pandas, polars
         return _from_frame(data)
+    if isinstance(data, np.ma.MaskedArray):
+        raise DataError("masked arrays are not taken: fill the gaps first, as in x.filled(0)")
     try:
         array = np.asarray(data)
     except (ValueError, TypeError, RuntimeError) as e:
         raise DataError(f"cannot make an array of this {type(data).__name__}: {e}") from e
-    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
-        raise DTypeError(
-            f"expected numbers, got a {type(data).__name__} of dtype {array.dtype} "
-            f"({array.reshape(-1)[:3].tolist()} ...)"
-        )
-    if isinstance(data, (np.ndarray, np.generic)) or hasattr(data, "__array__"):
+    check_numbers(array, data)
+    if hasattr(data, "__array__"):
         return array
     if array.dtype == np.float64:
         return array.astype(standardize(None))
@@ -105,6 +108,15 @@ def from_object(data) -> np.ndarray:
         narrow = array.astype(np.int32)
         return narrow if (narrow == array).all() else array
     return array
+
+
+def check_numbers(array: np.ndarray, data) -> None:
+    """Raise unless the array holds numbers."""
+    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
+        raise DTypeError(
+            f"expected numbers, got a {type(data).__name__} of dtype {array.dtype} "
+            f"({array.reshape(-1)[:3].tolist()} ...)"
+        )
 
 
 def _from_frame(data) -> np.ndarray:
