@@ -1,0 +1,104 @@
+"""Dataset: batches of arrays on the host, shuffled, mapped and made ahead of time."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gpunn.backend import Stream, current_seed
+from gpunn.data.intake import Intake
+from gpunn.data.make import _require_count
+from gpunn.data.nested import filler
+from gpunn.data.prefetch import prefetch
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the methods of a Dataset have asked for."""
+
+    batch_size: int = 32
+    drop_remainder: bool = False
+    stream: Stream | None = None
+    functions: tuple = ()
+    ahead: int = 0
+
+
+class Dataset:
+    """Batches of rows of arrays; each method gives a new Dataset, and iterating gives the batches.
+
+    Args:
+        x: an array (n, ...), or a dict or list of them.
+        y: targets, like x.
+        sample_weight: weights (n,).
+
+    Raises:
+        DataError, ShapeError, DTypeError: if the arrays cannot be used.
+
+    >>> data = gpunn.data.Dataset(np.arange(6.0), np.arange(6)).batch(4)
+    >>> for x, y in data.map(lambda x, y: (x * 10, y)):
+    ...     print(x, y)
+    [ 0. 10. 20. 30.] [0 1 2 3]
+    [40. 50.] [4 5]
+    """
+
+    def __init__(self, x, y=None, sample_weight=None):
+        self._nesting, arrays = Intake(check_finite=False)(x, y, sample_weight)
+        self._arrays = [a if isinstance(a, np.ndarray) else a.get() for a in arrays]
+        self._parts = 3 if sample_weight is not None else 2 if y is not None else 1
+        self._plan = _Plan()
+
+    def _with(self, **changes) -> "Dataset":
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        new._plan = replace(self._plan, **changes)
+        return new
+
+    def batch(self, batch_size: int, drop_remainder: bool = False) -> "Dataset":
+        """Batches of so many rows (default: 32); the last may be smaller, or is dropped."""
+        _require_count("batch_size", batch_size)
+        return self._with(batch_size=int(batch_size), drop_remainder=drop_remainder)
+
+    def shuffle(self, seed: int | None = None) -> "Dataset":
+        """Rows in random order, another in each iteration; default: of the current seed."""
+        stream = current_seed().stream() if seed is None else Stream(seed, "shuffle")
+        return self._with(stream=stream)
+
+    def map(self, function) -> "Dataset":
+        """`function(x)`, `function(x, y)` or `function(x, y, sample_weight)` of each batch."""
+        return self._with(functions=(*self._plan.functions, function))
+
+    def prefetch(self, ahead: int = 2) -> "Dataset":
+        """A thread makes up to `ahead` batches before they are asked for."""
+        _require_count("ahead", ahead)
+        return self._with(ahead=ahead)
+
+    @property
+    def num_samples(self) -> int:
+        """How many rows there are."""
+        return len(self._arrays[0])
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a batch."""
+        return self._plan.batch_size
+
+    def __len__(self) -> int:
+        batches = self.num_samples / self.batch_size
+        return math.floor(batches) if self._plan.drop_remainder else math.ceil(batches)
+
+    def __iter__(self):
+        batches = self._batches()
+        return prefetch(batches, self._plan.ahead) if self._plan.ahead else batches
+
+    def _batches(self):
+        plan, n = self._plan, self.num_samples
+        fill = filler(self._nesting)
+        order = plan.stream.permutation(n) if plan.stream else None
+        for i in range(len(self)):
+            rows = slice(i * plan.batch_size, (i + 1) * plan.batch_size)
+            at = rows if order is None else order[rows]
+            batch = fill([a[at] for a in self._arrays])[: self._parts]
+            for function in plan.functions:
+                batch = function(*batch)
+                batch = batch if isinstance(batch, tuple) else (batch,)
+            yield batch

@@ -1,0 +1,159 @@
+"""From what a user gives as data to arrays that fit: dtypes, lengths, checks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpunn.backend import CPU, backend_of, device, to_array
+from gpunn.backend.dtypes import is_float, standardize
+from gpunn.data.class_weight import weights_of_classes
+from gpunn.data.finite import check_finite
+from gpunn.data.nested import is_nested, named_leaves, shape_of
+from gpunn.errors import ArgumentError, DataError, DTypeError, ShapeError
+
+
+@dataclass
+class Intake:
+    """How data become arrays.
+
+    Args:
+        dtype: what floats are cast to; default: `floatx`. Integers stay integers.
+        x_dtype: what all of x is cast to, integers as well; default: as for the rest.
+        class_weight: a dict from class to the weight of its samples.
+        check_finite: whether NaN and Inf are refused.
+    """
+
+    dtype: object = None
+    x_dtype: object = None
+    class_weight: dict | None = None
+    check_finite: bool = True
+
+    def __call__(self, x, y=None, sample_weight=None, where="", batch=False):
+        """The arrays of x, y and sample_weight where they lie, in one list, and their nesting.
+
+        Args:
+            where: said first in errors ("batch 3: ").
+            batch: whether this is one batch of many; arrays of a GPU are not checked for NaN then,
+                since that would wait for them.
+
+        Raises:
+            DataError, ShapeError, DTypeError: saying which array is wrong, and where.
+        """
+        names, arrays = [], []
+
+        def take_in(data, name, cast_all=None):
+            for leaf_name, leaf in named_leaves(data, name):
+                names.append(leaf_name)
+                arrays.append(self._array(leaf, where + leaf_name, cast_all, not batch))
+
+        take_in(x, "x", self.x_dtype)
+        inputs = len(arrays)
+        if not inputs:
+            raise DataError(f"{where}x holds no array")
+        take_in(y, "y")
+        if self.class_weight is not None:
+            if sample_weight is not None:
+                raise ArgumentError("give class_weight or sample_weight, not both")
+            if y is None or is_nested(y):
+                raise ArgumentError("class_weight needs y, and a single array of it")
+            sample_weight = weights_of_classes(
+                arrays[-1], self.class_weight, standardize(self.dtype), whole=not batch
+            )
+        sample_weight = _weight_per_output(sample_weight, y)
+        first_weight = len(arrays)
+        take_in(sample_weight, "sample_weight")
+        for i in range(first_weight, len(arrays)):
+            if not is_float(arrays[i].dtype):
+                arrays[i] = arrays[i].astype(standardize(self.dtype))
+        _check_lengths(names, arrays, where)
+        return (shape_of(x), shape_of(y), shape_of(sample_weight)), arrays
+
+    def _array(self, data, name, cast_all, check_device):
+        """One array: numbers, with rows, of the right dtype, finite."""
+        if name.endswith("x") and hasattr(data, "to_frame"):
+            data = data.to_frame()  # a pandas Series of inputs is a column, as in Keras
+        given = _native(data, name)
+        if not given.ndim:
+            raise ShapeError(f"{name} is a single number: expected an array of rows (n, ...)")
+        if not given.size:
+            raise DataError(f"{name} is empty: its shape is {given.shape}")
+        array = given
+        if cast_all is not None:
+            dtype = standardize(cast_all)
+        elif is_float(given.dtype):
+            dtype = standardize(self.dtype)
+        else:
+            dtype = given.dtype.newbyteorder("=")
+        if array.dtype != dtype:
+            with np.errstate(over="ignore", invalid="ignore"):
+                array = given.astype(dtype)
+        if self.check_finite and (check_device or backend_of(array).kind == "cpu"):
+            columns = getattr(data, "columns", None)
+            check_finite(array, name, given, None if columns is None else list(columns))
+        return array
+
+
+def _native(data, name: str):
+    """A NumPy or CuPy array of numbers, in the memory where the data lie if that can be."""
+    if hasattr(data, "tocoo"):
+        raise DTypeError(f"{name} is a sparse matrix: give {name}.toarray()")
+    try:
+        with device(CPU):
+            array = to_array(data)
+    except (DTypeError, DataError) as e:
+        raise type(e)(f"{name}: {e}") from e
+    except (TypeError, ValueError) as e:
+        raise DataError(f"{name} cannot be made an array of numbers: {e}") from e
+    if isinstance(array, np.ndarray):
+        array = np.asarray(array)  # of a memmap or another subclass
+    if array.dtype.kind not in "biuf" and not is_float(array.dtype):
+        raise DTypeError(f"{name}: {_not_numbers(array)}")
+    return array
+
+
+def _not_numbers(array) -> str:
+    """What is wrong with an array of strings or objects: which columns, and an example."""
+    said = f"expected numbers, got dtype {array.dtype}"
+    if array.ndim != 2 or array.dtype.kind not in "OUS":
+        return f"{said} ({array.reshape(-1)[:3].tolist()} ...)"
+    bad = [(j, row[j]) for j in range(array.shape[1]) for row in array if not _number(row[j])]
+    if not bad:
+        return f"{said}, which holds numbers: use .astype('float32')"
+    columns = dict.fromkeys(j for j, _ in bad)
+    shown = ", ".join(map(str, columns))
+    return f"{said}: no numbers in column {shown} (such as {bad[0][1]!r}); encode or drop them"
+
+
+def _number(value) -> bool:
+    return isinstance(value, int | float | np.number | np.bool_)
+
+
+def _weight_per_output(sample_weight, y):
+    """The weights nested as y: one array of weights serves every output."""
+    if sample_weight is None or not is_nested(y):
+        return sample_weight
+    if is_nested(sample_weight):
+        if _keys(sample_weight) != _keys(y):
+            raise ArgumentError(
+                f"sample_weight must be one array, or nested like y: y has {_keys(y)}, "
+                f"sample_weight {_keys(sample_weight)}"
+            )
+        return sample_weight
+    keys = _keys(y)
+    return dict.fromkeys(keys, sample_weight) if isinstance(y, dict) else [sample_weight] * len(y)
+
+
+def _keys(x) -> list:
+    return list(x) if isinstance(x, dict) else list(range(len(x)))
+
+
+def _check_lengths(names, arrays, where) -> None:
+    lengths = [a.shape[0] for a in arrays]
+    if len(set(lengths)) < 2:
+        return
+    parts = [f"{name} has {n} rows" for name, n in zip(names, lengths, strict=True)]
+    if len(parts) > 8:
+        parts[7:-1] = ["..."]
+    listed = any(name.startswith("x[0]") for name in names)
+    hint = "; a list of arrays is taken for several inputs: numpy.stack makes it one array"
+    raise DataError(f"{where}unequal lengths: {', '.join(parts)}{hint if listed else ''}")
