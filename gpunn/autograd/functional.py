@@ -4,7 +4,7 @@ from functools import wraps
 
 from gpunn.autograd.backward import backward
 from gpunn.autograd.mode import enable_grad
-from gpunn.autograd.tensor import Tensor, convert, wrap
+from gpunn.autograd.tensor import Tensor, convert, seed_gradient, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import DTypeError, GradientError, ShapeError
@@ -47,8 +47,7 @@ def value_and_grad(function, argnums=0):
             raise ShapeError(f"grad needs a function that gives one number, got {got}")
         sink: dict = {}
         if value.requires_grad:
-            dy = backend_of(value.array).full(value.shape, 1, value.dtype)
-            backward(value.node or value, dy, sink=sink)
+            backward(value.node or value, seed_gradient(value, None), sink=sink)
         grads = tuple(_gradient(leaf, sink) for leaf in leaves)
         return value.detach(), grads[0] if isinstance(argnums, int) else grads
 
@@ -88,12 +87,8 @@ def gradients(y: Tensor, variables, grad=None) -> list[Tensor | None]:
     """
     if not y.requires_grad:
         raise GradientError("gradients of a tensor that depends on nothing that requires one")
-    if grad is None and y.size != 1:
-        raise ShapeError(f"a tensor of shape {y.shape} needs its gradient: gradients(..., grad)")
-    be = backend_of(y.array)
-    dy = be.full(y.shape, 1, y.dtype) if grad is None else convert(grad, y.dtype, y.device).array
     sink: dict = {}
-    backward(y.node or y, dy, sink=sink)
+    backward(y.node or y, seed_gradient(y, grad), sink=sink)
     return [wrap(sink[v]) if v in sink else None for v in variables]
 
 

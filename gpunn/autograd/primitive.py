@@ -46,10 +46,10 @@ def primitive(body=None, *, promote=None):
     >>> x.grad.numpy()
     array([12.], dtype=float32)
     """
-    if body is None:
-        return lambda body: primitive(body, promote=promote)
     if promote not in (None, "same", "float"):
         raise ArgumentError(f"promote must be None, 'same' or 'float', not {promote!r}")
+    if body is None:
+        return lambda body: primitive(body, promote=promote)
     op = body.__name__
     names, static_names, defaults, signature, variadic = _parameters(body)
     count = len(names)

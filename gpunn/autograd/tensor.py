@@ -211,18 +211,7 @@ class Tensor:
                 "backward() of a tensor that does not require a gradient: none of what it was "
                 "computed of does (or it was computed under no_grad, or detached)"
             )
-        if grad is None:
-            if self.size != 1:
-                raise ShapeError(
-                    f"backward() of a tensor of shape {self.shape} needs its gradient: "
-                    "backward(grad), or take a sum or mean first"
-                )
-            dy = backend_of(self.array).full(self.shape, 1, self.dtype)
-        else:
-            dy = convert(grad, self.dtype, self.device).array
-            if dy.shape != self.shape:
-                raise ShapeError(f"expected a gradient of shape {self.shape}, got {dy.shape}")
-        backward(self.node or self, dy, retain_graph)
+        backward(self.node or self, seed_gradient(self, grad), retain_graph)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this intermediate result in `.grad` as well."""
@@ -283,6 +272,21 @@ def wrap(array) -> Tensor:
     t.requires_grad = False
     t._grad = None
     return t
+
+
+def seed_gradient(y: Tensor, grad):
+    """The array that a backward walk from y starts with: `grad`, or one for a single number."""
+    if grad is None:
+        if y.size != 1:
+            raise ShapeError(
+                f"backward() of a tensor of shape {y.shape} needs its gradient: give one of that "
+                "shape, or take a sum or mean first"
+            )
+        return backend_of(y.array).full(y.shape, 1, y.dtype)
+    dy = convert(grad, y.dtype, y.device).array
+    if dy.shape != y.shape:
+        raise ShapeError(f"expected a gradient of shape {y.shape}, got {dy.shape}")
+    return dy
 
 
 def _derive(x: Tensor, array, op: str, pull) -> Tensor:

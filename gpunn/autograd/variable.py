@@ -59,6 +59,7 @@ class Variable(Tensor):
         self.path = name
         self.regularizer = regularizer
         self.constraint = constraint
+        self.is_state = not trainable  # no layer's `trainable` makes it trainable
         self.trainable = trainable
 
     @property

@@ -75,7 +75,7 @@ def test_change_behind_the_engines_back_is_found():
         with in_layer("dense"):
             y = (x * x).sum()
         x.array[0] = 7.0  # raw NumPy: nobody announces it
-        with pytest.raises(GradientError, match="multiply in layer 'dense' saved .* changed"):
+        with pytest.raises(GradientError, match=r"multiply in layer 'dense' saved .* changed"):
             y.backward()
 
 

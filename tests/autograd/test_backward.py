@@ -128,7 +128,7 @@ def test_second_backward_says_what_to_do(device):
     x = leaf([1.0, 2.0])
     y = (x * x).sum()
     y.backward()
-    with pytest.raises(GradientError, match="used up by an earlier backward.*retain_graph=True"):
+    with pytest.raises(GradientError, match=r"used up by an earlier backward.*retain_graph=True"):
         y.backward()
     assert x.grad.numpy().tolist() == [2.0, 4.0]
 
