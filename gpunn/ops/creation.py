@@ -7,8 +7,9 @@ import numpy as np
 from gpunn.autograd import Tensor, cast, convert, primitive, wrap
 from gpunn.backend import backend_of, get_backend
 from gpunn.backend.dtypes import is_float, result_type, standardize
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.arithmetic import divide, multiply, power, subtract
+from gpunn.ops.joining import stack
 from gpunn.ops.rounding import floor
 from gpunn.ops.shaping import _dims, broadcast_to, copy, moveaxis, normalize_axis
 
@@ -27,6 +28,7 @@ __all__ = [
     "ones",
     "ones_like",
     "tri",
+    "vander",
     "zeros",
     "zeros_like",
 ]
@@ -424,3 +426,37 @@ def tri(N, M=None, k=0, dtype=None):
     [[1, 0], [1, 1]]
     """
     return wrap(get_backend().xp.tri(N, M, k, dtype=standardize(dtype)))
+
+
+def vander(x, N=None, increasing=False):
+    """The powers of the values of a vector, one in each column.
+
+    Args:
+        x: vector of n values.
+        N: number of columns. Default: n.
+        increasing: whether the powers rise from left to right. Default: False.
+
+    Returns:
+        A matrix of shape (n, N).
+
+    Raises:
+        ShapeError: if x is not a vector.
+        ArgumentError: if N is negative.
+
+    Source: `keras.ops.vander`.
+
+    >>> gpunn.ops.vander([1, 2], 3).numpy().tolist()
+    [[1, 1, 1], [4, 2, 1]]
+    """
+    x = convert(x)
+    if x.ndim != 1:
+        raise ShapeError(f"vander: expected a vector, got shape {x.shape}")
+    n = x.shape[0] if N is None else N
+    if n < 0:
+        raise ArgumentError(f"vander: N must be at least 0, got {N}")
+    if n == 0:
+        return zeros((x.shape[0], 0), x.dtype)
+    powers = [ones_like(x)]
+    while len(powers) < n:
+        powers.append(multiply(powers[-1], x))
+    return stack(powers if increasing else powers[::-1], 1)

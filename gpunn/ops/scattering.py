@@ -8,7 +8,7 @@ from gpunn.autograd import Tensor, convert, primitive
 from gpunn.errors import ShapeError, unknown
 from gpunn.ops.arithmetic import add, multiply
 from gpunn.ops.comparison import less
-from gpunn.ops.extremes import maximum, minimum
+from gpunn.ops.magnitude import maximum, minimum
 from gpunn.ops.indexing import _part, block, get_item, join_index, on_device, take, where
 from gpunn.ops.segment import segment_max, segment_min, segment_prod, segment_sum
 from gpunn.ops.shaping import _dims, broadcast_to, reshape
