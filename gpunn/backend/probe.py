@@ -3,12 +3,14 @@
 import ctypes
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+
+import numpy as np
 
 from gpunn.errors import DeviceError
 
-INSTALL = "pip install 'gpunn[cuda13]' (CUDA 13 drivers, R580 or newer) or 'gpunn[cuda12]'"
+DRIVER = "install NVIDIA's driver for the GPU; device='cpu' needs none"
 
 
 @dataclass(frozen=True)
@@ -43,43 +45,99 @@ def require_cuda(index: int = 0) -> None:
         if not check.ok:
             raise DeviceError(
                 f"device 'cuda:{index}' cannot be used: {check.name}: {check.detail}. "
-                f"{check.fix} (`gpunn doctor` shows every check; device='cpu' needs none of this)"
+                f"To mend it: {check.fix}. (`gpunn doctor` shows every check.)"
             )
 
 
-def _run(index: int):
-    for name, fix, attempt in _CHECKS:
+def _run(index: int) -> Iterator[Check]:
+    for name, attempt in _CHECKS:
         try:
             detail = attempt(index)
         except Exception as e:  # any failure of a vendor's library is a finding, not an error here
             text = " ".join(str(e).split())
-            yield Check(name, False, f"{type(e).__name__}: {text}"[:300], fix)
+            yield Check(name, False, f"{type(e).__name__}: {text}"[:300], _fix(name, e))
             return
         yield Check(name, True, detail)
 
 
-def _driver(index):
+def _fix(name: str, error: Exception) -> str:
+    if name == "driver":
+        return DRIVER
+    if isinstance(error, SeveralWheels):  # what is left of either is broken
+        return (
+            f"pip uninstall -y {' '.join(error.names)}; then {install_line().split('; then ')[-1]}"
+        )
+    if name == "allocation":
+        return "free memory on the GPU: `nvidia-smi` shows who holds it"
+    if name == "runtime":
+        return f"look at `nvidia-smi` and CUDA_VISIBLE_DEVICES; else {install_line()}"
+    return install_line()
+
+
+def install_line() -> str:
+    """The pip line for CuPy with all it needs: by the driver's version where that is known."""
     try:
-        library = ctypes.CDLL("libcuda.so.1")
+        version = driver_version()
     except OSError:
-        library = ctypes.CDLL("nvcuda.dll") if hasattr(ctypes, "WinDLL") else _raise_no_driver()
+        version = 0
+    if not version:
+        return "pip install 'gpunn[cuda13]' (for drivers R580 and newer; else 'gpunn[cuda12]')"
+    if version < 12000:
+        return "update NVIDIA's driver (R525 or newer); then pip install 'gpunn[cuda12]'"
+    extra = "cuda13" if version >= 13000 else "cuda12"
+    line = f"pip install 'gpunn[{extra}]'"
+    other = [w.split()[0] for w in cupy_wheels() if w.split()[0] != f"cupy-{extra}x"]
+    return f"pip uninstall -y {' '.join(other)}; then {line}" if other else line
+
+
+def driver_version() -> int:
+    """The newest CUDA that the driver can run: 13000 is 13.0.
+
+    Raises:
+        OSError: if there is no driver, or it does not answer.
+    """
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            library = ctypes.CDLL(name)
+            break
+        except OSError:
+            continue
+    else:
+        raise OSError("no NVIDIA driver (libcuda.so.1) on this machine")
     version = ctypes.c_int()
     status = library.cuDriverGetVersion(ctypes.byref(version))
     if status:
-        raise OSError(f"cuDriverGetVersion returned {status}")
-    return f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
+        raise OSError(f"the driver does not answer: cuDriverGetVersion returned {status}")
+    return version.value
 
 
-def _raise_no_driver():
-    raise OSError("no NVIDIA driver (libcuda.so.1) on this machine")
+def _driver(index):
+    return f"CUDA {dotted(driver_version())}"
+
+
+def dotted(version: int) -> str:
+    """CUDA's version numbers for people.
+
+    >>> gpunn.backend.probe.dotted(12090)
+    '12.9'
+    """
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+class SeveralWheels(ImportError):
+    """More than one CuPy is installed: each overwrites files of the other."""
+
+    def __init__(self, wheels: tuple[str, ...]):
+        super().__init__(f"several CuPy wheels are installed: {', '.join(wheels)}; keep one")
+        self.names = [wheel.split()[0] for wheel in wheels]
 
 
 def _cupy(index):
-    if importlib.util.find_spec("cupy") is None:
-        raise ImportError("CuPy is not installed")
     wheels = cupy_wheels()
     if len(wheels) > 1:
-        raise ImportError(f"several CuPy wheels are installed: {', '.join(wheels)}; keep one")
+        raise SeveralWheels(wheels)
+    if importlib.util.find_spec("cupy") is None:
+        raise ImportError("CuPy is not installed")
     import cupy
 
     if int(cupy.__version__.split(".")[0]) < 14:
@@ -87,14 +145,14 @@ def _cupy(index):
     return cupy.__version__
 
 
-@cache
 def cupy_wheels() -> tuple[str, ...]:
     """The installed distributions that contain CuPy: more than one is a broken installation."""
-    return tuple(
-        f"{d.metadata['Name']} {d.version}"
-        for d in importlib.metadata.distributions()
-        if (d.metadata["Name"] or "").lower().replace("_", "-").split("-cuda")[0].startswith("cupy")
-    )
+    found = {}
+    for distribution in importlib.metadata.distributions():
+        name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
+        if name == "cupy" or name.startswith(("cupy-cuda", "cupy-rocm")):
+            found[name] = f"{name} {distribution.version}"
+    return tuple(found[name] for name in sorted(found))
 
 
 def _runtime(index):
@@ -105,7 +163,7 @@ def _runtime(index):
         raise OSError(f"there is no device {index}: found {count}")
     version = cupy.cuda.runtime.runtimeGetVersion()
     name = cupy.cuda.runtime.getDeviceProperties(index)["name"].decode()
-    return f"CUDA {version // 1000}.{version % 1000 // 10}, {name}"
+    return f"CUDA {dotted(version)}, {name}"
 
 
 def _allocation(index):
@@ -122,8 +180,8 @@ def _cublas(index):
     import cupy
 
     with cupy.cuda.Device(index):
-        a = cupy.ones((2, 2), "float32")
-        if float((a @ a).sum()) != 8.0:
+        a = cupy.asarray(np.ones((2, 2), "float32"))  # a copy: no kernel, so no NVRTC yet
+        if float((a @ a)[0, 0]) != 2.0:
             raise ArithmeticError("a 2x2 product is wrong")
         from cupy_backends.cuda.libs import cublas
 
@@ -136,7 +194,7 @@ def _nvrtc(index):
 
     code = 'extern "C" __global__ void probe(int* x) { x[0] = 42; }'
     with cupy.cuda.Device(index):
-        x = cupy.zeros(1, "int32")
+        x = cupy.empty(1, "int32")
         cupy.RawModule(code=code).get_function("probe")((1,), (1,), (x,))
         if int(x[0]) != 42:
             raise ArithmeticError("a compiled kernel did not run")
@@ -146,10 +204,10 @@ def _nvrtc(index):
 
 
 _CHECKS = (
-    ("driver", "Install NVIDIA's driver for your GPU", _driver),
-    ("CuPy", INSTALL, _cupy),
-    ("runtime", "Check `nvidia-smi` and CUDA_VISIBLE_DEVICES, or " + INSTALL, _runtime),
-    ("allocation", "Free memory on the GPU: `nvidia-smi` shows who holds it", _allocation),
-    ("cuBLAS", INSTALL, _cublas),
-    ("NVRTC", INSTALL, _nvrtc),
+    ("driver", _driver),
+    ("CuPy", _cupy),
+    ("runtime", _runtime),
+    ("allocation", _allocation),
+    ("cuBLAS", _cublas),
+    ("NVRTC", _nvrtc),
 )
