@@ -73,7 +73,7 @@ class CompiledLoss:
 
 def _loss(identifier, y, y_pred):
     if isinstance(identifier, str) and identifier in ("crossentropy", "ce"):
-        kind = metrics.resolve_accuracy(y.shape, y_pred.shape)
+        kind = type(metrics.resolve_accuracy(y.shape, y_pred.shape))
         identifier = {
             metrics.BinaryAccuracy: "binary_crossentropy",
             metrics.SparseCategoricalAccuracy: "sparse_categorical_crossentropy",
@@ -139,7 +139,7 @@ class CompiledMetrics:
 
 def _metric(identifier, y, y_pred):
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        return metrics.resolve_accuracy(y.shape, y_pred.shape)(name=identifier)
+        return metrics.resolve_accuracy(y.shape, y_pred.shape, identifier)
     found = metrics.get(identifier)
     if not isinstance(found, metrics.Metric):
         name = getattr(found, "__name__", type(found).__name__)

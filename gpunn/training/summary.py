@@ -25,10 +25,10 @@ def summary(model, line_length: int | None = None, print_fn=None) -> None:
         ("Non-trainable", model.non_trainable_weights),
     ):
         lines.append(f" {title} params: {_count(weights):,} ({_size(_bytes(weights))})")
-    if getattr(model, "optimizer", None) is not None:
+    if model.optimizer is not None:
         # per parameter: its gradient, and the optimizer's slots
         training = _bytes(model.trainable_weights)
-        slots = len(getattr(model.optimizer, "slots", ()))
+        slots = len(model.optimizer.slot_names)
         lines.append(f" Gradients and optimizer: {_size(training * (1 + slots))}")
     (print_fn or print)("\n".join(lines))
 

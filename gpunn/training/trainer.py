@@ -12,7 +12,7 @@ from gpunn.errors import ArgumentError, DataError, NotBuiltError
 from gpunn.layers import tree
 from gpunn.training.callbacks import CallbackList, History, default_callbacks
 from gpunn.training.compiled import CompiledLoss, CompiledMetrics, outputs_of
-from gpunn.training.logs import Logs
+from gpunn.training.logs import Logs, to_floats
 
 JIT = ("auto", True, False)
 
@@ -160,7 +160,8 @@ class Trainer:
         if y is not None:
             outputs = outputs_of(y_pred, self.output_names)
             targets = outputs_of(y, tuple(outputs))
-            self._metrics.update(targets, outputs, _weights_by_output(sample_weight, outputs))
+            with no_grad():
+                self._metrics.update(targets, outputs, _weights_by_output(sample_weight, outputs))
         return Logs(self.get_metrics_result)
 
     def _track_parts(self, parts: dict, size: int) -> None:
@@ -276,7 +277,7 @@ class Trainer:
                 break
         if logs is None:
             raise DataError("the data gave no batch at all")
-        epoch_logs = read_logs(logs)
+        epoch_logs = to_floats(logs)
         if validation is not None and _due(epoch, validation_freq) and not self._interrupted:
             results = self._evaluate_source(validation, calls)
             epoch_logs.update({f"val_{name}": value for name, value in results.items()})
@@ -341,7 +342,7 @@ class Trainer:
                 calls.on_test_batch_end(step, logs)
         if logs is None:
             raise DataError("the data gave no batch at all")
-        results = read_logs(logs)
+        results = to_floats(logs)
         calls.on_test_end(results)
         return results
 
@@ -428,7 +429,7 @@ class Trainer:
         return next(iter(source.epoch()))
 
     def _batch_results(self, logs, return_dict):
-        results = read_logs(logs)
+        results = to_floats(logs)
         if return_dict:
             return results
         values = [results[n] for n in self.metrics_names if n in results]
@@ -474,14 +475,6 @@ def unpack_x_y_sample_weight(batch) -> tuple:
     if not 1 <= len(batch) <= 3:
         raise DataError(f"a batch is x, (x, y) or (x, y, sample_weight), got {len(batch)} parts")
     return (*batch, None, None)[:3]
-
-
-def read_logs(logs) -> dict[str, float]:
-    """The logs as floats, read from the device, in the order of their names."""
-    values = {}
-    for name, value in dict(logs or {}).items():
-        values[name] = value.tolist() if getattr(value, "size", 1) != 1 else float(value)
-    return dict(sorted(values.items()))
 
 
 def _mean(name: str):
