@@ -97,6 +97,8 @@ def _native(data, name: str):
     """A NumPy or CuPy array of numbers, in the memory where the data lie if that can be."""
     if hasattr(data, "tocoo"):
         raise DTypeError(f"{name} is a sparse matrix: give {name}.toarray()")
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "biufcV":
+        raise DTypeError(f"{name}: {_not_numbers(data)}")
     try:
         with device(CPU):
             array = to_array(data)
@@ -107,7 +109,7 @@ def _native(data, name: str):
     if isinstance(array, np.ndarray):
         array = np.asarray(array)  # of a memmap or another subclass
     if array.dtype.kind not in "biuf" and not is_float(array.dtype):
-        raise DTypeError(f"{name}: {_not_numbers(array)}")
+        raise DTypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     return array
 
 

@@ -1,0 +1,41 @@
+"""Callbacks: what may happen while a model is trained (Keras: `keras.callbacks`)."""
+
+from gpunn.training.callback import Callback, CallbackList, flatten
+from gpunn.training.checkpoint import ModelCheckpoint
+from gpunn.training.csv_logger import CSVLogger
+from gpunn.training.early_stopping import EarlyStopping
+from gpunn.training.history import History
+from gpunn.training.lambda_callback import LambdaCallback
+from gpunn.training.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from gpunn.training.monitor import MonitorCallback
+from gpunn.training.progress import ProgbarLogger
+from gpunn.training.terminate_on_nan import TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "MonitorCallback",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]
+
+
+def default_callbacks(callbacks, history: History | None, verbose) -> list[Callback]:
+    """The user's callbacks, then a history and a bar, which see what those add to the logs.
+
+    >>> [type(c).__name__ for c in default_callbacks(None, History(), 1)]
+    ['History', 'ProgbarLogger']
+    """
+    chosen = flatten(callbacks)
+    if history is not None:
+        chosen.append(history)
+    if verbose and not any(isinstance(c, ProgbarLogger) for c in chosen):
+        chosen.append(ProgbarLogger())
+    return chosen

@@ -1,0 +1,92 @@
+"""Callbacks that watch one metric: whether it got better, and which way that is."""
+
+import warnings
+
+from gpunn.errors import ArgumentError, unknown
+from gpunn.training.callback import Callback
+
+# Parts of the names of metrics that shall rise, and of those that shall fall.
+RISING = (
+    *("acc", "auc", "precision", "recall", "f1", "fbeta", "iou", "r2", "similarity"),
+    *("sensitivity", "specificity", "dice", "correlation"),
+)
+FALLING = (
+    "loss",
+    "error",
+    "mse",
+    "mae",
+    "mape",
+    "msle",
+    "entropy",
+    "divergence",
+    "hinge",
+    "logcosh",
+)
+
+
+class MonitorCallback(Callback):
+    """Base class of callbacks that watch a metric.
+
+    Args:
+        monitor: the metric's name in the logs.
+        mode: "min", "max", or "auto": by what the metric is.
+        baseline: the value to be better than at first.
+        min_delta: how much better is better.
+
+    Raises:
+        ArgumentError: for another mode.
+
+    Source: keras.callbacks.MonitorCallback.
+    """
+
+    def __init__(self, monitor="val_loss", mode="auto", baseline=None, min_delta=0):
+        if mode not in ("auto", "min", "max"):
+            raise unknown("mode", mode, ("auto", "min", "max"))
+        self.monitor = monitor
+        self.mode = mode
+        self.best = baseline
+        self.min_delta = abs(min_delta)
+
+    def is_better(self, value, than) -> bool:
+        """Whether a value is better than another by more than `min_delta`; NaN never is."""
+        if value != value:
+            return False
+        if than is None or than != than:
+            return True
+        if self._rises():
+            return value - self.min_delta > than
+        return value + self.min_delta < than
+
+    def watched(self, logs):
+        """The metric's value, or None with a warning that names those there are."""
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            warnings.warn(
+                f"{type(self).__name__} watches {self.monitor!r}, which is not available; "
+                f"available are: {', '.join(logs or {})}",
+                stacklevel=4,
+            )
+        return value
+
+    def _rises(self) -> bool:
+        """Whether the metric shall rise."""
+        if self.mode == "auto":
+            self.mode = self._direction()
+        return self.mode == "max"
+
+    def _direction(self) -> str:
+        name = self.monitor.removeprefix("val_")
+        if name == "loss":
+            return "min"
+        for metric in getattr(self.model, "metrics", None) or ():
+            direction = getattr(metric, "_direction", None)
+            if metric.name == name and direction:
+                return "max" if direction == "up" else "min"
+        lower = name.lower()
+        rises, falls = (any(part in lower for part in parts) for parts in (RISING, FALLING))
+        if rises != falls:
+            return "max" if rises else "min"
+        raise ArgumentError(
+            f"{type(self).__name__}: cannot tell whether {self.monitor!r} shall rise or fall: "
+            "say mode='max' or mode='min'"
+        )
