@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from gpunn import data, metrics, optimizers
 from gpunn.autograd import Tensor, convert, no_grad
 from gpunn.backend import Device, backend_of, current_device, current_seed, is_array
+from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError, NotBuiltError
 from gpunn.layers import tree
 from gpunn.training.callbacks import CallbackList, History, default_callbacks
@@ -26,6 +27,7 @@ class Trainer:
     _loss = None
     _metrics = None
     _stream = None
+    last_batch = None
 
     # --- compile ---
 
@@ -256,10 +258,13 @@ class Trainer:
             calls.on_train_begin()
             try:
                 for epoch in range(initial_epoch, epochs):
+                    if not source.ready():
+                        break
                     self._train_epoch(epoch, source, validation, validation_freq, calls)
                     if self.stop_training:
                         break
             finally:
+                self.last_batch = None
                 calls.on_train_end()
         return history
 
@@ -271,6 +276,7 @@ class Trainer:
             if self.optimizer.built is False:
                 self._build_on(batch)
             calls.on_train_batch_begin(step)
+            self.last_batch = batch  # for a callback that looks into what went wrong
             logs = self.train_step(batch)
             calls.on_train_batch_end(step, logs)
             if self.stop_training:
@@ -333,6 +339,7 @@ class Trainer:
 
     def _evaluate_source(self, source, calls) -> dict[str, float]:
         self.reset_metrics()
+        source.reset()
         calls.on_test_begin()
         logs = None
         with no_grad():
@@ -458,23 +465,6 @@ class Trainer:
     def _require_compiled(self) -> None:
         if not self.compiled:
             raise NotBuiltError(f"{self.name!r} is not compiled: call compile() first")
-
-
-def unpack_x_y_sample_weight(batch) -> tuple:
-    """The inputs, targets and weights of a batch, None for what it does not have.
-
-    Source: keras.utils.unpack_x_y_sample_weight.
-
-    >>> gpunn.training.unpack_x_y_sample_weight(([1.0], [2.0]))
-    ([1.0], [2.0], None)
-    """
-    if isinstance(batch, list):
-        batch = tuple(batch)
-    if not isinstance(batch, tuple):
-        return batch, None, None
-    if not 1 <= len(batch) <= 3:
-        raise DataError(f"a batch is x, (x, y) or (x, y, sample_weight), got {len(batch)} parts")
-    return (*batch, None, None)[:3]
 
 
 def _mean(name: str):
