@@ -1,0 +1,400 @@
+"""Random tensors, as `keras.random`: the same numbers on every device.
+
+A `seed` is an int (the same numbers at every call), a `SeedGenerator` (the next ones at every
+call), a `gpunn.backend.Stream`, or None (the next ones of `gpunn.set_seed`'s). The numbers are
+other ones than Keras'. Uniform numbers are drawn on the device; all others on the host, since the
+logarithms and cosines of a GPU differ in the last bit.
+"""
+
+import numpy as np
+
+from gpunn import ops
+from gpunn.autograd import Tensor, convert, no_grad, wrap
+from gpunn.backend import CPU_BACKEND, Stream, current_seed, get_backend, set_seed
+from gpunn.backend.dtypes import is_float, standardize
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from gpunn.ops import noise
+
+__all__ = [
+    "SeedGenerator",
+    "beta",
+    "binomial",
+    "categorical",
+    "dropout",
+    "gamma",
+    "normal",
+    "randint",
+    "set_seed",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]
+
+
+class SeedGenerator:
+    """A source of seeds: each function it is given to draws the next numbers.
+
+    Args:
+        seed: an integer. Default: drawn from `gpunn.set_seed`'s.
+        name: a name for `get_config`.
+
+    Raises:
+        ArgumentError: if the seed is not an integer.
+
+    Source: `keras.random.SeedGenerator`.
+
+    >>> seed = gpunn.random.SeedGenerator(42)
+    >>> a, b = gpunn.random.normal((2,), seed=seed), gpunn.random.normal((2,), seed=seed)
+    >>> bool((a == b).any())
+    False
+    """
+
+    def __init__(self, seed=None, name=None):
+        self.name = name or "seed_generator"
+        self._initial_seed = seed
+        self.stream = current_seed().stream() if seed is None else Stream(seed)
+
+    def next(self) -> Stream:
+        """The stream of the next draw alone; the generator moves on."""
+        stream = self.stream
+        return Stream(stream.seed, stream.name, stream.next_position())
+
+    def get_config(self) -> dict:
+        """What `from_config` needs."""
+        return {"seed": self._initial_seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "SeedGenerator":
+        """The generator of a configuration."""
+        return cls(**config)
+
+
+def stream_of(seed) -> Stream:
+    """The stream that a `seed` argument stands for.
+
+    Raises:
+        ArgumentTypeError: if it is nothing of what a seed can be.
+    """
+    if seed is None:
+        return current_seed().stream()
+    if isinstance(seed, Stream):
+        return seed
+    if isinstance(seed, SeedGenerator):
+        return seed.stream
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise ArgumentTypeError(f"seed must be an integer, a SeedGenerator or None, not {seed!r}")
+    return Stream(int(seed))
+
+
+def _float_dtype(op, dtype):
+    dtype = standardize(dtype)
+    if not is_float(dtype):
+        raise DTypeError(f"{op}: expected a float dtype, got {dtype.name}")
+    return dtype
+
+
+def _shape(shape) -> tuple[int, ...]:
+    shape = tuple(int(n) for n in shape) if np.ndim(shape) else (int(shape),)
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"sizes must not be negative: {shape}")
+    return shape
+
+
+def _from_host(values, dtype):
+    return wrap(get_backend().asarray(values.astype(dtype)))
+
+
+def _host(x) -> np.ndarray:
+    """A parameter of a distribution, on the host."""
+    return np.asarray(x.numpy() if isinstance(x, Tensor) else x)
+
+
+def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """Floats drawn evenly from [minval, maxval).
+
+    Args:
+        shape: an int or ints.
+        minval: lower end, included. Default: 0.
+        maxval: upper end, excluded. Default: 1.
+        dtype: a float dtype. Default: `floatx`.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not a float.
+        ArgumentError: if maxval is less than minval.
+
+    Source: `keras.random.uniform`.
+
+    >>> gpunn.random.uniform((2, 3), seed=1).shape
+    (2, 3)
+    """
+    dtype, be = _float_dtype("uniform", dtype), get_backend()
+    if maxval < minval:
+        raise ArgumentError(f"uniform: maxval {maxval} is less than minval {minval}")
+    y = be.uniform(stream_of(seed), _shape(shape), dtype)
+    if (minval, maxval) != (0, 1):
+        y = y * (maxval - minval) + minval
+    if (minval, maxval) != (0, 1) or dtype.itemsize < 4:  # rounding may reach the upper end
+        ends = np.asarray([minval, maxval]).astype(dtype)
+        y = be.xp.minimum(y, float(np.nextafter(ends[1], ends[0])))
+    return wrap(y.astype(dtype, copy=False))
+
+
+def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Floats drawn from a normal distribution.
+
+    Args:
+        shape: an int or ints.
+        mean: Default: 0.
+        stddev: standard deviation. Default: 1.
+        dtype: a float dtype. Default: `floatx`.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not a float.
+
+    Source: `keras.random.normal`.
+
+    >>> gpunn.random.normal((2, 3), seed=1).shape
+    (2, 3)
+    """
+    dtype = _float_dtype("normal", dtype)
+    return _from_host(stream_of(seed).normal(_shape(shape)) * stddev + mean, dtype)
+
+
+def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """Floats drawn from a normal distribution, none further than two deviations from the mean.
+
+    Args:
+        shape: an int or ints.
+        mean: Default: 0.
+        stddev: standard deviation before the cut. Default: 1.
+        dtype: a float dtype. Default: `floatx`.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not a float.
+
+    Source: `keras.random.truncated_normal`.
+
+    >>> y = gpunn.random.truncated_normal((100,), seed=1)
+    >>> bool((abs(y) <= 2).all())
+    True
+    """
+    dtype = _float_dtype("truncated_normal", dtype)
+    inside = 0.9544997361036416  # the probability of two deviations
+    u = (2 * stream_of(seed).uniform(_shape(shape)) - 1) * inside
+    return _from_host(np.sqrt(2) * CPU_BACKEND.erfinv(u) * stddev + mean, dtype)
+
+
+def randint(shape, minval, maxval, dtype="int32", seed=None):
+    """Integers drawn evenly from minval, ..., maxval - 1.
+
+    Args:
+        shape: an int or ints.
+        minval: the smallest.
+        maxval: one more than the largest.
+        dtype: an integer dtype. Default: int32.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not an integer.
+        ArgumentError: if there is no integer between the ends.
+
+    Source: `keras.random.randint`.
+
+    >>> y = gpunn.random.randint((100,), 1, 7, seed=1)
+    >>> sorted(set(y.tolist()))
+    [1, 2, 3, 4, 5, 6]
+    """
+    dtype, be = standardize(dtype), get_backend()
+    if dtype.kind not in "iu":
+        raise DTypeError(f"randint: expected an integer dtype, got {dtype.name}")
+    minval, maxval = int(minval), int(maxval)
+    if maxval <= minval or maxval - minval > 2**53:
+        raise ArgumentError(f"randint: cannot draw from {minval}, ..., {maxval} - 1")
+    u = be.uniform(stream_of(seed), _shape(shape), "float64")
+    return wrap((be.xp.floor(u * (maxval - minval)).astype(np.int64) + minval).astype(dtype))
+
+
+def categorical(logits, num_samples, dtype="int32", seed=None):
+    """Class numbers drawn with the probabilities softmax(logits).
+
+    Args:
+        logits: tensor of shape (batch, classes).
+        num_samples: how many for each row.
+        dtype: of the result. Default: int32.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor of shape (batch, num_samples).
+
+    Raises:
+        ShapeError: if `logits` is not a matrix.
+
+    Source: `keras.random.categorical`; the largest of logits plus Gumbel noise (Gumbel, 1954).
+
+    >>> gpunn.random.categorical([[0.0, 100.0]], 3, seed=1).tolist()
+    [[1, 1, 1]]
+    """
+    logits = convert(logits)
+    if logits.ndim != 2:
+        raise ShapeError(f"categorical: expected shape (batch, classes), got {logits.shape}")
+    batch, classes = logits.shape
+    u = stream_of(seed).uniform((batch, num_samples, classes))
+    gumbel = -np.log(-np.log(np.maximum(u, 2.0**-54)))
+    dtype_ = logits.dtype if is_float(logits.dtype) else standardize(None)
+    with no_grad():
+        noisy = ops.expand_dims(logits, 1) + convert(gumbel.astype(dtype_), device=logits.device)
+        return ops.cast(ops.argmax(noisy, axis=-1), dtype)
+
+
+def dropout(inputs, rate, noise_shape=None, seed=None):
+    """Set a random fraction of the values to 0 and divide the others by 1 - rate.
+
+    Args:
+        inputs: tensor.
+        rate: the fraction, from 0 to 1.
+        noise_shape: shape of the draw, which broadcasts to that of the inputs; None stands for the
+            size of the inputs. Default: every value by itself.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor of the shape of the inputs.
+
+    Raises:
+        ArgumentError: if the rate is not between 0 and 1.
+
+    Source: `keras.random.dropout`.
+
+    >>> sorted(set(gpunn.random.dropout(np.ones(100, "float32"), 0.5, seed=1).tolist()))
+    [0.0, 2.0]
+    """
+    if not 0 <= rate <= 1:
+        raise ArgumentError(f"dropout: the rate must lie between 0 and 1, got {rate}")
+    inputs = convert(inputs)
+    if rate == 0:
+        return inputs
+    if noise_shape is not None:
+        sizes = zip(noise_shape, inputs.shape, strict=True)
+        noise_shape = tuple(n if s is None else s for s, n in sizes)
+    return noise.dropout(inputs, rate=rate, stream=stream_of(seed), noise_shape=noise_shape)
+
+
+def shuffle(x, axis=0, seed=None):
+    """The slices of a tensor along an axis in random order.
+
+    Args:
+        x: tensor.
+        axis: Default: the first.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor of the same shape; slices stay whole.
+
+    Raises:
+        ShapeError: if the axis is out of range.
+
+    Source: `keras.random.shuffle`.
+
+    >>> sorted(gpunn.random.shuffle([1, 2, 3], seed=1).tolist())
+    [1, 2, 3]
+    """
+    x = convert(x)
+    axis = ops.shaping.normalize_axis("shuffle", axis, x.ndim)
+    return ops.take(x, stream_of(seed).permutation(x.shape[axis]), axis)
+
+
+def gamma(shape, alpha, dtype=None, seed=None):
+    """Floats drawn from a gamma distribution of scale 1.
+
+    Args:
+        shape: an int or ints.
+        alpha: the distribution's shape parameter: a float, or values that broadcast to `shape`.
+        dtype: a float dtype. Default: `floatx`.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not a float.
+
+    Source: `keras.random.gamma`.
+
+    >>> gpunn.random.gamma((2, 3), 1.5, seed=1).shape
+    (2, 3)
+    """
+    dtype = _float_dtype("gamma", dtype)
+    return _from_host(_generator(seed).standard_gamma(_host(alpha), _shape(shape)), dtype)
+
+
+def beta(shape, alpha, beta, dtype=None, seed=None):
+    """Floats drawn from a beta distribution.
+
+    Args:
+        shape: an int or ints.
+        alpha: first parameter: a float, or values that broadcast to `shape`.
+        beta: second parameter.
+        dtype: a float dtype. Default: `floatx`.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not a float.
+
+    Source: `keras.random.beta`.
+
+    >>> gpunn.random.beta((2, 3), 2.0, 3.0, seed=1).shape
+    (2, 3)
+    """
+    dtype = _float_dtype("beta", dtype)
+    return _from_host(_generator(seed).beta(_host(alpha), _host(beta), _shape(shape)), dtype)
+
+
+def binomial(shape, counts, probabilities, dtype=None, seed=None):
+    """How many of `counts` tries succeed, drawn from a binomial distribution.
+
+    Args:
+        shape: an int or ints.
+        counts: how many tries: a number, or values that broadcast to `shape`.
+        probabilities: of success.
+        dtype: a float dtype. Default: `floatx`.
+        seed: see the module. Default: None.
+
+    Returns:
+        A tensor on the current device.
+
+    Raises:
+        DTypeError: if the dtype is not a float.
+
+    Source: `keras.random.binomial`.
+
+    >>> gpunn.random.binomial((2, 3), 10, 0.5, seed=1).shape
+    (2, 3)
+    """
+    dtype = _float_dtype("binomial", dtype)
+    tries = _host(counts).astype(np.int64)
+    drawn = _generator(seed).binomial(tries, _host(probabilities), _shape(shape))
+    return _from_host(drawn, dtype)
+
+
+def _generator(seed) -> np.random.Generator:
+    """NumPy's generator on the bits of the stream's next draw."""
+    stream = stream_of(seed)
+    counter = np.array([0, 0, stream.next_position(), 0], np.uint64)
+    return np.random.Generator(np.random.Philox(counter=counter, key=stream.key))

@@ -1,0 +1,89 @@
+"""Small helpers, as `keras.utils`."""
+
+import random
+
+import numpy as np
+
+from gpunn import backend, ops
+from gpunn.autograd import Tensor
+from gpunn.errors import ArgumentError
+
+__all__ = ["normalize", "set_random_seed", "to_categorical"]
+
+
+def to_categorical(x, num_classes=None):
+    """Class numbers as rows of zeros with a 1 at their place.
+
+    Args:
+        x: integers of any shape; a last axis of size 1 is dropped.
+        num_classes: length of the rows. Default: the largest number plus one.
+
+    Returns:
+        A float64 NumPy array; of a tensor, a tensor of `floatx`.
+
+    Raises:
+        ArgumentError: if a number is not between 0 and num_classes - 1.
+
+    Source: `keras.utils.to_categorical`.
+
+    >>> gpunn.utils.to_categorical([0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    classes = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    classes = classes.astype(np.int64)
+    if classes.ndim > 1 and classes.shape[-1] == 1:
+        classes = classes[..., 0]
+    if num_classes is None:
+        num_classes = int(classes.max(initial=-1)) + 1
+    if classes.size and not (classes.min() >= 0 and classes.max() < num_classes):
+        raise ArgumentError(
+            f"to_categorical: expected class numbers from 0 to {num_classes - 1}, got "
+            f"{classes.min()} to {classes.max()}"
+        )
+    if isinstance(x, Tensor):
+        return ops.one_hot(ops.reshape(x, classes.shape), num_classes)
+    return np.eye(num_classes)[classes]
+
+
+def normalize(x, axis=-1, order=2):
+    """The vectors along an axis divided by their norm; those of norm 0 stay.
+
+    Args:
+        x: array or tensor.
+        axis: Default: the last.
+        order: of the norm. Default: 2.
+
+    Returns:
+        A NumPy array of an array, a tensor of a tensor.
+
+    Source: `keras.utils.normalize`.
+
+    >>> gpunn.utils.normalize(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
+    """
+    if isinstance(x, Tensor):
+        return ops.normalize(x, axis=axis, order=order)
+    x = np.asarray(x)
+    norm = np.linalg.norm(x, order, axis, keepdims=True)
+    return x / np.where(norm == 0, 1, norm)
+
+
+def set_random_seed(seed: int) -> None:
+    """Seed gpunn, NumPy's global generator and Python's `random`.
+
+    Args:
+        seed: an integer from 0 to 2**32 - 1.
+
+    Raises:
+        ArgumentError: if it is not.
+
+    Source: `keras.utils.set_random_seed`.
+
+    >>> gpunn.utils.set_random_seed(42)
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ArgumentError(f"set_random_seed: expected an integer from 0 to 2**32 - 1, not {seed!r}")
+    random.seed(seed)
+    np.random.seed(seed)
+    backend.set_seed(seed)
