@@ -1,7 +1,7 @@
 """Models: layers that can be trained."""
 
 from gpunn.models.model import Model
-from gpunn.models.saving import clone_model, load_model, save_model
+from gpunn.models.saving import clone_model, load_model, read_metadata, save_model
 from gpunn.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential", "clone_model", "load_model", "save_model"]
+__all__ = ["Model", "Sequential", "clone_model", "load_model", "read_metadata", "save_model"]

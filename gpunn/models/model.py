@@ -114,13 +114,20 @@ class Model(Trainer, Layer):
         own = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
         files.fit_weights(self, own, filepath)
 
-    def save(self, filepath, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    def save(
+        self,
+        filepath,
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        metadata: dict | None = None,
+    ) -> None:
         """Write the whole model to one file: its config, weights, and how it is trained.
 
         Args:
             filepath: any name, "model.gpunn" by custom; the folder must exist.
             overwrite: False: an existing file is an error.
             include_optimizer: whether the optimizer's state is written too.
+            metadata: anything of yours that JSON can hold; `gpunn.models.read_metadata` reads it.
 
         Raises:
             FileExistsError: if the file exists and `overwrite` is False.
@@ -128,7 +135,7 @@ class Model(Trainer, Layer):
         """
         from gpunn.models.saving import save_model
 
-        save_model(self, filepath, overwrite, include_optimizer)
+        save_model(self, filepath, overwrite, include_optimizer, metadata)
 
     def _require_built(self, what: str) -> None:
         if not self.built:

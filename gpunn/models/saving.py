@@ -9,7 +9,13 @@ from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files
 
 
-def save_model(model, filepath, overwrite: bool = True, include_optimizer: bool = True) -> None:
+def save_model(
+    model,
+    filepath,
+    overwrite: bool = True,
+    include_optimizer: bool = True,
+    metadata: dict | None = None,
+) -> None:
     """Write a model; see `Model.save`.
 
     Source: keras.saving.save_model.
@@ -18,6 +24,8 @@ def save_model(model, filepath, overwrite: bool = True, include_optimizer: bool 
         raise NotBuiltError(f"{model.name!r} has no weights yet: call it on data, or build it")
     files.refuse_existing(filepath, overwrite)
     header = {"kind": "model", "model": serialize_value(model, "model")}
+    if metadata is not None:
+        header["metadata"] = serialize_value(metadata, "metadata")
     if model.compiled:
         try:
             header["compile"] = {
@@ -80,6 +88,26 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
             model.optimizer.build(model.trainable_variables)
             model.optimizer.load_state_dict(state)
     return model
+
+
+def read_metadata(filepath) -> dict:
+    """What `model.save(filepath, metadata={...})` was given; {} if nothing was.
+
+    Args:
+        filepath: the file; its weights are not read.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        SerializationError: if it is damaged.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.gpunn")
+    >>> model = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)])
+    >>> model.save(path, metadata={"classes": ["cat", "dog"]})
+    >>> gpunn.models.read_metadata(path)
+    {'classes': ['cat', 'dog']}
+    """
+    return files.read_header(filepath).get("metadata") or {}
 
 
 def clone_model(model, custom_objects: dict | None = None):

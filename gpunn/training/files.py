@@ -3,11 +3,12 @@
 import json
 import os
 import secrets
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from gpunn.errors import SerializationError
+from gpunn.errors import MissingFileError, SerializationError
 
 FORMAT = 1
 OPTIMIZER = "optimizer/"  # the prefix of the optimizer's state among the weights
@@ -48,17 +49,36 @@ def read(path) -> tuple[dict[str, np.ndarray], dict]:
         FileNotFoundError: if there is no such file.
         SerializationError: if it is damaged, or none of ours.
     """
+    with _opened(path) as (file, header):
+        return {name: file.get_tensor(name) for name in file.keys()}, header
+
+
+def read_header(path) -> dict:
+    """The header of a file that `write` made, without its arrays; raises as `read` does."""
+    with _opened(path) as (_, header):
+        return header
+
+
+@contextmanager
+def _opened(path):
+    """The open safetensors file, and its header."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise MissingFileError(f"there is no file {path}")
     try:
-        with safe_open(path, "np") as f:
-            header = json.loads((f.metadata() or {}).get("gpunn", "null"))
-            tensors = {name: f.get_tensor(name) for name in f.keys()}
+        with safe_open(path, "np") as file:
+            header = json.loads((file.metadata() or {}).get("gpunn", "null"))
+            _check(header, path)
+            yield file, header
+    except SerializationError:
+        raise
     except (SafetensorError, ValueError, OSError) as e:
         raise SerializationError(f"{path} is damaged or not a gpunn file: {e}") from e
+
+
+def _check(header, path) -> None:
     if not isinstance(header, dict):
         raise SerializationError(f"{path} is a safetensors file, but not one that gpunn wrote")
     if header.get("format", 0) > FORMAT:
@@ -66,7 +86,6 @@ def read(path) -> tuple[dict[str, np.ndarray], dict]:
             f"{path} has format {header['format']}, this gpunn reads up to {FORMAT}: "
             "pip install -U gpunn"
         )
-    return tensors, header
 
 
 def fit_weights(layer, tensors: dict[str, np.ndarray], source) -> None:
