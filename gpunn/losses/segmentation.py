@@ -50,7 +50,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
     Source: Salehi et al. 2017, "Tversky loss function"; Keras, `keras.losses.tversky`.
 
-    >>> gpunn.losses.tversky([[1.0, 0.0]], [[0.5, 0.5]]).item()
+    >>> round(gpunn.losses.tversky([[1.0, 0.0]], [[0.5, 0.5]]).item(), 4)
     0.5
     """
     y_true, y_pred = pair("tversky", y_true, y_pred)
@@ -89,7 +89,7 @@ class Tversky(LossFunctionWrapper):
 
     Source: Keras, `keras.losses.Tversky`.
 
-    >>> gpunn.losses.Tversky(alpha=0.3, beta=0.7)([[1.0, 0.0]], [[0.5, 0.5]]).item()
+    >>> round(gpunn.losses.Tversky(alpha=0.3, beta=0.7)([[1.0, 0.0]], [[0.5, 0.5]]).item(), 4)
     0.5
     """
 

@@ -99,8 +99,8 @@ def categorical_crossentropy(
 
     Source: Keras, `keras.ops.categorical_crossentropy`.
 
-    >>> gpunn.ops.categorical_crossentropy([[0.0, 1.0]], [[0.25, 0.75]]).numpy()
-    array([0.28768212], dtype=float32)
+    >>> gpunn.ops.categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).numpy()
+    array([0.6931472], dtype=float32)
     """
     _same_shapes("categorical_crossentropy", target, output)
     t, x = _rows(be, _wide(target), axis), _rows(be, _wide(output), axis)
@@ -160,8 +160,8 @@ def sparse_categorical_crossentropy(
 
     Source: Keras, `keras.ops.sparse_categorical_crossentropy`.
 
-    >>> gpunn.ops.sparse_categorical_crossentropy([1], [[0.25, 0.75]]).numpy()
-    array([0.28768212], dtype=float32)
+    >>> gpunn.ops.sparse_categorical_crossentropy([1], [[0.5, 0.5]]).numpy()
+    array([0.6931472], dtype=float32)
     """
     xp = be.xp
     if output.dtype.kind in "biu":

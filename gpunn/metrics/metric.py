@@ -1,0 +1,131 @@
+"""Metric: numbers that grow batch by batch on the device, and are looked at once in a while."""
+
+import numpy as np
+
+from gpunn.autograd import Tensor, Variable, wrap
+from gpunn.backend import backend_of
+from gpunn.backend.dtypes import is_float, standardize
+from gpunn.serialization import snake_case
+
+# What built-in metrics sum in: in float32, the sum over a long epoch stops growing at 2^24.
+SUM_DTYPE = "float64"
+
+
+class Metric:
+    """What is measured over many batches; subclasses give `update_state` and `result`.
+
+    The state lies where the predictions lie: the first batch takes it there. No update reads it.
+
+    Args:
+        dtype: of the result; default: `floatx`.
+        name: default: the class name in snake_case.
+
+    Source: Keras, `keras.metrics.Metric`.
+
+    >>> class Count(gpunn.metrics.Metric):
+    ...     def __init__(self):
+    ...         super().__init__(name="count")
+    ...         self.seen = self.add_variable((), "zeros", name="seen")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.seen.assign_add(float(len(y_true)))
+    ...     def result(self):
+    ...         return self.seen
+    >>> Count()([1, 2, 3], [1, 2, 4]).item()
+    3.0
+    """
+
+    # "up" if more is better, "down" if less is: what callbacks with mode="auto" go by
+    _direction: str | None = None
+
+    def __init__(self, dtype=None, name=None):
+        self.name = name or snake_case(type(self).__name__)
+        self._dtype = standardize(dtype)
+        self._variables = []
+        self._be = None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the result."""
+        return self._dtype.name
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state: its own variables and those of the metrics that are attributes of it."""
+        found = list(self._variables)
+        for value in vars(self).values():
+            if isinstance(value, Metric):
+                found += value.variables
+            elif isinstance(value, Variable) and not any(v is value for v in found):
+                found.append(value)
+        return found
+
+    def add_variable(self, shape, initializer="zeros", dtype=None, name=None) -> Variable:
+        """New state, which `reset_state` sets to zero.
+
+        Args:
+            shape: its shape.
+            initializer: "zeros", "ones", or a function `(shape, dtype) -> values`.
+            dtype: default: that of the metric.
+            name: its name.
+        """
+        if isinstance(initializer, str) or initializer is None:
+            initializer = _FILLERS[initializer]
+        variable = Variable(
+            initializer, shape, dtype or self._dtype, trainable=False, name=name or "variable"
+        )
+        self._variables.append(variable)
+        self._be = None
+        return variable
+
+    def add_weight(self, shape=(), initializer="zeros", dtype=None, name=None) -> Variable:
+        """The same as `add_variable`, by Keras' older name."""
+        return self.add_variable(shape, initializer, dtype, name)
+
+    def update_state(self, *args, **kwargs) -> None:
+        """Count one batch; to be written by subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} has no update_state()")
+
+    def result(self) -> Tensor:
+        """The metric of all batches since the last reset; to be written by subclasses."""
+        raise NotImplementedError(f"{type(self).__name__} has no result()")
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        for variable in self.variables:
+            variable.array.fill(0)
+
+    def __call__(self, *args, **kwargs) -> Tensor:
+        """Count one batch and give the result so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict:
+        """The arguments that make an equal metric."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric of a config."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+    # --- for metrics that compute on raw arrays ---
+
+    def _backend(self, array):
+        """The backend of an array, with the state taken to its device."""
+        be = backend_of(array)
+        if be is not self._be:
+            for variable in self.variables:
+                variable.move(be.device)
+            self._be = be
+        return be
+
+    def _tensor(self, be, x) -> Tensor:
+        """A result as a tensor of the metric's dtype, or `floatx` if that is not a float."""
+        dtype = self._dtype if is_float(self._dtype) else standardize(None)
+        return wrap(be.asarray(be.wrap(x), dtype))
+
+
+_FILLERS = {None: np.zeros, "zeros": np.zeros, "ones": np.ones}

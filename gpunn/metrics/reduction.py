@@ -1,0 +1,163 @@
+"""Mean and Sum of values over batches, and the mean of any function of labels and predictions."""
+
+from gpunn.autograd import Tensor, no_grad
+from gpunn.backend import backend_of
+from gpunn.errors import ShapeError
+from gpunn.metrics.arrays import add, ratio, raw
+from gpunn.metrics.metric import SUM_DTYPE, Metric
+
+
+def samplewise(name, values, weights, reduce):
+    """Weighted values and weights, both with one number per sample.
+
+    As in Keras: values with more axes than the weights are reduced over those first.
+
+    Args:
+        name: who asks, for the message.
+        values: raw array.
+        weights: raw array.
+        reduce: `reduce(x, axes)`, a mean or a sum.
+
+    Raises:
+        ShapeError: if the weights do not fit.
+    """
+    shapes = weights.shape, values.shape
+    if values.ndim == weights.ndim + 1 and values.shape[-1] == 1:
+        values = values.reshape(values.shape[:-1])
+    elif weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
+        weights = weights.reshape(weights.shape[:-1])
+    if values.ndim > weights.ndim:
+        values = reduce(values, tuple(range(weights.ndim, values.ndim)))
+    try:
+        weights = backend_of(values).xp.broadcast_to(weights, values.shape)
+    except ValueError:
+        raise ShapeError(
+            f"{name}: sample_weight of shape {shapes[0]} does not fit values of shape {shapes[1]}"
+        ) from None
+    values = values * weights
+    inner = tuple(range(1, values.ndim))
+    return (reduce(values, inner), reduce(weights, inner)) if inner else (values, weights)
+
+
+class Sum(Metric):
+    """The weighted sum of all values.
+
+    Args:
+        name, dtype: as for `Metric`.
+
+    Source: Keras, `keras.metrics.Sum`.
+
+    >>> gpunn.metrics.Sum()([1.0, 2.0, 4.0]).item()
+    7.0
+    """
+
+    def __init__(self, name="sum", dtype=None):
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), dtype=SUM_DTYPE, name="total")
+
+    def update_state(self, values, sample_weight=None) -> None:
+        """Add the values of a batch.
+
+        Args:
+            values: one or more per sample.
+            sample_weight: a factor per sample, or per value.
+        """
+        values = raw(values)
+        be = self._backend(values)
+        if sample_weight is not None:
+            weights = raw(sample_weight, beside=values)
+            values, _ = samplewise(self.name, values, weights, lambda x, axes: x.sum(axes))
+        add(self.total, be.xp.sum(values))
+
+    def result(self) -> Tensor:
+        """The sum."""
+        array = self.total.array
+        return self._tensor(backend_of(array), array.copy())
+
+
+class Mean(Metric):
+    """The weighted mean of all values.
+
+    Args:
+        name, dtype: as for `Metric`.
+
+    Source: Keras, `keras.metrics.Mean`.
+
+    >>> gpunn.metrics.Mean()([1.0, 2.0, 6.0], sample_weight=[1.0, 1.0, 0.0]).item()
+    1.5
+    """
+
+    def __init__(self, name="mean", dtype=None):
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), dtype=SUM_DTYPE, name="total")
+        self.count = self.add_variable((), dtype=SUM_DTYPE, name="count")
+
+    def update_state(self, values, sample_weight=None) -> None:
+        """Count the values of a batch.
+
+        Args:
+            values: one or more per sample.
+            sample_weight: how much each sample, or each value, counts.
+        """
+        values = raw(values)
+        be = self._backend(values)
+        if values.dtype.kind != "f":
+            values = values.astype(self._dtype)
+        if sample_weight is not None:
+            weights = raw(sample_weight, values.dtype, beside=values)
+            values, weights = samplewise(
+                self.name, values, weights, lambda x, axes: be.xp.mean(x, axes)
+            )
+            add(self.total, be.xp.sum(values))
+            add(self.count, be.xp.sum(weights))
+            return
+        n, size = values.shape[0] if values.ndim else 1, values.size
+        total = be.dot(values.reshape(-1), be.ones(size, values.dtype))
+        add(self.total, total if n == size or not size else total * (n / size))
+        add(self.count, n)
+
+    def result(self) -> Tensor:
+        """The mean, or 0 before the first batch."""
+        total, count = self.total.array, self.count.array
+        be = backend_of(total)
+        return self._tensor(be, ratio(be.xp, total, count))
+
+
+class MeanMetricWrapper(Mean):
+    """The mean of a function of labels and predictions.
+
+    Args:
+        fn: `fn(y_true, y_pred, **options)` gives one or more values per sample.
+        name, dtype: as for `Metric`.
+        **options: passed to fn, and attributes of the metric.
+
+    Source: Keras, `keras.metrics.MeanMetricWrapper`.
+
+    >>> metric = gpunn.metrics.MeanMetricWrapper(gpunn.losses.huber, delta=2.0)
+    >>> metric([[0.0]], [[3.0]]).item()
+    4.0
+    """
+
+    def __init__(self, fn, name=None, dtype=None, **options):
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self.fn = fn
+        self.options = options
+        vars(self).update(options)
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        """Count a batch.
+
+        Args:
+            y_true: labels.
+            y_pred: predictions.
+            sample_weight: how much each sample counts.
+        """
+        with no_grad():
+            values = self.fn(y_true, y_pred, **self.options)
+        super().update_state(values, sample_weight)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), **self.options}
+        if type(self) is MeanMetricWrapper:
+            config["fn"] = self.fn
+        return config
