@@ -27,6 +27,7 @@ class Trainer:
     _loss = None
     _metrics = None
     _stream = None
+    _loss_sources = None  # found once per epoch: walking the layers costs more than a small step
     last_batch = None
 
     # --- compile ---
@@ -148,7 +149,7 @@ class Trainer:
             size = next(iter(outputs.values())).shape[0]
             if len(outputs) > 1:
                 self._track_parts(parts, size)
-        for extra in self.losses:
+        for extra in self.losses_among(*(self._loss_sources or self.sources_of_losses())):
             total = extra if total is None else total + extra
         if total is None:
             raise ArgumentError(
@@ -273,14 +274,15 @@ class Trainer:
         calls.on_epoch_begin(epoch)
         logs = None
         for step, batch in enumerate(source.epoch()):
-            if self.optimizer.built is False:
-                self._build_on(batch)
+            if step == 0:
+                self._prepare(batch)
             calls.on_train_batch_begin(step)
             self.last_batch = batch  # for a callback that looks into what went wrong
             logs = self.train_step(batch)
             calls.on_train_batch_end(step, logs)
             if self.stop_training:
                 break
+        self._loss_sources = None
         if logs is None:
             raise DataError("the data gave no batch at all")
         epoch_logs = to_floats(logs)
@@ -289,12 +291,14 @@ class Trainer:
             epoch_logs.update({f"val_{name}": value for name, value in results.items()})
         calls.on_epoch_end(epoch, epoch_logs)
 
-    def _build_on(self, batch) -> None:
+    def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
         if not self.built:
             with no_grad():
                 self(batch[0], training=False)
-        self.optimizer.build(self.trainable_variables)
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        self._loss_sources = self.sources_of_losses()
 
     # --- evaluate and predict ---
 
@@ -413,8 +417,7 @@ class Trainer:
         """One training step on one batch; returns loss and metrics so far, like `evaluate`."""
         self._require_compiled()
         batch = self._batch(x, y, sample_weight, class_weight)
-        if self.optimizer.built is False:
-            self._build_on(batch)
+        self._prepare(batch)
         return self._batch_results(self.train_step(batch), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
