@@ -1,0 +1,5 @@
+"""Pictures; matplotlib is imported when one is drawn (`pip install 'gpunn[plot]'`)."""
+
+from gpunn.viz.curves import plot_history
+
+__all__ = ["plot_history"]
