@@ -37,7 +37,7 @@ def plot_history(history, path, title: str = "") -> None:
     """
     curves = getattr(history, "history", history)
     if not isinstance(curves, dict):
-        raise ArgumentTypeError(f"expected what fit() returned, or a dict of lists, got {history!r}")
+        raise ArgumentTypeError(f"expected what fit() returned, or a dict, got {history!r}")
     curves = {name: values for name, values in curves.items() if _is_curve(values)}
     if not curves:
         raise ArgumentError("there is nothing to draw: the history holds no epoch")
