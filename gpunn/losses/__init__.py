@@ -5,7 +5,6 @@
 array([4.], dtype=float32)
 """
 
-from gpunn.losses.circle import Circle, circle
 from gpunn.losses.crossentropy import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -16,7 +15,8 @@ from gpunn.losses.crossentropy import (
     Poisson,
     SparseCategoricalCrossentropy,
 )
-from gpunn.losses.hinge import (
+from gpunn.losses.embeddings import Circle, circle
+from gpunn.losses.hinges import (
     CategoricalHinge,
     Hinge,
     SquaredHinge,

@@ -25,7 +25,7 @@ from gpunn.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from gpunn.metrics.accuracy import (
+from gpunn.metrics.accuracies import (
     Accuracy,
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -56,7 +56,7 @@ from gpunn.metrics.correlation import (
     pearson_correlation,
 )
 from gpunn.metrics.f_score import F1Score, FBetaScore
-from gpunn.metrics.hinge import CategoricalHinge, Hinge, SquaredHinge
+from gpunn.metrics.hinges import CategoricalHinge, Hinge, SquaredHinge
 from gpunn.metrics.iou import (
     BinaryIoU,
     ConfusionMatrix,
