@@ -80,7 +80,7 @@ def primitive(body=None, *, promote=None):
         be = by_type.get(kind)
         if odd or be is None or (promote is not None and dtype.kind != "f"):
             operands, arrays, be, dtype = _prepare(op, names, operands, promote)
-        run = choose(kernels, body, be, dtype) if kernels else body
+        run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
         try:
             y, pull = run(be, *arrays, **static)
         except GpunnError:

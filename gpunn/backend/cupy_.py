@@ -52,14 +52,37 @@ class CupyBackend(Backend):
         if not self.alone:
             self._cuda.use()
 
+    def take(self, x, indices, axis=0):
+        """The slices at indices; one out of range reads NaN (integers: their smallest value)."""
+        axis %= x.ndim
+        n, before, after = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
+        out = cupy.empty(before + indices.shape + after, x.dtype)
+        if indices.dtype not in (np.int32, np.int64):
+            indices = indices.astype(np.int64)
+        bits = np.dtype(f"uint{8 * x.dtype.itemsize}")
+        self.launch(
+            "gather",
+            f"gather<{cuda_type(bits)}, {cuda_type(indices.dtype)}>",
+            out.size,
+            (
+                out,
+                cupy.ascontiguousarray(x),
+                cupy.ascontiguousarray(indices),
+                _nothing(x.dtype).view(bits)[()],
+                out.size,
+                indices.size,
+                n,
+                math.prod(after),
+            ),
+        )
+        return out
+
     def scatter_add(self, dst, indices, src):
         check_scatter(dst, indices)
         flat = indices.reshape(-1).astype(np.int64)
         flat = cupy.where(flat < 0, flat + len(dst), flat)
         order = cupy.argsort(flat, kind="stable")
         rows, width = flat.size, math.prod(dst.shape[1:])
-        if not rows * width:
-            return
         src = cupy.ascontiguousarray(
             cupy.broadcast_to(src, indices.shape + dst.shape[1:]), dtype=dst.dtype
         )
@@ -73,15 +96,25 @@ class CupyBackend(Backend):
         if target is not dst:
             cupy.copyto(dst, target)
 
-    def launch(self, source: str, name: str, n: int, args: tuple) -> None:
-        """Run a kernel of `backend/cuda/SOURCE.cu` over n elements (grid-stride loops)."""
+    def launch(self, source: str, name: str, n: int, args: tuple, threads: int = THREADS) -> None:
+        """Run a kernel of `backend/cuda/SOURCE.cu` with n threads or fewer (grid-stride loops).
+
+        Args:
+            source: the file's name without its ending.
+            name: the function, with its template arguments: "f<float>".
+            n: how many threads there is work for; with none nothing is launched.
+            args: what the function takes; arrays must be C-contiguous, as kernels see no strides.
+            threads: how many make a block.
+        """
+        if not n:
+            return
         for a in args:
             if isinstance(a, cupy.ndarray) and not a.flags.c_contiguous:
                 raise KernelError(
                     f"kernel {name} takes C-contiguous arrays, got strides {a.strides}"
                 )
-        blocks = min((n + THREADS - 1) // THREADS, 65535)
-        _function(source, name, self.device.index)((max(blocks, 1),), (THREADS,), args)
+        blocks = min((n + threads - 1) // threads, 65535)
+        _function(source, name, self.device.index)((blocks,), (threads,), args)
 
     def random_uint32(self, stream: Stream, shape):
         return self._draw("random_uint32", stream, shape, np.uint32)
@@ -96,8 +129,7 @@ class CupyBackend(Backend):
         out = cupy.empty(shape, dtype)
         key0, key1 = (np.uint64(k) for k in stream.key)
         position = np.uint64(stream.next_position())
-        if out.size:
-            self.launch("philox", name, (out.size + 3) // 4, (out, out.size, position, key0, key1))
+        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, position, key0, key1))
         return out
 
     def asarray(self, data, dtype=None):
@@ -127,6 +159,11 @@ class CupyBackend(Backend):
         with self._cuda:
             cupy.get_default_memory_pool().free_all_blocks()
             cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+def _nothing(dtype) -> np.ndarray:
+    """What an index out of range reads: NaN, or the smallest number."""
+    return np.asarray(np.iinfo(dtype).min if dtype.kind in "iu" else np.nan).astype(dtype)
 
 
 CUDA_TYPES = {

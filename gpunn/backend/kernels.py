@@ -5,27 +5,43 @@ result, registered for a kind of device and some dtypes. A kernel that does not 
 """
 
 from collections.abc import Callable
+from functools import update_wrapper
+from typing import NamedTuple
 
 import numpy as np
 
 from gpunn.errors import ArgumentError
 
-_tables: dict[str, dict[tuple[str, np.dtype], Callable]] = {}
+
+class Kernel(NamedTuple):
+    """A body, and whether it takes operands and static parameters such as these."""
+
+    body: Callable
+    takes: Callable[..., bool]
+
+
+_tables: dict[str, dict[tuple[str, np.dtype], Kernel]] = {}
 _enabled = True
 
 
-def table(op: str) -> dict[tuple[str, np.dtype], Callable]:
+def table(op: str) -> dict[tuple[str, np.dtype], Kernel]:
     """The kernels of an op, by (kind of device, dtype); the dict stays the same as it fills."""
     return _tables.setdefault(op, {})
 
 
-def kernel(op: str, device: str, dtypes: tuple[str, ...]) -> Callable[[Callable], Callable]:
+def _always(*operands, **static) -> bool:
+    return True
+
+
+def kernel(op: str, device: str, dtypes: tuple[str, ...], takes: Callable[..., bool] = _always):
     """Register a function as the body of an op on a kind of device, for operands of these dtypes.
 
     Args:
         op: the op's name.
         device: "cpu" or "cuda".
-        dtypes: names of the dtypes of the first operand that it takes.
+        dtypes: names of the dtypes of the first array operand that it takes.
+        takes: given the operands and static parameters, whether the body takes them; what it does
+            not take goes to the reference.
     """
     if device not in ("cpu", "cuda"):
         raise ArgumentError(f"a kernel is for 'cpu' or 'cuda', not {device!r}")
@@ -35,17 +51,31 @@ def kernel(op: str, device: str, dtypes: tuple[str, ...]) -> Callable[[Callable]
             key = (device, np.dtype(dtype))
             if key in table(op):
                 raise ArgumentError(f"op {op!r} has a kernel for {device} {dtype} already")
-            table(op)[key] = body
+            table(op)[key] = Kernel(body, takes)
         return body
 
     return register
 
 
-def choose(op_table: dict, reference: Callable, be, dtype) -> Callable:
-    """The kernel for this device and dtype if there is one, else the reference body."""
-    if not _enabled:
-        return reference
-    return op_table.get((be.kind, dtype), reference)
+def choose(op_table: dict, reference: Callable, be, dtype, operands, static) -> Callable:
+    """The kernel for this device, dtype and call if there is one, else the reference body."""
+    found = op_table.get((be.kind, dtype)) if _enabled else None
+    return found.body if found is not None and found.takes(*operands, **static) else reference
+
+
+def replaceable(reference: Callable) -> Callable:
+    """Let kernels take the place of a function `f(be, array, *more)` that is no primitive.
+
+    An optimizer's rule is one: it changes its arrays in place and has no gradient.
+    """
+    kernels = table(reference.__name__)
+
+    def run(be, *operands):
+        if not kernels:
+            return reference(be, *operands)
+        return choose(kernels, reference, be, operands[0].dtype, operands, {})(be, *operands)
+
+    return update_wrapper(run, reference)
 
 
 def registered() -> list[tuple[str, str, np.dtype]]:

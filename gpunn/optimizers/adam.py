@@ -2,8 +2,9 @@
 
 from math import sqrt
 
+from gpunn.backend.kernels import replaceable
 from gpunn.errors import ArgumentError
-from gpunn.optimizers.checks import check_flag, check_number
+from gpunn.checks import check_flag, check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 
@@ -29,7 +30,7 @@ class Adam(Optimizer):
 
     >>> w = gpunn.Variable([1.0, 2.0])
     >>> gpunn.optimizers.Adam(learning_rate=0.1).apply([np.array([3.0, -4.0])], [w])
-    >>> w.numpy()
+    >>> w.numpy().round(4)
     array([0.9, 2.1], dtype=float32)
     """
 
@@ -61,25 +62,31 @@ class Adam(Optimizer):
         return alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon
 
     def update(self, be, p, g, slots, h, scratch):
-        xp = be.xp
-        alpha, rest_1, rest_2, epsilon = h
-        m, v, *v_hat = slots
-        (work,) = scratch
-        xp.subtract(g, m, out=work)
-        xp.multiply(work, rest_1, out=work)
-        xp.add(m, work, out=m)
-        xp.multiply(g, g, out=work)
-        xp.subtract(work, v, out=work)
-        xp.multiply(work, rest_2, out=work)
-        xp.add(v, work, out=v)
-        if v_hat:
-            xp.maximum(v_hat[0], v, out=v_hat[0])
-            v = v_hat[0]
-        xp.sqrt(v, out=work)
-        xp.add(work, epsilon, out=work)
-        xp.divide(m, work, out=work)
-        xp.multiply(work, alpha, out=work)
-        xp.subtract(p, work, out=p)
+        adam_update(be, p, g, slots, h, scratch)
+
+
+@replaceable
+def adam_update(be, p, g, slots, h, scratch):
+    """One step of Adam in place, on arrays of any one shape; a device may have a kernel for it."""
+    xp = be.xp
+    alpha, rest_1, rest_2, epsilon = h
+    m, v, *v_hat = slots
+    (work,) = scratch
+    xp.subtract(g, m, out=work)
+    xp.multiply(work, rest_1, out=work)
+    xp.add(m, work, out=m)
+    xp.multiply(g, g, out=work)
+    xp.subtract(work, v, out=work)
+    xp.multiply(work, rest_2, out=work)
+    xp.add(v, work, out=v)
+    if v_hat:
+        xp.maximum(v_hat[0], v, out=v_hat[0])
+        v = v_hat[0]
+    xp.sqrt(v, out=work)
+    xp.add(work, epsilon, out=work)
+    xp.divide(m, work, out=work)
+    xp.multiply(work, alpha, out=work)
+    xp.subtract(p, work, out=p)
 
 
 class AdamW(Adam):
@@ -100,7 +107,7 @@ class AdamW(Adam):
     >>> w = gpunn.Variable([1.0, 2.0])
     >>> optimizer = gpunn.optimizers.AdamW(learning_rate=0.1, weight_decay=0.5)
     >>> optimizer.apply([np.array([3.0, -4.0])], [w])
-    >>> w.numpy()
+    >>> w.numpy().round(4)
     array([0.85, 2.  ], dtype=float32)
     """
 

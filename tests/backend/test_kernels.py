@@ -1,0 +1,183 @@
+"""Every registered kernel against its reference: values and gradients, on shapes of all kinds."""
+
+import numpy as np
+import pytest
+
+import gpunn
+import gpunn.ops
+from gpunn.autograd import primitives
+from gpunn.backend import get_backend, kernels
+from gpunn.errors import ArgumentError, KernelError
+from gpunn.optimizers import adam
+from tests.harness import assert_close, to_numpy
+
+SHAPES = [(0,), (1,), (7,), (3, 5), (0, 4), (2, 3, 129), (1000,), (65, 513)]
+ROWS = [(0, 3), (1, 1), (1, 2), (7, 3), (5, 33), (3, 64), (2, 1000), (300, 10), (2, 3, 17)]
+
+
+def values(shape, seed=0):
+    return np.random.default_rng(seed).normal(0, 2, shape)
+
+
+def relu(dtype):
+    for shape in SHAPES:
+        yield [values(shape).astype(dtype)], {}
+
+
+def sparse_categorical_crossentropy(dtype):
+    for i, shape in enumerate(ROWS):
+        labels = np.random.default_rng(i).integers(0, shape[-1], shape[:-1]).astype(dtype)
+        for logits in ("float16", "float32", "float64"):
+            x = 3 * values(shape, i).astype(logits)
+            yield [labels, x], {"from_logits": True}
+        yield [labels, x], {"from_logits": True, "ignore_class": 1}
+        yield [labels[..., None], x], {"from_logits": True, "axis": len(shape) - 1}
+    bad = np.array([0, 3, 2, 200]).astype(dtype)
+    x = np.array([[1.0, 2, 3], [1, 2, 3], [np.inf, 1, 2], [1, 2, 3]])
+    yield [bad, x], {"from_logits": True}
+    yield [bad[:3], x[:3] * 1000], {"from_logits": True, "ignore_class": 3}
+
+
+def adam_update(dtype):
+    for n in (0, 1, 33, 1000):
+        p, g, m, v, largest = (values(n, seed).astype(dtype) for seed in range(5))
+        for slots in ([m, abs(v)], [m, abs(v), abs(largest)]):
+            yield p, g, slots, (0.01, 0.1, 0.001, 1e-7), [np.empty_like(p)]
+
+
+# How to call each op that has a kernel, by the dtype it is registered for.
+CASES = {"relu": relu, "sparse_categorical_crossentropy": sparse_categorical_crossentropy}
+IN_PLACE = {"adam_update": (adam.adam_update, adam_update)}
+
+
+def registered(device):
+    """The (op, dtype) that have a kernel on a device."""
+    get_backend(device)
+    return [(op, dtype) for op, kind, dtype in kernels.registered() if kind == device]
+
+
+def run(op, device, operands, static):
+    """Results, and the gradients of the float operands."""
+    given = [gpunn.Tensor(x, requires_grad=x.dtype.kind == "f", device=device) for x in operands]
+    results = primitives[op](*given, **static)
+    results = results if isinstance(results, tuple) else (results,)
+    grads = []
+    for y in results:
+        if y.requires_grad:
+            y.backward(values(y.shape, 9).astype(y.dtype), retain_graph=True)
+            grads += [x.grad for x in given if x.grad is not None]
+    return results, grads
+
+
+def test_every_kernel_has_a_test(device):
+    assert {op for op, _ in registered(device)} <= set(CASES) | set(IN_PLACE)
+
+
+def test_the_kernels_of_cuda_are_there(cuda):
+    assert {op for op, _ in registered("cuda")} == set(CASES) | set(IN_PLACE)
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_kernel_is_its_reference(op, device):
+    for dtype in [dtype for name, dtype in registered(device) if name == op]:
+        for operands, static in CASES[op](dtype):
+            label = f"{dtype} {[x.shape for x in operands]} {operands[-1].dtype} {static}"
+            takes = kernels.table(op)[device, dtype].takes
+            assert takes(*operands, **static), f"the kernel does not take {label}"
+            results, grads = run(op, device, operands, static)
+            with kernels.reference_only():
+                expected, expected_grads = run(op, device, operands, static)
+            for y, e in zip(results, expected, strict=True):
+                assert y.dtype == e.dtype, label
+                assert_close(y, e, label=label)
+            for dx, e in zip(grads, expected_grads, strict=True):
+                assert dx.dtype == e.dtype, label
+                assert_close(dx, e, "gradient", label=f"gradient of {label}")
+
+
+@pytest.mark.parametrize("op", IN_PLACE)
+def test_kernel_in_place_is_its_reference(op, device):
+    function, cases = IN_PLACE[op]
+    be = get_backend(device)
+    for dtype in [dtype for name, dtype in registered(device) if name == op]:
+        for case in cases(dtype):
+
+            def after(case=case):
+                def on_device(x):
+                    if isinstance(x, list):
+                        return [on_device(a) for a in x]
+                    return be.asarray(x.copy()) if isinstance(x, np.ndarray) else x
+
+                p, g, slots, numbers, scratch = map(on_device, case)
+                for _ in range(3):
+                    function(be, p, g, slots, numbers, scratch)
+                return [to_numpy(a) for a in (p, g, *slots)]
+
+            with kernels.reference_only():
+                expected = after()
+            for a, e in zip(after(), expected, strict=True):
+                assert_close(a, e, label=f"{op} {dtype} {case[0].shape}")
+
+
+def test_what_a_kernel_does_not_take_goes_to_the_reference(cuda):
+    """Probabilities, other axes and float labels have no kernel; strides are straightened."""
+    x = gpunn.Tensor(values((4, 3)).astype("float32"), device="cuda", requires_grad=True)
+    ops = gpunn.ops
+    labels = gpunn.Tensor([0, 2, 1, 1], device="cuda")
+    rows = ops.sparse_categorical_crossentropy(labels, x, from_logits=True)
+    across = ops.sparse_categorical_crossentropy(
+        labels, gpunn.Tensor(x.array.T), from_logits=True, axis=0
+    )
+    strided = ops.sparse_categorical_crossentropy(
+        labels, gpunn.Tensor(x.array.T.copy().T), from_logits=True
+    )
+    floats = ops.sparse_categorical_crossentropy(labels.to("float32"), x, from_logits=True)
+    for other in (across, strided, floats):
+        assert_close(other, rows)
+    with pytest.raises(gpunn.errors.ShapeError, match="expected labels of shape"):
+        ops.sparse_categorical_crossentropy(labels, gpunn.Tensor(x.array[:3]), from_logits=True)
+
+
+def test_registry():
+    def doubled(be, x):
+        return 2 * x, None
+
+    @gpunn.primitive
+    def only_here(be, x, /):
+        return x, None
+
+    for bad in ("tpu", "cuda:0"):
+        with pytest.raises(ArgumentError, match="'cpu' or 'cuda'"):
+            kernels.kernel("only_here", bad, ("float32",))
+    takes_short = kernels.kernel("only_here", "cpu", ("float32",), lambda x: len(x) < 3)
+    try:
+        takes_short(doubled)
+        assert ("only_here", "cpu", np.dtype("float32")) in kernels.registered()
+        assert only_here([1.0, 2.0]).numpy().tolist() == [2.0, 4.0]
+        assert only_here([1.0, 2.0, 3.0]).numpy().tolist() == [1.0, 2.0, 3.0]
+        assert only_here(np.ones(1)).numpy().tolist() == [1.0]  # float64 has none
+        with kernels.reference_only():
+            assert only_here([1.0, 2.0]).numpy().tolist() == [1.0, 2.0]
+        with pytest.raises(ArgumentError, match="has a kernel for cpu float32 already"):
+            takes_short(doubled)
+    finally:
+        kernels.table("only_here").clear()
+    assert only_here([1.0, 2.0]).numpy().tolist() == [1.0, 2.0]
+
+
+def test_kernels_refuse_strides_and_unknown_types(cuda):
+    be = get_backend("cuda")
+    x = be.zeros((4, 4), "float32")
+    with pytest.raises(KernelError, match="takes C-contiguous arrays, got strides"):
+        be.launch("activation", "relu_backward<float>", 16, (x, x.T, x, 16))
+    from gpunn.backend.cupy_ import cuda_type
+
+    with pytest.raises(gpunn.errors.DTypeError, match="no kernel takes dtype bool"):
+        cuda_type("bool")
+
+
+def test_a_kernel_that_does_not_compile_is_an_error(cuda):
+    be = get_backend("cuda")
+    x = be.zeros(4, "float32")
+    with pytest.raises(KernelError, match=r"relu_backward<nothing> of activation.cu"):
+        be.launch("activation", "relu_backward<nothing>", 4, (x, x, x, 4))
