@@ -55,7 +55,7 @@ def get(identifier) -> Optimizer | None:
     return REGISTRY.get(identifier)
 
 
-def serialize(optimizer) -> dict:
+def serialize(optimizer) -> dict | str | None:
     """The config of an optimizer, without its state (Keras: `optimizers.serialize`).
 
     >>> gpunn.optimizers.serialize(gpunn.optimizers.SGD(0.1))["config"]["learning_rate"]

@@ -1,6 +1,6 @@
 """Adadelta: steps as large as past steps, relative to past gradients."""
 
-from gpunn.optimizers.checks import check_number
+from gpunn.checks import check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from gpunn.optimizers.checks import check_flag, check_number
+from gpunn.checks import check_flag, check_number
 from gpunn.optimizers.lamb import norm
 from gpunn.optimizers.optimizer import Optimizer
 

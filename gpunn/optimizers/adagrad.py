@@ -1,6 +1,6 @@
 """Adagrad: gradients over the root of the sum of their squares."""
 
-from gpunn.optimizers.checks import check_number
+from gpunn.checks import check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

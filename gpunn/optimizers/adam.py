@@ -3,8 +3,8 @@
 from math import sqrt
 
 from gpunn.backend.kernels import replaceable
-from gpunn.errors import ArgumentError
 from gpunn.checks import check_flag, check_number
+from gpunn.errors import ArgumentError
 from gpunn.optimizers.optimizer import Optimizer
 
 

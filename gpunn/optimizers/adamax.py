@@ -1,6 +1,6 @@
 """Adamax: Adam with the infinity norm."""
 
-from gpunn.optimizers.checks import check_number
+from gpunn.checks import check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

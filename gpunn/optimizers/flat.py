@@ -7,7 +7,7 @@ gets a new home.
 
 from itertools import accumulate
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gpunn.backend import backend_of
 
@@ -19,9 +19,9 @@ ALIGNMENT = {"cpu": 1, "cuda": 16}
 class Flat(NamedTuple):
     """The buffers that some variables and their gradients are views of."""
 
-    be: object
-    params: object
-    grads: object
+    be: Any
+    params: Any
+    grads: Any
 
 
 class Home(NamedTuple):
@@ -30,7 +30,7 @@ class Home(NamedTuple):
     flat: Flat
     start: int
     span: int
-    array: object
+    array: Any
 
 
 def home(variable) -> Home | None:

@@ -1,6 +1,6 @@
 """Ftrl: follow the regularized leader."""
 
-from gpunn.optimizers.checks import check_number
+from gpunn.checks import check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 
@@ -28,7 +28,7 @@ class Ftrl(Optimizer):
     >>> w = gpunn.Variable([1.0])
     >>> gpunn.optimizers.Ftrl(learning_rate=0.1).apply([np.array([3.0])], [w])
     >>> w.numpy().round(4)
-    array([0.7958], dtype=float32)
+    array([0.7957], dtype=float32)
     """
 
     scratch = 2

@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from gpunn.optimizers.checks import check_number
+from gpunn.checks import check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

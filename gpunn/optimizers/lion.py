@@ -1,6 +1,6 @@
 """Lion: the sign of the momentum."""
 
-from gpunn.optimizers.checks import check_number
+from gpunn.checks import check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

@@ -3,7 +3,7 @@
 import re
 from math import sqrt
 
-from gpunn.optimizers.checks import check_flag, check_number, check_steps
+from gpunn.checks import check_flag, check_number, check_steps
 from gpunn.optimizers.lamb import norm
 from gpunn.optimizers.optimizer import Optimizer
 
@@ -40,8 +40,8 @@ class Muon(Optimizer):
     >>> optimizer = gpunn.optimizers.Muon(learning_rate=0.1, weight_decay=None)
     >>> optimizer.apply([np.array([[0.0, 1.0], [1.0, 0.0]])], [w])
     >>> w.numpy().round(2)
-    array([[ 1.  , -0.02],
-           [-0.02,  1.  ]], dtype=float32)
+    array([[ 1.  , -0.03],
+           [-0.03,  1.  ]], dtype=float32)
     """
 
     elementwise = False

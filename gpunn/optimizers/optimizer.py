@@ -5,13 +5,13 @@ change parameters in place. Here the gradients are collected, accumulated, clipp
 rule in stretches of flat memory; then come moving averages and constraints, in Keras' order.
 """
 
-import re
 import warnings
+from functools import partial
 
 import numpy as np
 
 from gpunn.autograd import Tensor, Variable, no_grad
-from gpunn.backend import backend_of, floatx
+from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import (
     ArgumentError,
@@ -19,14 +19,10 @@ from gpunn.errors import (
     GradientError,
     NotBuiltError,
     ShapeError,
-    unknown,
 )
-from gpunn.optimizers.checks import check_flag, check_number, check_steps
-from gpunn.optimizers.flat import Part, home, settle
-from gpunn.optimizers.schedules import LearningRateSchedule, deserialize, serialize
+from gpunn.optimizers.flat import Part, settle
 from gpunn.optimizers.state import State
 from gpunn.optimizers.walk import Plan
-from gpunn.serialization import snake_case
 
 
 class Optimizer(State):
@@ -52,70 +48,20 @@ class Optimizer(State):
     Raises:
         ArgumentError: for a value out of range, an unknown argument, or more than one clipping.
         ArgumentTypeError: for a value of the wrong type.
+
+    >>> class SignDescent(gpunn.optimizers.Optimizer):
+    ...     def update(self, be, p, g, slots, h, scratch):
+    ...         (lr,) = h
+    ...         p -= lr * be.xp.sign(g)
+    >>> w = gpunn.Variable([1.0, 2.0])
+    >>> SignDescent(learning_rate=0.5).apply([np.array([3.0, -4.0])], [w])
+    >>> w.numpy()
+    array([0.5, 2.5], dtype=float32)
     """
 
     slot_names: tuple[str, ...] = ()
     scratch = 0  # work arrays that `update` is handed
     elementwise = True  # False: `update` gets one variable at a time, in its shape
-    hyperparameters: tuple[str, ...] = ()  # what get_config adds: attributes named as arguments
-
-    def __init__(
-        self,
-        learning_rate,
-        weight_decay=None,
-        clipnorm=None,
-        clipvalue=None,
-        global_clipnorm=None,
-        use_ema=False,
-        ema_momentum=0.99,
-        ema_overwrite_frequency=None,
-        loss_scale_factor=None,
-        gradient_accumulation_steps=None,
-        name=None,
-        **unrecognized,
-    ):
-        if unrecognized.pop("decay", None) is not None:
-            warnings.warn("the argument `decay` is not supported and is ignored", stacklevel=3)
-        for argument in unrecognized:
-            raise unknown(f"argument of {type(self).__name__}", argument, self._argument_names())
-        clips = {
-            "clipnorm": clipnorm,
-            "clipvalue": clipvalue,
-            "global_clipnorm": global_clipnorm,
-        }
-        for argument, value in clips.items():
-            if value is not None:
-                check_number(argument, value, above=0)
-        if sum(value is not None for value in clips.values()) > 1:
-            raise ArgumentError(f"only one of clipnorm, clipvalue and global_clipnorm, got {clips}")
-        if weight_decay is not None:
-            check_number("weight_decay", weight_decay, low=0)
-        if loss_scale_factor is not None:
-            check_number("loss_scale_factor", loss_scale_factor, above=0)
-        check_flag("use_ema", use_ema)
-        if use_ema:
-            check_number("ema_momentum", ema_momentum, low=0, high=1)
-        if ema_overwrite_frequency is not None:
-            check_steps("ema_overwrite_frequency", ema_overwrite_frequency, 1)
-        if gradient_accumulation_steps is not None:
-            check_steps("gradient_accumulation_steps", gradient_accumulation_steps, 2)
-        self.name = name or snake_case(type(self).__name__)
-        self.weight_decay = weight_decay
-        self.clipnorm = clipnorm
-        self.clipvalue = clipvalue
-        self.global_clipnorm = global_clipnorm
-        self.use_ema = bool(use_ema)
-        self.ema_momentum = ema_momentum
-        self.ema_overwrite_frequency = ema_overwrite_frequency
-        self.loss_scale_factor = loss_scale_factor
-        self.gradient_accumulation_steps = gradient_accumulation_steps
-        self.built = False
-        self._iterations = Variable(
-            np.int64(0), dtype="int64", trainable=False, name="iteration", device="cpu"
-        )
-        self._learning_rate = self._as_rate(learning_rate)
-        self._undecayed_ids = set()
-        self._undecayed_pattern = None
 
     # --- the rule ---
 
@@ -147,13 +93,6 @@ class Optimizer(State):
     def decay_rate(self, variable) -> float | None:
         """The weight decay of a variable; None for none."""
         return self.weight_decay if self.is_decayed(variable) else None
-
-    def is_decayed(self, variable) -> bool:
-        """Whether a variable was not excluded from weight decay."""
-        words = self._undecayed_pattern
-        return id(variable) not in self._undecayed_ids and not (
-            words and words.search(variable.name)
-        )
 
     # --- building ---
 
@@ -198,12 +137,11 @@ class Optimizer(State):
         settle(self._trainable_variables)
         by_flat = {}
         for v in self._trainable_variables:
-            by_flat.setdefault(id(home(v).flat.params), []).append(v)
-        slots = [
-            (name, lambda v, name=name: self.slot_shape(name, v), self.slot_initial(name))
-            for name in self.slot_names
+            by_flat.setdefault(id(v._home.flat.params), []).append(v)
+        slots: list = [
+            (n, partial(self.slot_shape, n), self.slot_initial(n)) for n in self.slot_names
         ]
-        slots += [(name, lambda v: v.shape, 0.0) for name in self._common_slots()]
+        slots += [(n, shape_of, 0.0) for n in self._common_slots()]
         self._parts = [Part(group, slots) for group in by_flat.values()]
         self._watch = [(v, v.array, v._grad_slot) for v in self._trainable_variables]
         self._plans = {}
@@ -215,7 +153,7 @@ class Optimizer(State):
         return names + (["gradient_accumulator"] if self.gradient_accumulation_steps else [])
 
     def _plan(self, positions) -> Plan:
-        """How to walk through the memory of the variables at these positions; kept for next time."""
+        """How to walk through the memory of the variables at these positions; made once."""
         key = tuple(positions)
         plan = self._plans.get(key)
         if plan is None:
@@ -312,7 +250,9 @@ class Optimizer(State):
                 )
         if not self.built:
             self.build(variables)
-        chosen = [i for i, a in zip(self._positions(variables), arrays, strict=True) if a is not None]
+        chosen = [
+            i for i, a in zip(self._positions(variables), arrays, strict=True) if a is not None
+        ]
         if missing:
             warnings.warn(f"no gradients for variables {missing}: they stay", stacklevel=2)
         self._follow_moves()
@@ -353,7 +293,7 @@ class Optimizer(State):
         counter = self._iterations.array
         count = counter.item()
         steps = self.gradient_accumulation_steps
-        active = plan
+        active: Plan | None = plan
         if self.loss_scale_factor is not None:
             plan.unscale(self.loss_scale_factor)
         if steps:
@@ -398,108 +338,7 @@ class Optimizer(State):
         """The loss times `loss_scale_factor`, if there is one; a step divides it out again."""
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    # --- settings ---
 
-    @property
-    def iterations(self):
-        """How many updates were made: an int64 `Variable` (with accumulation, a tensor)."""
-        if self.gradient_accumulation_steps:
-            return Tensor(self._iterations.array // self.gradient_accumulation_steps, device="cpu")
-        return self._iterations
-
-    @property
-    def learning_rate(self):
-        """The learning rate of the next step: a `Variable`, or a tensor if it is scheduled."""
-        if isinstance(self._learning_rate, Variable):
-            return self._learning_rate
-        return Tensor(self._rate_at(self._iterations.array.item()), dtype=floatx(), device="cpu")
-
-    @learning_rate.setter
-    def learning_rate(self, value) -> None:
-        scheduled = isinstance(self._learning_rate, LearningRateSchedule)
-        if scheduled and not callable(value):
-            raise ArgumentTypeError(
-                f"this optimizer's learning rate follows a {type(self._learning_rate).__name__}: "
-                "it cannot be set; make the optimizer with a number to set it later"
-            )
-        rate = self._as_rate(value)
-        if isinstance(rate, Variable) and isinstance(self._learning_rate, Variable):
-            self._learning_rate.assign(rate)
-        else:
-            self._learning_rate = rate
-        self._views = None
-
-    def _as_rate(self, value):
-        if isinstance(value, dict):
-            return deserialize(value)
-        if isinstance(value, Tensor):
-            value = value.item()
-        if callable(value):
-            return value
-        check_number("learning_rate", value, low=0)
-        return Variable(
-            float(value), dtype=floatx(), trainable=False, name="learning_rate", device="cpu"
-        )
-
-    def _rate_at(self, count: int) -> float:
-        rate = self._learning_rate
-        if type(rate) is Variable:
-            return rate.array.item()
-        return float(rate(count) if isinstance(rate, LearningRateSchedule) else rate())
-
-    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
-        """Exclude variables from weight decay; call it before `build`.
-
-        Args:
-            var_list: variables.
-            var_names: words; a variable whose name contains one (as a regular expression) is out.
-
-        Raises:
-            ArgumentError: after `build`.
-        """
-        if self.built:
-            raise ArgumentError("exclude_from_weight_decay() must come before build()")
-        self._undecayed_ids = {id(v) for v in var_list or ()}
-        self._undecayed_pattern = re.compile("|".join(sorted(set(var_names)))) if var_names else None
-
-    # --- configuration ---
-
-    def get_config(self) -> dict:
-        """The arguments that make an optimizer like this one, without its state."""
-        rate = self._learning_rate
-        if isinstance(rate, Variable):
-            rate = float(str(rate.array[()]))  # 0.001, not the nearest float32 written in full
-        elif isinstance(rate, LearningRateSchedule):
-            rate = serialize(rate)
-        config = {"name": self.name, "learning_rate": rate}
-        for name in (*COMMON, *self.hyperparameters):
-            config[name] = getattr(self, name)
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None):
-        """An optimizer of a config that `get_config` made."""
-        config = dict(config)
-        if isinstance(config.get("learning_rate"), dict):
-            config["learning_rate"] = deserialize(config["learning_rate"], custom_objects)
-        return cls(**config)
-
-    def _argument_names(self):
-        return ("name", "learning_rate", *COMMON, *self.hyperparameters)
-
-    def __repr__(self) -> str:
-        changed = ", ".join(f"{k}={v!r}" for k, v in self.get_config().items() if v is not None)
-        return f"{type(self).__name__}({changed})"
-
-
-COMMON = (
-    "weight_decay",
-    "clipnorm",
-    "clipvalue",
-    "global_clipnorm",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-)
+def shape_of(variable) -> tuple[int, ...]:
+    """The variable's shape, which is that of most slots."""
+    return variable.shape

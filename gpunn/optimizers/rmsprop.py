@@ -1,6 +1,6 @@
 """RMSprop: gradients over the root of their mean square."""
 
-from gpunn.optimizers.checks import check_flag, check_number
+from gpunn.checks import check_flag, check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

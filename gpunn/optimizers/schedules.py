@@ -4,13 +4,14 @@ A schedule called with a number gives a float, with an array of steps an array, 
 `plt.plot(schedule(np.arange(1000)))` shows it.
 """
 
+import itertools
 import math
 
 import numpy as np
 
 from gpunn.autograd import Tensor
+from gpunn.checks import check_number
 from gpunn.errors import ArgumentError
-from gpunn.optimizers.checks import check_number
 from gpunn.serialization import Registry
 
 
@@ -127,7 +128,7 @@ class PiecewiseConstantDecay(Formula):
                 f"expected one value more than boundaries, got {len(values)} values and "
                 f"{len(boundaries)} boundaries"
             )
-        if any(a >= b for a, b in zip(boundaries, boundaries[1:], strict=False)):
+        if any(a >= b for a, b in itertools.pairwise(boundaries)):
             raise ArgumentError(f"boundaries must rise, got {boundaries}")
         self.boundaries = boundaries
         self.values = values
@@ -290,7 +291,7 @@ class CosineDecay(Formula):
 
 
 class CosineDecayRestarts(Formula):
-    """Cosine decays one after the other, each `t_mul` times as long, starting `m_mul` times as high.
+    """Cosine decays in a row, each `t_mul` times as long and starting `m_mul` times as high.
 
     Args:
         initial_learning_rate: the rate at step 0.
@@ -362,7 +363,7 @@ REGISTRY = Registry(
 )
 
 
-def serialize(learning_rate_schedule) -> dict:
+def serialize(learning_rate_schedule) -> dict | str | None:
     """The config of a schedule (Keras: `optimizers.schedules.serialize`).
 
     >>> rate = gpunn.optimizers.schedules.InverseTimeDecay(0.1, 10, 0.5)

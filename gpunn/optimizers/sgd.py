@@ -1,6 +1,6 @@
 """SGD: gradient descent, with momentum."""
 
-from gpunn.optimizers.checks import check_flag, check_number
+from gpunn.checks import check_flag, check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 

@@ -5,10 +5,16 @@ import numpy as np
 from gpunn.autograd import Variable
 from gpunn.backend import backend_of, host_array
 from gpunn.errors import ArgumentError, NotBuiltError, SerializationError, ShapeError
+from gpunn.optimizers.settings import Settings
 
 
-class State:
+class State(Settings):
     """The part of an optimizer that knows its state by name (see `Optimizer`)."""
+
+    _trainable_variables: list
+    _parts: list
+    _pending: set
+    _views: list | None
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """All that `load_state_dict` needs to go on as if nothing had happened.
@@ -55,7 +61,7 @@ class State:
         if self.built:
             self._restore_slots(state)
 
-    def _slots(self) -> dict[str, object]:
+    def _slots(self) -> dict:
         """Every slot's raw array by name, in the order of the variables."""
         parts = {id(v): (part, i) for part in self._parts for i, v in enumerate(part.variables)}
         found, taken = {}, {}
@@ -94,15 +100,15 @@ class State:
         if not self.built:
             return own
         if self._views is None:
-            self._views = []
+            self._views = views = []
             for key, array in self._slots().items():
                 slot, _, path = key.partition("/")
                 name = f"{path.replace('/', '_')}_{slot}"
                 view = Variable(array, trainable=False, name=name, device=backend_of(array).device)
                 view.array = array
                 view.path = f"{self.name}/{name}"
-                self._views.append(view)
-        return own + self._views
+                views.append(view)
+        return own + list(self._views)
 
     def set_weights(self, weights) -> None:
         """Assign arrays to `variables`, one for each in their order.

@@ -19,8 +19,12 @@ def check_number(name: str, value, low=None, high=None, above=None, below=None) 
         and (below is None or value < below)
     )
     if not fits:
-        wanted = " and ".join(f"{sign} {limit}" for sign, limit in limits.items() if limit is not None)
-        raise ArgumentError(f"{name} must be a finite number {wanted}".rstrip() + f", got {value!r}")
+        wanted = " and ".join(
+            f"{sign} {limit}" for sign, limit in limits.items() if limit is not None
+        )
+        raise ArgumentError(
+            f"{name} must be a finite number {wanted}".rstrip() + f", got {value!r}"
+        )
 
 
 def check_steps(name: str, value, low: int) -> None:
