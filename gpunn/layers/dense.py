@@ -1,7 +1,8 @@
 """Dense: the fully connected layer."""
 
 from gpunn import activations, constraints, initializers, ops, regularizers
-from gpunn.errors import ArgumentError, ShapeError
+from gpunn.errors import ShapeError
+from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 
@@ -18,6 +19,10 @@ class Dense(Layer):
         kernel_constraint, bias_constraint: projections applied after each step.
 
     Shapes: (batch, ..., n) -> (batch, ..., units). Weights: kernel (n, units), bias (units,).
+
+    Raises:
+        ArgumentError: if units is not a positive integer, or a name is unknown.
+        ShapeError: if the inputs have fewer than two axes, or another last one than at first.
 
     Source: keras.layers.Dense.
 
@@ -40,9 +45,7 @@ class Dense(Layer):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
-            raise ArgumentError(f"units must be a positive integer, got {units!r}")
-        self.units = units
+        self.units = positive_integer(self, "units", units)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -52,14 +55,14 @@ class Dense(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.bias = None
-        self._activate = None if activation in (None, "linear") else self.activation
 
     def build(self, input_shape) -> None:
         """Make kernel and bias."""
         if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ShapeError(
-                f"layer {self.name!r} expects inputs of shape (batch, ..., n) with known n, "
-                f"got {tuple(input_shape)}"
+            raise wrong(
+                self,
+                f"expected inputs of shape (batch, ..., n) with known n, got {tuple(input_shape)}",
+                ShapeError,
             )
         n = input_shape[-1]
         self.kernel = self.add_weight(
@@ -82,7 +85,8 @@ class Dense(Layer):
     def call(self, inputs):
         """Compute the outputs."""
         y = ops.linear(inputs, self.kernel, self.bias)
-        return y if self._activate is None else self._activate(y)
+        activation = self.activation
+        return y if activation is None or activation is activations.linear else activation(y)
 
     def compute_output_shape(self, input_shape):
         """The input's shape with `units` last."""

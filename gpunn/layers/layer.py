@@ -1,22 +1,26 @@
 """Layer: weights, and a function of tensors that uses them (Keras: `layers.Layer`)."""
 
 import inspect
+import itertools
 from contextvars import ContextVar
+from functools import wraps
 
 from gpunn import constraints, initializers, regularizers
 from gpunn.autograd import Tensor, Variable, convert, no_grad
 from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.mode import observers
-from gpunn.backend import Device, get_backend
+from gpunn.backend import Device, device, get_backend
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError, NotBuiltError, ShapeError
 from gpunn.layers import tree
-from gpunn.layers.naming import auto_name
+from gpunn.layers.config import constructor_config
+from gpunn.layers.naming import auto_name, free_name
 from gpunn.layers.policy import get_policy
 from gpunn.serialization import serialize_value, snake_case
 
-# The `training` flag that an outer layer's call was given; None outside of any call.
-_training: ContextVar[bool | None] = ContextVar("gpunn_training", default=None)
+# The call in progress: its `training` flag (None: nobody said) and the number of the outermost one.
+_scope: ContextVar[tuple | None] = ContextVar("gpunn_call", default=None)
+_numbers = itertools.count(1)
 
 
 class Layer:
@@ -49,6 +53,7 @@ class Layer:
 
     built = False
     input_spec = None
+    supports_masking = False
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
@@ -59,9 +64,10 @@ class Layer:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _marking_built(cls.__dict__["build"])
-        names = inspect.signature(cls.call).parameters
+        names = list(inspect.signature(cls.call).parameters)
         cls._takes_training = "training" in names
         cls._takes_mask = "mask" in names
+        cls._training_at = names.index("training") - 1 if cls._takes_training else None
 
     def __init__(
         self,
@@ -87,6 +93,8 @@ class Layer:
         self._trainable = bool(trainable)
         self._added_weights = []
         self._added_losses = []
+        self._losses_of = 0  # the outermost call that the added losses come from
+        self._last_call = 0  # the last call of which this layer was the outermost
         if input_dim is not None:
             input_shape = (input_dim,)
         self.batch_input_shape = None if input_shape is None else (None, *input_shape)
@@ -140,7 +148,6 @@ class Layer:
             constraint=constraints.get(constraint),
         )
         variable.path = f"{self.name}/{name}"
-        variable.is_state = not trainable
         if not self._trainable:
             variable.trainable = False
         self._added_weights.append(variable)
@@ -148,9 +155,9 @@ class Layer:
 
     def _own_weights(self) -> list[Variable]:
         """The weights of this layer itself, trainable ones first, in order of creation."""
-        found = {id(v): v for _, v in tree.find(self, Variable, Layer)}
-        found.update((id(v), v) for v in self._added_weights if id(v) not in found)
-        return sorted(found.values(), key=lambda v: getattr(v, "is_state", False))
+        added = {id(v): v for v in self._added_weights}
+        found = {id(v): v for _, v in tree.find(self, Variable, Layer) if id(v) not in added}
+        return sorted([*found.values(), *added.values()], key=lambda v: v.is_state)
 
     def sublayers(self) -> list["Layer"]:
         """The layers held in attributes, lists and dicts, one level deep, in order."""
@@ -158,6 +165,7 @@ class Layer:
 
     def walk(self):
         """This layer and every layer below it, each once."""
+        self._require_init()
         seen = set()
         stack = [self]
         while stack:
@@ -190,15 +198,14 @@ class Layer:
     def named_weights(self) -> dict[str, Variable]:
         """Every weight by its attribute path ("layers.0.kernel"), which is its key when saved."""
         named: dict[str, Variable] = {}
-        seen = set()
+        seen = {id(self)}
 
         def visit(layer, prefix):
-            own = dict(tree.find(layer, Variable, Layer))
-            own.update({v.name: v for v in layer._added_weights if v not in own.values()})
-            for path, v in own.items():
+            paths = {id(v): path for path, v in tree.find(layer, Variable, Layer)}
+            for v in layer._own_weights():
                 if id(v) not in seen:
                     seen.add(id(v))
-                    named[prefix + path] = v
+                    named[free_name(prefix + paths.get(id(v), v.name), named)] = v
             for path, sublayer in tree.find(layer, Layer, Layer):
                 if id(sublayer) not in seen:
                     seen.add(id(sublayer))
@@ -253,7 +260,7 @@ class Layer:
         for layer in self.walk():
             layer._trainable = bool(wanted)
             for v in layer._own_weights():
-                if not getattr(v, "is_state", False):
+                if not v.is_state:
                     v.trainable = bool(wanted)
 
     def to(self, device) -> "Layer":
@@ -279,14 +286,26 @@ class Layer:
 
     def add_loss(self, loss) -> None:
         """Add a tensor (or several) to the loss that is minimised; for use inside `call`."""
+        scope = _scope.get()
+        if scope is not None and scope[1] != self._losses_of:
+            self._losses_of = scope[1]
+            self._added_losses = []
         self._added_losses.extend(loss if isinstance(loss, list | tuple) else [loss])
 
     @property
     def losses(self) -> list[Tensor]:
         """What `add_loss` was given in the last call, and the weights' regularization terms."""
-        layers = list(self.walk())
-        added = [loss for layer in layers for loss in layer._added_losses]
-        return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer]
+        return self.losses_among(*self.sources_of_losses())
+
+    def sources_of_losses(self) -> tuple[list["Layer"], list[Variable]]:
+        """Every layer here and below, and the trainable weights that have a regularizer."""
+        return list(self.walk()), [v for v in self.trainable_weights if v.regularizer]
+
+    def losses_among(self, layers, regularized) -> list[Tensor]:
+        """The `losses`, for a caller that keeps what `sources_of_losses` found."""
+        current = [x for x in layers if x._losses_of >= self._last_call]
+        added = [loss for layer in current for loss in layer._added_losses]
+        return added + [v.regularizer(v) for v in regularized]
 
     def clear_losses(self) -> None:
         """Forget what `add_loss` was given, here and below."""
@@ -296,49 +315,65 @@ class Layer:
     # --- calling ---
 
     def __call__(self, *args, training=None, **kwargs):
-        if self.built and not kwargs and len(args) == 1 and not observers:
-            x = args[0]
-            if isinstance(x, Tensor) and x.array.dtype == self._compute_dtype:
-                if training is None:
-                    return self._lean_call(x)
-                token = _training.set(training)
-                try:
-                    return self._lean_call(x)
-                finally:
-                    _training.reset(token)
-        return self._full_call(args, kwargs, training)
-
-    def _lean_call(self, x):
-        """The call of a built layer on one tensor of the right dtype: nothing to prepare."""
-        if self.input_spec is not None:
-            self.input_spec.check(x.array.shape, self.name)
-        y = self.call(x, training=bool(_training.get())) if self._takes_training else self.call(x)
-        return y if self.activity_regularizer is None else self._regularized(y)
-
-    def _full_call(self, args, kwargs, training):
-        """Convert and cast the inputs, build, resolve `training`, and call."""
-        self._require_init()
-        args = tuple(tree.map(self._to_input, a) for a in args)
-        if not self.built:
-            self._build_for(args, kwargs)
-        if self.input_spec is not None and args and isinstance(args[0], Tensor):
-            self.input_spec.check(args[0].shape, self.name)
-        training = bool(_training.get() if training is None else training)
-        if self._takes_training:
-            kwargs["training"] = training
-        if "mask" in kwargs and not self._takes_mask:
-            del kwargs["mask"]
-        token = _training.set(training)
-        layer_token = current_layer.set(self.name)
+        outer = _scope.get()
+        if len(args) > 1:
+            args, training = self._without_training(args, training)
+        if outer is None:
+            scope = (training, next(_numbers))
+            self._last_call = scope[1]
+        else:
+            scope = outer if training is None else (training, outer[1])
+        token = None if scope is outer else _scope.set(scope)
         try:
-            y = self.call(*args, **kwargs)
+            x = args[0] if args else None
+            if (
+                isinstance(x, Tensor)
+                and (x.array.dtype == self._compute_dtype or not self.autocast)
+                and self.built
+                and not (kwargs or len(args) > 1 or observers)
+            ):  # nothing to prepare
+                if self.input_spec is not None:
+                    self.input_spec.check(x.array.shape, self.name)
+                if self._takes_training and scope[0] is not None:
+                    y = self.call(x, training=scope[0])
+                else:
+                    y = self.call(x)
+            else:
+                y = self._prepared_call(args, kwargs, scope[0])
+            if self.activity_regularizer is not None:
+                self._regularize(y)
+            return y
         except GpunnError as e:
             e.add_note(f"in layer {self.name!r} ({type(self).__name__})")
             raise
         finally:
-            _training.reset(token)
-            current_layer.reset(layer_token)
-        return y if self.activity_regularizer is None else self._regularized(y)
+            if token is not None:
+                _scope.reset(token)
+
+    def _prepared_call(self, args, kwargs, training):
+        """Convert and cast the inputs, build, and call."""
+        self._require_init()
+        args = tuple(tree.map(self._to_input, a) for a in args)
+        if not self.built:
+            self._build_for(args)
+        if self.input_spec is not None and args and isinstance(args[0], Tensor):
+            self.input_spec.check(args[0].shape, self.name)
+        if self._takes_training and training is not None:
+            kwargs["training"] = training
+        if "mask" in kwargs and not self._takes_mask:
+            del kwargs["mask"]
+        token = current_layer.set(self.name)
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            current_layer.reset(token)
+
+    def _without_training(self, args, training):
+        """The arguments without the `training` flag, where that came by position, and the flag."""
+        at = self._training_at
+        if at is None or len(args) <= at:
+            return args, training
+        return (*args[:at], *args[at + 1 :]), args[at] if training is None else training
 
     def _to_input(self, x):
         """A tensor of an input, floats cast to the compute dtype."""
@@ -348,21 +383,20 @@ class Layer:
         wrong = is_float(x.dtype) and x.dtype != self._compute_dtype
         return x.to(self._compute_dtype) if self.autocast and wrong else x
 
-    def _build_for(self, args, kwargs) -> None:
-        """Build for the shapes of these arguments, on the device of the first."""
-        shapes = [tree.map(lambda t: (None, *t.shape[1:]), a) for a in args if a is not None]
-        first = next(iter(tree.leaves(args)), None)
-        from gpunn.backend import device
-
-        with device(first.device if isinstance(first, Tensor) else get_backend().device):
-            self.build(shapes[0] if shapes else None)
+    def _build_for(self, args) -> None:
+        """Build for inputs like the first argument, on its device."""
+        shapes = tree.map(
+            lambda x: (None, *x.shape[1:]) if getattr(x, "ndim", 0) else (), args[0] if args else ()
+        )
+        first = next(tree.leaves(args), None)
+        with device(get_backend().device if first is None else first.device):
+            self.build(shapes)
         self.built = True
 
-    def _regularized(self, y):
+    def _regularize(self, y) -> None:
         for out in tree.leaves(y):
             loss = self.activity_regularizer(out)
             self.add_loss(loss / max(out.shape[0], 1) if out.ndim else loss)
-        return y
 
     def _require_init(self) -> None:
         if "_added_losses" not in self.__dict__:
@@ -381,14 +415,14 @@ class Layer:
             self.build(input_shape)
         with no_grad():
             one, two = (self._probe(input_shape, n) for n in (2, 3))
-        shapes = tree.map(
+        self.clear_losses()
+        return tree.map(
             lambda a, b: tuple(
                 m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)
             ),
             one,
             two,
         )
-        return shapes
 
     def _probe(self, input_shape, size: int):
         def zeros(shape):
@@ -396,7 +430,7 @@ class Layer:
             be = get_backend(self.weights[0].device if self.weights else None)
             return convert(be.zeros(full, self.compute_dtype))
 
-        return self(tree.map_shapes(zeros, input_shape))
+        return self(tree.map_shapes(zeros, input_shape), training=False)
 
     def get_config(self) -> dict:
         """The arguments that make a layer like this one, as JSON values.
@@ -404,28 +438,12 @@ class Layer:
         An argument of the constructor is taken of the attribute of its name, else of what the
         constructor was given.
         """
-        config = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype_policy.name}
-        given = self._given_arguments()
-        for cls in reversed(type(self).__mro__[:-1]):
-            init = cls.__dict__.get("__init__")
-            for p in inspect.signature(init).parameters.values() if init else ():
-                if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) or p.name in _OWN:
-                    continue
-                value = getattr(self, p.name, given.get(p.name, p.default))
-                config[p.name] = serialize_value(value, f"{type(self).__name__}.{p.name}")
+        base = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype_policy.name}
         if self.activity_regularizer is not None:
-            config["activity_regularizer"] = serialize_value(
+            base["activity_regularizer"] = serialize_value(
                 self.activity_regularizer, "activity_regularizer"
             )
-        return config
-
-    def _given_arguments(self) -> dict:
-        args, kwargs = self._arguments
-        try:
-            bound = inspect.signature(type(self).__init__).bind(self, *args, **kwargs).arguments
-        except TypeError:
-            return dict(kwargs)
-        return {**bound, **bound.get("kwargs", {})}
+        return constructor_config(self, Layer, base)
 
     @classmethod
     def from_config(cls, config: dict) -> "Layer":
@@ -439,20 +457,25 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
-_OWN = (
-    "self", "name", "trainable", "dtype", "autocast", "input_shape", "input_dim",
-    "activity_regularizer",
-)  # fmt: skip
-
-
 def _marking_built(build):
-    """A subclass's build() that also says that it has been done."""
+    """A subclass's build() that is done once, and leaves nothing where it fails."""
 
-    def build_and_mark(self, *args, **kwargs):
+    @wraps(build)
+    def build_once(self, *args, **kwargs):
         self._require_init()
-        build(self, *args, **kwargs)
-        self.built = True
+        if "_building" in self.__dict__:  # super().build()
+            return build(self, *args, **kwargs)
+        if self.built:
+            return None
+        before = len(self._added_weights)
+        self._building = True
+        try:
+            build(self, *args, **kwargs)
+            self.built = True
+        except BaseException:
+            del self._added_weights[before:]
+            raise
+        finally:
+            del self._building
 
-    build_and_mark.__doc__ = build.__doc__
-    build_and_mark.__wrapped__ = build
-    return build_and_mark
+    return build_once

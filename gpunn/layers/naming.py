@@ -1,5 +1,6 @@
 """Names that layers get by themselves: dense, dense_1, dense_2, ..."""
 
+import itertools
 import threading
 from collections import Counter
 
@@ -13,6 +14,12 @@ def auto_name(prefix: str) -> str:
         n = _counts[prefix]
         _counts[prefix] += 1
     return prefix if n == 0 else f"{prefix}_{n}"
+
+
+def free_name(name: str, taken) -> str:
+    """The name, or name_1, name_2, ... where it is taken."""
+    names = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
+    return next(n for n in names if n not in taken)
 
 
 def clear_session() -> None:

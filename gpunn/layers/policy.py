@@ -1,4 +1,4 @@
-"""Dtype policies: the dtype a layer computes in, and the dtype of its weights (Keras: DTypePolicy)."""
+"""Dtype policies: the dtypes a layer computes in and keeps its weights in (Keras: DTypePolicy)."""
 
 from gpunn.backend.dtypes import floatx, standardize
 from gpunn.errors import ArgumentError

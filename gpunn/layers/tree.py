@@ -30,9 +30,7 @@ def map(function, structure, *others):
 
 
 def _holds_arrays(x) -> bool:
-    return hasattr(x, "shape") or (
-        isinstance(x, list | tuple) and any(_holds_arrays(v) for v in x)
-    )
+    return hasattr(x, "shape") or (isinstance(x, list | tuple) and any(_holds_arrays(v) for v in x))
 
 
 def map_shapes(function, shapes):

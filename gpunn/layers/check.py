@@ -1,0 +1,41 @@
+"""Checks of constructor arguments that many layers share; the messages name the layer."""
+
+from gpunn.checks import check_number
+from gpunn.errors import ArgumentError
+
+
+def positive_integer(layer, argument: str, value) -> int:
+    """The value, if it is an integer from 1 up."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise wrong(layer, f"{argument} must be a positive integer, got {value!r}")
+    return value
+
+
+def fraction(layer, argument: str, value) -> float:
+    """The value, if it is a number from 0 to 1."""
+    check_number(_named(layer, argument), value, low=0, high=1)
+    return value
+
+
+def not_negative(layer, argument: str, value) -> float:
+    """The value, if it is a number from 0 up."""
+    check_number(_named(layer, argument), value, low=0)
+    return value
+
+
+def data_format(layer, value) -> str:
+    """ "channels_last", which is the default, or "channels_first"."""
+    if value not in (None, "channels_last", "channels_first"):
+        raise wrong(
+            layer, f"data_format must be 'channels_last' or 'channels_first', got {value!r}"
+        )
+    return value or "channels_last"
+
+
+def wrong(layer, message: str, error=ArgumentError):
+    """An error with a message that starts with the layer's name and class."""
+    return error(_named(layer, message))
+
+
+def _named(layer, message: str) -> str:
+    return f"layer {layer.name!r} ({type(layer).__name__}): {message}"

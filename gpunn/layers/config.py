@@ -1,0 +1,40 @@
+"""Configs of layers, from the signatures of their constructors."""
+
+import inspect
+
+from gpunn.serialization import serialize_value
+
+
+def constructor_config(layer, root: type, base: dict) -> dict:
+    """The arguments that make a layer like this one, as JSON values.
+
+    An argument is the attribute of its name, else what the constructor was given, else its default.
+
+    Args:
+        layer: an instance of `root`.
+        root: the class whose own arguments `base` holds.
+        base: those, left out where no constructor passes keywords on to `root`.
+    """
+    given = _given(layer)
+    config = {}
+    for cls in type(layer).__mro__[: type(layer).__mro__.index(root)]:
+        if "__init__" not in cls.__dict__:
+            continue
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        for p in parameters:
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
+                value = getattr(layer, p.name, given.get(p.name, p.default))
+                config.setdefault(p.name, serialize_value(value, f"{cls.__name__}.{p.name}"))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return config
+    return {**base, **config}
+
+
+def _given(layer) -> dict:
+    """What the constructor was given, by name."""
+    args, kwargs = layer._arguments
+    try:
+        bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs).arguments
+    except TypeError:
+        return kwargs
+    return {**bound, **bound.get("kwargs", {})}

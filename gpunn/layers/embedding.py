@@ -1,0 +1,106 @@
+"""Embedding: a trained vector for each of a number of indices."""
+
+import numpy as np
+
+from gpunn import constraints, initializers, ops, regularizers
+from gpunn.backend.dtypes import is_float
+from gpunn.errors import DataError
+from gpunn.layers.check import positive_integer, wrong
+from gpunn.layers.layer import Layer
+
+
+class Embedding(Layer):
+    """Replace indices by trained vectors: y = embeddings[x].
+
+    Args:
+        input_dim: how many indices there are: 0 to input_dim - 1.
+        output_dim: size of a vector.
+        embeddings_initializer: default: "uniform".
+        embeddings_regularizer: a term added to the loss.
+        embeddings_constraint: a projection applied after each step.
+        mask_zero: whether index 0 stands for padding, see `compute_mask`. Default: False.
+        weights: values for the embeddings. Default: drawn by the initializer.
+
+    Call arguments:
+        inputs: integers; floats are cut to integers.
+
+    Shapes: (batch, ...) -> (batch, ..., output_dim). Weights: embeddings (input_dim, output_dim).
+
+    Raises:
+        ArgumentError: if input_dim or output_dim is not a positive integer.
+        DataError: by a call, if an index on the CPU is out of range, with its position. (On a GPU
+            one reads NaN or another vector: looking would stall the device.)
+
+    Source: keras.layers.Embedding.
+
+    >>> gpunn.layers.Embedding(4, 2, embeddings_initializer="ones")([[0, 3, 1]]).shape
+    (1, 3, 2)
+    """
+
+    def __init__(
+        self,
+        input_dim,
+        output_dim,
+        embeddings_initializer="uniform",
+        embeddings_regularizer=None,
+        embeddings_constraint=None,
+        mask_zero=False,
+        weights=None,
+        input_length=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.input_dim = positive_integer(self, "input_dim", input_dim)
+        self.output_dim = positive_integer(self, "output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
+        self.autocast = False  # indices of any dtype come as they are
+        if weights is not None:
+            self.build()
+            self.set_weights(weights if isinstance(weights, list) else [weights])
+
+    def build(self, input_shape=None):
+        """Make the embeddings."""
+        self.embeddings = self.add_weight(
+            (self.input_dim, self.output_dim),
+            self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+            name="embeddings",
+        )
+
+    def call(self, inputs):
+        """Look the vectors up."""
+        if is_float(inputs.dtype):
+            inputs = inputs.to("int32")
+        if type(inputs.array) is np.ndarray:
+            self._check(inputs.array)
+        return ops.take(self.embeddings, inputs, axis=0)
+
+    def _check(self, indices) -> None:
+        n = self.input_dim
+        if not indices.size or (indices.min() >= 0 and indices.max() < n):
+            return
+        at = tuple(int(i) for i in np.argwhere((indices < 0) | (indices >= n))[0])
+        raise wrong(
+            self,
+            f"index {indices[at]} at {at} is out of range: expected 0 ... {n - 1} (input_dim={n})",
+            DataError,
+        )
+
+    def compute_mask(self, inputs, mask=None):
+        """True where an index is not padding; None without `mask_zero`."""
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
+
+    def compute_output_shape(self, input_shape):
+        """The input's shape and output_dim."""
+        return (*input_shape, self.output_dim)
+
+    def get_config(self):
+        """The arguments that make a layer like this one, without the values of its weights."""
+        config = super().get_config()
+        del config["weights"], config["input_length"]
+        return config

@@ -1,0 +1,287 @@
+"""Normalizing layers: BatchNormalization, LayerNormalization."""
+
+from gpunn import constraints, initializers, ops, regularizers
+from gpunn.errors import ShapeError
+from gpunn.layers.check import not_negative, wrong
+from gpunn.layers.input_spec import InputSpec
+from gpunn.layers.layer import Layer
+from gpunn.ops.normalization import batch_standardization
+
+
+class _Normalizing(Layer):
+    """What the two share: a scale gamma and an offset beta, made if they are asked for."""
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis,
+        epsilon,
+        center,
+        scale,
+        beta_initializer,
+        gamma_initializer,
+        beta_regularizer,
+        gamma_regularizer,
+        beta_constraint,
+        gamma_constraint,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.epsilon = not_negative(self, "epsilon", epsilon)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma = self.beta = None
+
+    def _sizes(self, input_shape, axes) -> tuple:
+        """The known sizes of the inputs along some axes."""
+        ndim = len(input_shape)
+        if any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
+            raise wrong(self, f"axis must be an integer or several, got {self.axis!r}")
+        if not all(-ndim <= a < ndim for a in axes):
+            raise wrong(
+                self,
+                f"axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}",
+                ShapeError,
+            )
+        sizes = tuple(input_shape[a] for a in axes)
+        if None in sizes:
+            raise wrong(
+                self,
+                f"the size along axis {self.axis} must be known, got {tuple(input_shape)}",
+                ShapeError,
+            )
+        return sizes
+
+    def _add_scale_and_offset(self, shape) -> None:
+        if self.scale:
+            self.gamma = self.add_weight(
+                shape,
+                self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+                name="gamma",
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                shape,
+                self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+                name="beta",
+            )
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the input."""
+        return tuple(input_shape)
+
+
+class BatchNormalization(_Normalizing):
+    """Normalize each channel over the batch.
+
+        y = gamma (x - mean) / sqrt(variance + epsilon) + beta
+
+    In training by the batch's own statistics, which the moving ones follow:
+    moving = momentum moving + (1 - momentum) batch; else, and where `trainable` is False, by the
+    moving ones.
+
+    Args:
+        axis: the channels' axis. Default: last.
+        momentum: of the moving statistics. Default: 0.99.
+        epsilon: added to the variance. Default: 1e-3.
+        center: whether there is an offset beta. Default: True.
+        scale: whether there is a factor gamma. Default: True.
+        beta_initializer, gamma_initializer: default: "zeros", "ones".
+        moving_mean_initializer, moving_variance_initializer: default: "zeros", "ones".
+        beta_regularizer, gamma_regularizer: terms added to the loss.
+        beta_constraint, gamma_constraint: projections applied after each step.
+        synchronized: must be False: the statistics are those of one device.
+
+    Call arguments:
+        inputs: tensor.
+        training: False (default): the moving statistics are used, and stay.
+
+    Shapes: the output has that of the input. Weights: gamma, beta, moving_mean, moving_variance,
+    each (channels,); the last two are never trained.
+
+    Raises:
+        ArgumentError: if an argument has a value that is not allowed.
+        ShapeError: if the axis is out of range.
+
+    Source: keras.layers.BatchNormalization; Ioffe and Szegedy, 2015,
+    https://arxiv.org/abs/1502.03167
+
+    >>> layer = gpunn.layers.BatchNormalization(epsilon=0.0)
+    >>> layer([[1.0], [3.0]], training=True).numpy().ravel()
+    array([-1.,  1.], dtype=float32)
+    >>> layer.moving_mean.numpy().round(3)
+    array([0.02], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        moving_mean_initializer="zeros",
+        moving_variance_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        synchronized=False,
+        **kwargs,
+    ):
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
+        if synchronized:
+            raise wrong(self, "synchronized=True is not supported: the statistics are one device's")
+        self.momentum = not_negative(self, "momentum", momentum)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.synchronized = synchronized
+
+    def build(self, input_shape):
+        """Make gamma, beta and the moving statistics."""
+        shape = self._sizes(input_shape, [self.axis])
+        self._add_scale_and_offset(shape)
+        self.moving_mean = self.add_weight(
+            shape, self.moving_mean_initializer, trainable=False, name="moving_mean"
+        )
+        self.moving_variance = self.add_weight(
+            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
+        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
+
+    def call(self, inputs, training=False):
+        """Normalize by the batch's statistics if training, else by the moving ones."""
+        if training and self.trainable:
+            y = batch_standardization(
+                inputs,
+                self.beta,
+                self.gamma,
+                axis=self.axis,
+                epsilon=self.epsilon,
+                update=self._follow,
+            )
+        else:
+            y = ops.batch_normalization(
+                inputs,
+                self.moving_mean,
+                self.moving_variance,
+                self.axis,
+                self.beta,
+                self.gamma,
+                self.epsilon,
+            )
+        return y.to(self._compute_dtype)
+
+    def _follow(self, be, mean, variance) -> None:
+        """Move the moving statistics, in place, towards those of a batch."""
+        for moving, batch in (
+            (self.moving_mean.array, mean),
+            (self.moving_variance.array, variance),
+        ):
+            moving *= self.momentum
+            moving += (batch * (1 - self.momentum)).astype(moving.dtype, copy=False)
+
+
+class LayerNormalization(_Normalizing):
+    """Normalize each example: y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
+
+    Args:
+        axis: the axis or axes that mean and variance are taken over. Default: last.
+        epsilon: added to the variance. Default: 1e-3.
+        center: whether there is an offset beta. Default: True.
+        scale: whether there is a factor gamma. Default: True.
+        beta_initializer, gamma_initializer: default: "zeros", "ones".
+        beta_regularizer, gamma_regularizer: terms added to the loss.
+        beta_constraint, gamma_constraint: projections applied after each step.
+        rms_scaling: y = gamma x / sqrt(variance + epsilon), as Keras has it; no beta then.
+            Default: False.
+
+    Shapes: the output has that of the input. Weights: gamma, beta, of the shape of the axes.
+
+    Raises:
+        ArgumentError: if an argument has a value that is not allowed.
+        ShapeError: if an axis is out of range.
+
+    Source: keras.layers.LayerNormalization; Ba et al., 2016, https://arxiv.org/abs/1607.06450
+
+    >>> gpunn.layers.LayerNormalization(epsilon=0.0)([[1.0, 3.0]]).numpy()
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis=-1,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        beta_initializer="zeros",
+        gamma_initializer="ones",
+        beta_regularizer=None,
+        gamma_regularizer=None,
+        beta_constraint=None,
+        gamma_constraint=None,
+        rms_scaling=False,
+        **kwargs,
+    ):
+        super().__init__(
+            list(axis) if isinstance(axis, tuple | list) else axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
+            **kwargs,
+        )
+        self.rms_scaling = rms_scaling
+        if rms_scaling:
+            self.scale, self.center = True, False
+
+    def build(self, input_shape):
+        """Make gamma and beta."""
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        self._sizes(input_shape, axes)
+        shape = tuple(input_shape[a] for a in sorted({a % len(input_shape) for a in axes}))
+        self._add_scale_and_offset(shape)
+        self.input_spec = InputSpec(axes={a: input_shape[a] for a in axes})
+
+    def call(self, inputs):
+        """Normalize every example."""
+        y = ops.layer_normalization(
+            inputs,
+            self.gamma,
+            self.beta,
+            axis=self.axis,
+            epsilon=self.epsilon,
+            rms_scaling=self.rms_scaling,
+        )
+        return y.to(self._compute_dtype)

@@ -1,0 +1,124 @@
+"""Noise in training: dropout and its relatives, drawn with the same bits on every device."""
+
+import math
+
+from gpunn.autograd import primitive
+
+__all__ = []  # public through the layers and `gpunn.random`
+
+# of selu, which alpha dropout keeps the mean and variance of
+ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+@primitive(promote="float")
+def dropout(be, x, /, rate, stream, noise_shape=None):
+    """Set a fraction of the values to 0 and divide the rest by what is kept, 1 - rate.
+
+    Args:
+        x: tensor of any shape; integers become floats.
+        rate: the fraction, from 0 to 1.
+        stream: a `gpunn.backend.Stream`, which moves on by one draw.
+        noise_shape: shape of the draw, which broadcasts to that of x. Default: that of x.
+
+    Returns:
+        A tensor of the shape of x: x * keep / (1 - rate), keep being 0 or 1.
+
+    >>> stream = gpunn.backend.Stream(1, "dropout")
+    >>> y = gpunn.ops.noise.dropout(np.ones(1000, "float32"), 0.5, stream)
+    >>> sorted(set(y.numpy().tolist()))
+    [0.0, 2.0]
+    """
+    keep = _keep(be, x, rate, stream, noise_shape)
+    keep *= 1 / (1 - rate) if rate < 1 else 0
+
+    def pullback(dy, needs):
+        return (dy * keep,)
+
+    return x * keep, pullback
+
+
+@primitive(promote="float")
+def alpha_dropout(be, x, /, rate, stream, noise_shape=None):
+    """Set a fraction of the values to selu's limit, and scale so that mean and variance stay.
+
+    Args and Returns: as of `dropout`.
+
+    Source: Klambauer et al., 2017, https://arxiv.org/abs/1706.02515
+
+    >>> stream = gpunn.backend.Stream(1, "dropout")
+    >>> y = gpunn.ops.noise.alpha_dropout(np.zeros(1000, "float32"), 0.5, stream)
+    >>> len(set(y.numpy().tolist()))
+    2
+    """
+    low = -ALPHA * SCALE
+    a = ((1 - rate) * (1 + rate * low**2)) ** -0.5 if rate < 1 else 0.0
+    keep = _keep(be, x, rate, stream, noise_shape)
+    y = x * keep
+    y += low * (1 - keep)
+    y *= a
+    y -= a * low * rate
+
+    def pullback(dy, needs):
+        return (dy * (keep * a),)
+
+    return y, pullback
+
+
+@primitive(promote="float")
+def gaussian_noise(be, x, /, deviation, stream):
+    """Add normal noise of mean 0.
+
+    Args:
+        x: tensor of any shape; integers become floats.
+        deviation: the noise's standard deviation.
+        stream: a `gpunn.backend.Stream`, which moves on by two draws.
+
+    Returns:
+        A tensor of the shape of x.
+
+    >>> stream = gpunn.backend.Stream(1, "noise")
+    >>> y = gpunn.ops.noise.gaussian_noise(np.zeros(10000, "float32"), 2.0, stream)
+    >>> round(float(y.numpy().std()), 1)
+    2.0
+    """
+
+    def pullback(dy, needs):
+        return (dy,)
+
+    return x + _normal(be, x, deviation, stream), pullback
+
+
+@primitive(promote="float")
+def gaussian_dropout(be, x, /, deviation, stream):
+    """Multiply by normal noise of mean 1.
+
+    Args and Returns: as of `gaussian_noise`.
+
+    >>> stream = gpunn.backend.Stream(1, "noise")
+    >>> y = gpunn.ops.noise.gaussian_dropout(np.ones(10000, "float32"), 0.5, stream)
+    >>> round(float(y.numpy().mean()), 1)
+    1.0
+    """
+    factor = _normal(be, x, deviation, stream)
+    factor += 1
+
+    def pullback(dy, needs):
+        return (dy * factor,)
+
+    return x * factor, pullback
+
+
+def _keep(be, x, rate, stream, shape):
+    """1 where a value is kept and 0 where it is dropped."""
+    bits = be.random_uint32(stream, x.shape if shape is None else shape)
+    return (bits >= min(round(rate * 2**32), 2**32 - 1)).astype(x.dtype)
+
+
+def _normal(be, x, deviation, stream):
+    """Normal values of mean 0 in the shape of x, by the method of Box and Muller."""
+    dtype = "float64" if x.dtype == "float64" else "float32"
+    distance = be.uniform(stream, x.shape, dtype)
+    angle = be.uniform(stream, x.shape, dtype)
+    y = be.xp.sqrt(-2 * be.xp.log(1 - distance))
+    y *= be.xp.cos(angle * (2 * math.pi)) * deviation
+    return y.astype(x.dtype, copy=False)
