@@ -1,0 +1,24 @@
+"""Saving and loading, under Keras' name (`keras.saving`); it lives in `gpunn.models`."""
+
+from gpunn.models.saving import load_model, save_model
+from gpunn.serialization import (
+    deserialize_value,
+    register_serializable,
+    registered_name,
+    serialize_value,
+)
+
+register_keras_serializable = register_serializable
+get_registered_name = registered_name
+serialize_keras_object = serialize_value
+deserialize_keras_object = deserialize_value
+
+__all__ = [
+    "deserialize_keras_object",
+    "get_registered_name",
+    "load_model",
+    "register_keras_serializable",
+    "register_serializable",
+    "save_model",
+    "serialize_keras_object",
+]
