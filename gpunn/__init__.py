@@ -5,107 +5,168 @@
 15
 """
 
-from gpunn import (
-    activations,
-    autograd,
-    backend,
-    callbacks,
-    constraints,
-    data,
-    datasets,
-    errors,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    models,
-    ops,
-    optimizers,
-    random,
-    regularizers,
-    saving,
-    training,
-    utils,
-)
-from gpunn.autograd import (
-    Parameter,
-    Tensor,
-    Variable,
-    check_gradients,
-    enable_grad,
-    grad,
-    no_grad,
-    primitive,
-    value_and_grad,
-)
-from gpunn.backend import current_device, device, keep_freed_memory, seed, set_device, set_seed
-from gpunn.backend.dtypes import floatx, set_floatx
-from gpunn.initializers import Initializer
-from gpunn.layers import Input, InputSpec, Layer
-from gpunn.layers.naming import clear_session
-from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
-from gpunn.losses import Loss
-from gpunn.metrics import Metric
-from gpunn.models import Model, Sequential, load_model
-from gpunn.optimizers import Optimizer
-from gpunn.regularizers import Regularizer
-from gpunn.serialization import register_serializable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+# ruff: noqa: F401 - the names below are for editors and type checkers
+if TYPE_CHECKING:
+    from gpunn import (
+        activations,
+        autograd,
+        backend,
+        callbacks,
+        constraints,
+        data,
+        datasets,
+        errors,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        saving,
+        serialization,
+        training,
+        utils,
+        viz,
+    )
+    from gpunn.autograd import (
+        Parameter,
+        Tensor,
+        Variable,
+        check_gradients,
+        enable_grad,
+        grad,
+        no_grad,
+        primitive,
+        value_and_grad,
+    )
+    from gpunn.backend import (
+        current_device,
+        device,
+        floatx,
+        get_num_threads,
+        seed,
+        set_device,
+        set_floatx,
+        set_num_threads,
+        set_seed,
+    )
+    from gpunn.initializers import (
+        Initializer,
+    )
+    from gpunn.layers import (
+        DTypePolicy,
+        Input,
+        InputSpec,
+        Layer,
+        clear_session,
+        dtype_policy,
+        set_dtype_policy,
+    )
+    from gpunn.losses import (
+        Loss,
+    )
+    from gpunn.metrics import (
+        Metric,
+    )
+    from gpunn.models import (
+        Model,
+        Sequential,
+        load_model,
+    )
+    from gpunn.optimizers import (
+        Optimizer,
+    )
+    from gpunn.regularizers import (
+        Regularizer,
+    )
+    from gpunn.serialization import (
+        register_serializable,
+    )
 
 __version__ = "0.1.0"
 
-keep_freed_memory()
-
-__all__ = [
-    "DTypePolicy",
-    "Initializer",
-    "Input",
-    "InputSpec",
-    "Layer",
-    "Loss",
-    "Metric",
-    "Model",
-    "Optimizer",
-    "Parameter",
-    "Regularizer",
-    "Sequential",
-    "Tensor",
-    "Variable",
+# The public modules, and where the public names come from. Each is imported at its first use, so
+# that `import gpunn` costs no more than what is used.
+_MODULES = (
     "activations",
     "autograd",
     "backend",
     "callbacks",
-    "check_gradients",
-    "clear_session",
     "constraints",
-    "current_device",
     "data",
     "datasets",
-    "device",
-    "dtype_policy",
-    "enable_grad",
     "errors",
-    "floatx",
-    "grad",
     "initializers",
     "layers",
-    "load_model",
     "losses",
     "metrics",
     "models",
-    "no_grad",
     "ops",
     "optimizers",
-    "primitive",
     "random",
-    "register_serializable",
     "regularizers",
     "saving",
-    "seed",
-    "set_device",
-    "set_dtype_policy",
-    "set_floatx",
-    "set_seed",
+    "serialization",
     "training",
     "utils",
-    "value_and_grad",
-]
+    "viz",
+)
+_NAMES = {
+    "Parameter": "autograd",
+    "Tensor": "autograd",
+    "Variable": "autograd",
+    "check_gradients": "autograd",
+    "enable_grad": "autograd",
+    "grad": "autograd",
+    "no_grad": "autograd",
+    "primitive": "autograd",
+    "value_and_grad": "autograd",
+    "current_device": "backend",
+    "device": "backend",
+    "floatx": "backend",
+    "get_num_threads": "backend",
+    "seed": "backend",
+    "set_device": "backend",
+    "set_floatx": "backend",
+    "set_num_threads": "backend",
+    "set_seed": "backend",
+    "register_serializable": "serialization",
+    "Initializer": "initializers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "DTypePolicy": "layers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "Layer": "layers",
+    "clear_session": "layers",
+    "dtype_policy": "layers",
+    "set_dtype_policy": "layers",
+    "Model": "models",
+    "Sequential": "models",
+    "load_model": "models",
+}
+
+__all__ = [*_MODULES, *_NAMES]
+
+
+def __getattr__(name: str):
+    if name in _NAMES:
+        value = getattr(import_module(f"gpunn.{_NAMES[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"gpunn.{name}")
+    else:
+        raise AttributeError(f"module 'gpunn' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

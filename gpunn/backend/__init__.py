@@ -49,3 +49,5 @@ __all__ = [
     "standardize",
     "to_array",
 ]
+
+keep_freed_memory()

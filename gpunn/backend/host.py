@@ -23,7 +23,7 @@ def keep_freed_memory() -> bool:
     """Tell glibc to keep freed memory, so that fresh arrays cost no page faults.
 
     Large temporaries made anew each step otherwise go back to the system and fault in again,
-    which is up to 40 % of an eager step. Called once by `import gpunn`;
+    which is up to 40 % of an eager step. Called once, by the first import of this package;
     `GPUNN_MALLOC=system` leaves the allocator alone, and `gpunn.backend.empty_cache()` gives what
     is kept back.
 

@@ -6,7 +6,9 @@ from gpunn.layers.embedding import Embedding
 from gpunn.layers.input import Input, InputLayer
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
+from gpunn.layers.naming import clear_session
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
+from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from gpunn.layers.preprocessing import Normalization, Rescaling
 from gpunn.layers.regularization import (
     ActivityRegularization,
@@ -27,6 +29,7 @@ __all__ = [
     "ActivityRegularization",
     "AlphaDropout",
     "BatchNormalization",
+    "DTypePolicy",
     "Dense",
     "Dropout",
     "Embedding",
@@ -50,9 +53,12 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "clear_session",
     "deserialize",
+    "dtype_policy",
     "get",
     "serialize",
+    "set_dtype_policy",
 ]
 
 REGISTRY = Registry(
