@@ -63,10 +63,11 @@ class Loss:
         """
         y_pred = convert(y_pred)
         y_true = labels_beside(y_true, y_pred)
-        dtype = self._dtype or result_type(y_pred.dtype, standardize(None))
-        if y_pred.dtype != dtype:
+        dtype = self._dtype or standardize(None)
+        if y_pred.dtype is not dtype:
+            dtype = self._dtype or result_type(y_pred.dtype, dtype)
             y_pred = y_pred.to(dtype)
-        if y_true.dtype != dtype and (is_float(y_true.dtype) or not self.integer_labels):
+        if y_true.dtype is not dtype and (not self.integer_labels or is_float(y_true.dtype)):
             y_true = y_true.to(dtype)
         values = self.call(y_true, y_pred)
         valid = self.valid(y_true, values)
@@ -170,7 +171,7 @@ def pair(name: str, y_true, y_pred) -> tuple[Tensor, Tensor]:
     if not is_float(y_pred.dtype):
         y_pred = y_pred.to(standardize(None))
     y_true = labels_beside(y_true, y_pred)
-    if y_true.dtype != y_pred.dtype:
+    if y_true.dtype is not y_pred.dtype:
         y_true = y_true.to(y_pred.dtype)
     if y_true.shape != y_pred.shape:
         before = y_true.shape, y_pred.shape

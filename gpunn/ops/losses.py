@@ -213,7 +213,7 @@ def sparse_categorical_crossentropy(
             g = dy / total * (p == q)
             dx = xp.broadcast_to(g[:, None], x.shape).copy()
             at_label = -g / p
-        _add_at(be, dx, labels, chosen, at_label)
+        dx = _added_at(be, dx, labels, chosen, at_label)
         return None, _unrows(be, dx, output.shape, axis)
 
     return _reshaped(y, output, axis), pullback
@@ -369,11 +369,14 @@ def _probabilities(be, x, total):
     return q, be.xp.maximum(be.xp.minimum(q, 1.0 - EPSILON), EPSILON)
 
 
-def _add_at(be, x, labels, chosen, values):
-    """x[i, labels[i]] += values[i], in place."""
+def _added_at(be, x, labels, chosen, values):
+    """x with values[i] added to x[i, labels[i]]; x itself may be changed."""
     classes = x.shape[1]
     if classes > 64:
-        be.scatter_add(x.reshape(-1), chosen, values)
-    else:  # a row of the unit matrix is gathered faster than an element is scattered
-        eye = be.const(("eye", classes, x.dtype.char), lambda be: be.xp.eye(classes, dtype=x.dtype))
-        x += be.take(eye, labels) * values[:, None]
+        flat = x.reshape(-1)  # a copy if x is not in C order
+        be.scatter_add(flat, chosen, values)
+        return flat.reshape(x.shape)
+    # a row of the unit matrix is gathered faster than an element is scattered
+    eye = be.const(("eye", classes, x.dtype.char), lambda be: be.xp.eye(classes, dtype=x.dtype))
+    x += be.take(eye, labels) * values[:, None]
+    return x

@@ -1,0 +1,283 @@
+"""Every metric against Keras, batch by batch, and what all metrics have in common."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import losses, metrics
+from gpunn.errors import ArgumentError, DataError, ShapeError
+from tests.golden.cases_metrics import CASES, batches
+from tests.harness import assert_close, golden
+
+BY_NAME = {name: rest for name, *rest in CASES}
+OWN = {"ConfusionMatrix"}  # not in Keras: tested below
+
+
+def make(name):
+    cls, options, kind = BY_NAME[name]
+    return getattr(metrics, cls)(**options), batches(kind)
+
+
+def update(metric, batch, weighted):
+    y, p, w = (None if a is None else gpunn.Tensor(a) for a in batch)
+    given = (y,) if p is None else (y, p)
+    metric.update_state(*given, sample_weight=w if weighted else None)
+
+
+@pytest.mark.parametrize("weighting", ["plain", "weighted"])
+@pytest.mark.parametrize("name", BY_NAME)
+def test_results_are_those_of_keras(name, weighting, device):
+    key = f"{name}/{weighting}"
+    if key not in golden("metrics"):
+        assert key == "pearson_axis/weighted"  # one value per column: no sample to weigh
+        return
+    metric, given = make(name)
+    for _ in range(2):  # again after a reset
+        for batch, wanted in zip(given, golden("metrics")[key], strict=True):
+            update(metric, batch, weighting == "weighted")
+            result = metric.result()
+            assert_close(result, wanted, label=key)
+            assert str(result.device).startswith(device)
+            assert not result.requires_grad
+        metric.reset_state()
+
+
+def test_every_metric_has_a_case():
+    assert {cls for _, cls, *_ in CASES} | OWN == {cls.__name__ for cls in metrics.CLASSES}
+    assert set(metrics.__all__) >= {x.__name__ for x in (*metrics.CLASSES, *metrics.FUNCTIONS)}
+    used = {getattr(make(name)[0], "fn", None) for name in BY_NAME}
+    rest = set(metrics.FUNCTIONS) - used - set(losses.FUNCTIONS)
+    assert not rest
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_config_makes_an_equal_metric(name):
+    metric, given = make(name)
+    config = json.loads(json.dumps(metrics.serialize(metric)))
+    again = metrics.deserialize(config)
+    assert type(again) is type(metric)
+    assert json.loads(json.dumps(again.get_config())) == config["config"]
+    for m in (metric, again):
+        update(m, given[0], weighted=False)
+    assert_close(again.result(), metric.result())
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_predictions_in_other_dtypes(name):
+    metric, given = make(name)
+    for batch in given:
+        update(metric, tuple(None if a is None else a.astype("float64") for a in batch), False)
+    assert metric.result().dtype == np.float32
+    if name != "bce":  # saturated: 1 - 1e-7 is another number in float64
+        assert_close(metric.result(), golden("metrics")[f"{name}/plain"][-1])
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_updates_leave_the_batch_as_it_was_and_build_no_graph(name):
+    metric, given = make(name)
+    y, p, _ = given[0]
+    if p is None:
+        return
+    before = y.copy(), p.copy()
+    predictions = gpunn.Tensor(p, requires_grad=True)
+    metric.update_state(y, predictions)
+    assert not any(v.requires_grad for v in metric.variables)
+    assert (y == before[0]).all() and (p == before[1]).all()
+
+
+def test_a_long_epoch_is_summed_exactly():
+    mean = metrics.Mean()
+    mean.total.assign(2.0**24)
+    mean.count.assign(2.0**25)
+    for _ in range(4):
+        mean.update_state([1.0])
+    assert mean.total.item() == 2**24 + 4
+    assert mean.count.item() == 2**25 + 4
+
+
+def test_state_follows_the_predictions(device):
+    with gpunn.device("cpu"):
+        metric = metrics.SparseCategoricalAccuracy()
+    p = gpunn.Tensor(np.eye(3, dtype="float32"))
+    metric.update_state([0, 1, 1], p)  # host labels go there too
+    assert all(str(v.device).startswith(device) for v in metric.variables)
+    metric.update_state([0, 1, 2], p)
+    assert_close(metric.result(), 5 / 6)
+
+
+def test_a_metric_of_yours(device):
+    class Largest(metrics.Metric):
+        def __init__(self):
+            super().__init__(name="largest")
+            self.largest = self.add_variable((), "ones", name="largest")
+            self.mean = metrics.Mean()
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.largest.assign(gpunn.ops.maximum(self.largest, gpunn.ops.max(y_pred)))
+            self.mean.update_state(y_pred)
+
+        def result(self):
+            return self.largest
+
+    metric = Largest()
+    assert metric(gpunn.Tensor([0.0]), gpunn.Tensor([3.0])).item() == 3.0
+    assert [v.name for v in metric.variables] == ["largest", "total", "count"]
+    metric.reset_state()
+    assert metric.result().item() == 0.0
+    assert metric.mean.result().item() == 0.0
+    assert metric.dtype == "float32"
+
+
+def test_results_do_not_change_with_later_batches(device):
+    for metric in (metrics.Sum(), metrics.Mean(), metrics.TruePositives([0.1, 0.2])):
+        given = ([1.0],) if isinstance(metric, metrics.Sum | metrics.Mean) else ([1], [0.9])
+        given = [gpunn.Tensor(g) for g in given]
+        before = metric(*given)
+        kept = before.numpy().copy()
+        metric.update_state(*given)
+        assert_close(before, kept)
+
+
+def test_names():
+    for short, cls in metrics.SHORT_NAMES.items():
+        assert type(metrics.get(short)) is cls is type(metrics.get(short.upper()))
+    assert type(metrics.get("auc")) is type(metrics.get("AUC")) is metrics.AUC
+    assert type(metrics.get("root_mean_squared_error")) is metrics.RootMeanSquaredError
+    assert metrics.get(None) is None
+    with pytest.raises(ArgumentError, match=r"unknown metric 'acuracy'.*'accuracy'"):
+        metrics.get("acuracy")
+
+
+def test_a_wrapped_function_has_a_config():
+    for fn in (losses.huber, metrics.pearson_correlation):
+        metric = metrics.MeanMetricWrapper(fn, name="own")
+        again = metrics.deserialize(json.loads(json.dumps(metrics.serialize(metric))))
+        assert again.fn is fn
+        assert again.get_config() == metric.get_config()
+
+
+def test_resolve_accuracy():
+    def kind(y_true, y_pred):
+        metric = metrics.resolve_accuracy(y_true, y_pred, "acc")
+        assert metric.name == "acc"
+        return type(metric)
+
+    assert kind((8,), (8, 1)) is kind((8, 1), (8, 1)) is metrics.BinaryAccuracy
+    assert kind((8,), (8,)) is metrics.CategoricalAccuracy  # as in Keras
+    assert kind((8,), (8, 3)) is kind((8, 1), (8, 3)) is metrics.SparseCategoricalAccuracy
+    assert kind((8, 3), (8, 3)) is metrics.CategoricalAccuracy
+    assert kind((None, 5), (None, 5, 3)) is metrics.SparseCategoricalAccuracy
+
+
+@pytest.mark.parametrize("normalize", [None, "true", "pred", "all"])
+def test_confusion_matrix_is_that_of_scikit_learn(normalize, device):
+    sklearn = pytest.importorskip("sklearn.metrics")
+    r = np.random.default_rng(0)
+    y, ids, w = r.integers(0, 3, 20), r.integers(0, 3, 20), r.uniform(0, 2, 20)
+    metric = metrics.ConfusionMatrix(4, normalize=normalize, sparse_y_pred=True)
+    for part in (slice(0, 12), slice(12, 20)):
+        metric.update_state(*(gpunn.Tensor(a[part]) for a in (y, ids, w)))
+    wanted = sklearn.confusion_matrix(y, ids, labels=range(4), sample_weight=w, normalize=normalize)
+    assert_close(metric.result(), wanted.astype("float32"))
+
+
+def test_confusion_matrix_of_scores(device):
+    scores = gpunn.Tensor(np.array([[0.1, 0.9], [0.8, 0.2]], "float32"))
+    metric = metrics.ConfusionMatrix(2, ignore_class=7)
+    assert_close(metric(gpunn.Tensor([1, 1]), scores), np.array([[0, 0], [1, 1]], "float32"))
+    assert_close(metric(gpunn.Tensor([7, 0]), scores), np.array([[1, 0], [1, 1]], "float32"))
+    if device == "cpu":
+        with pytest.raises(DataError, match="label 2 in row 1"):
+            metric.update_state([0, 2], scores)
+    else:
+        assert np.isnan(metric(gpunn.Tensor([0, 2]), scores).numpy()).any()
+
+
+def test_perfect_and_constant_r2():
+    column = np.array([[1.0], [1.0]], "float32")
+    assert metrics.R2Score()(column, column).item() == 1.0
+    assert metrics.R2Score()(column, column + 1).item() == 0.0
+    assert metrics.R2Score(num_regressors=5)([[1.0], [2.0]], [[1.0], [2.5]]).item() == 0.5
+
+
+def test_nan_predictions_are_no_positives(device):
+    p = gpunn.Tensor(np.array([np.nan, 0.9], "float32"))
+    y = gpunn.Tensor(np.array([1, 1]))
+    assert metrics.Recall()(y, p).item() == 0.5
+    auc = metrics.AUC()
+    auc.update_state(y, p)
+    assert auc.true_positives.numpy().max() == 2  # above the threshold below 0, and no other
+    assert (
+        metrics.SparseTopKCategoricalAccuracy(2)(
+            gpunn.Tensor([0]), gpunn.Tensor(np.full((1, 3), np.nan, "float32"))
+        ).item()
+        == 0.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "y", "p"),
+    [
+        (metrics.BinaryAccuracy(), np.ones(4), np.ones((4, 3))),
+        (metrics.CategoricalAccuracy(), np.ones(4), np.ones((4, 3))),
+        (metrics.SparseCategoricalAccuracy(), np.ones(5), np.ones((4, 3))),
+        (metrics.SparseTopKCategoricalAccuracy(), np.ones((4, 2)), np.ones((4, 3))),
+        (metrics.MeanSquaredError(), np.ones(4), np.ones((4, 3))),
+        (metrics.RootMeanSquaredError(), np.ones(4), np.ones((4, 3))),
+        (metrics.Precision(), np.ones(4), np.ones((4, 3))),
+        (metrics.Precision(class_id=3), np.ones((4, 3)), np.ones((4, 3))),
+        (metrics.AUC(multi_label=True), np.ones(4), np.ones(4)),
+        (metrics.AUC(label_weights=[1.0]), np.ones((4, 3)), np.ones((4, 3))),
+        (metrics.F1Score(), np.ones(4), np.ones(4)),
+        (metrics.MeanIoU(2), np.ones(4), np.ones(5)),
+        (metrics.R2Score(), np.ones((4, 3, 2)), np.ones((4, 3, 2))),
+    ],
+)
+def test_shapes_that_do_not_fit(metric, y, p):
+    with pytest.raises(ShapeError, match="shape"):
+        metric.update_state(y, p)
+    assert all(not v.numpy().any() for v in metric.variables)
+
+
+@pytest.mark.parametrize("name", ["mse", "precision", "r2", "f1", "mean_iou", "mean"])
+def test_weights_that_do_not_fit(name):
+    metric, given = make(name)
+    y, p, w = given[0]
+    rest = (y,) if p is None else (y, p)
+    with pytest.raises(ShapeError, match="sample_weight of shape"):
+        metric.update_state(*rest, sample_weight=w[:-1])
+
+
+def test_classes_that_change():
+    metric = metrics.F1Score()
+    metric.update_state(np.eye(3), np.eye(3))
+    with pytest.raises(ShapeError, match="4 classes, before there were 3"):
+        metric.update_state(np.eye(4), np.eye(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: metrics.Precision(thresholds=1.5), "thresholds must be in"),
+        (lambda: metrics.Recall(thresholds=[0.5, None]), "thresholds must be in"),
+        (lambda: metrics.AUC(curve="ROCK"), "curve must be one of"),
+        (lambda: metrics.AUC(summation_method="best"), "summation_method must be one of"),
+        (lambda: metrics.AUC(num_thresholds=1), "num_thresholds must be over 1"),
+        (lambda: metrics.AUC(num_labels=3), "num_labels needs multi_label"),
+        (lambda: metrics.SensitivityAtSpecificity(1.5), "specificity must be in"),
+        (lambda: metrics.PrecisionAtRecall(0.5, num_thresholds=0), "num_thresholds must be pos"),
+        (lambda: metrics.FBetaScore(average="mean"), "average must be one of"),
+        (lambda: metrics.FBetaScore(beta=0.0), "beta must be a number over 0"),
+        (lambda: metrics.F1Score(threshold=0.0), "threshold must be in"),
+        (lambda: metrics.IoU(2, [2]), "target_class_ids"),
+        (lambda: metrics.MeanIoU(0), "num_classes must be a positive"),
+        (lambda: metrics.R2Score("sum"), "class_aggregation must be one of"),
+        (lambda: metrics.R2Score(num_regressors=-1), "num_regressors must not be negative"),
+        (lambda: metrics.ConfusionMatrix(2, "rows"), "normalize must be one of"),
+    ],
+)
+def test_bad_arguments(make, said):
+    with pytest.raises(ArgumentError, match=said):
+        make()
