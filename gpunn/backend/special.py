@@ -61,18 +61,24 @@ def _in_place_horner(x, coefficients):
 
 
 def _erf64(x: np.ndarray) -> np.ndarray:
-    a = np.minimum(np.abs(x), 6.0)  # erf(6) is 1 in float64; keeps exp and the ratios finite
+    a = np.abs(x)
+    with np.errstate(all="ignore"):
+        small = x * _ratio(np.minimum(a * a, 0.25), _P1[4], _P1[:4], _Q1)
+        y = np.where(a <= 0.46875, small, np.copysign(1.0 - _erfc(a), x))
+    return np.where(np.isnan(x), x, y)
+
+
+def _erfc(a: np.ndarray) -> np.ndarray:
+    """1 - erf(a) for a >= 0.46875."""
+    a = np.minimum(a, 6.0)  # erfc(6) is 2e-17; keeps exp and the ratios finite
     z = a * a
     with np.errstate(all="ignore"):
-        small = x * _ratio(np.minimum(z, 0.25), _P1[4], _P1[:4], _Q1)
         tail = np.exp(-z)
-        middle = 1.0 - tail * _ratio(a, _P2[8], _P2[:8], _Q2)
+        middle = tail * _ratio(a, _P2[8], _P2[:8], _Q2)
         inverse = 1.0 / np.maximum(z, 1e-300)
         r = inverse * _ratio(inverse, _P3[5], _P3[:5], _Q3)
-        large = 1.0 - tail * (5.6418958354775628695e-1 - r) / np.maximum(a, 1e-150)
-    big = np.where(a <= 4.0, middle, large)
-    y = np.where(a <= 0.46875, small, np.copysign(big, x))
-    return np.where(np.isnan(x), x, y)
+        large = tail * (5.6418958354775628695e-1 - r) / np.maximum(a, 1e-150)
+    return np.where(a <= 4.0, middle, large)
 
 
 def _ratio(z, leading, p, q):
@@ -98,9 +104,12 @@ def erfinv(y: np.ndarray) -> np.ndarray:
         far = _horner(s, (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844,
                           0.00573950773, -0.0076224613, 0.00943887047, 1.00167406,
                           2.83297682))  # fmt: skip
-        x = np.where(w < 5.0, near, far) * wide
-        for _ in range(2):
-            x = x - (_erf64(x) - wide) / (2.0 / np.sqrt(np.pi) * np.exp(-x * x))
+        m = np.abs(wide)
+        x = np.where(w < 5.0, near, far) * m
+        for _ in range(3):
+            error = np.where(m < 0.5, _erf64(x) - m, (1.0 - m) - _erfc(x))
+            x = x - error / (2.0 / np.sqrt(np.pi) * np.exp(-x * x))
+        x = np.copysign(x, wide)
     x = np.where(
         np.abs(wide) < 1.0, x, np.where(np.abs(wide) == 1.0, np.copysign(np.inf, wide), np.nan)
     )

@@ -34,14 +34,14 @@ __global__ void softmax_cross_entropy(T* loss, A* dx, const L* labels, const T* 
             continue;
         }
         bool valid = label >= 0 && label < classes;
-        A top = -INFINITY;
+        A top = (A)logits[0];
         for (long long c = threadIdx.x; c < classes; c += blockDim.x) top = larger((A)logits[c], top);
         top = block_combine(top, shared, larger);
         A total = A(0);
         for (long long c = threadIdx.x; c < classes; c += blockDim.x)
             total += exp((A)logits[c] - top);
         total = block_combine(total, shared, sum);
-        A bad = valid ? A(0) : A(NAN);
+        A bad = valid ? A(0) : A(nan(""));
         for (long long c = threadIdx.x; c < classes; c += blockDim.x)
             gradient[c] = exp((A)logits[c] - top) / total - A(c == label) + bad;
         if (threadIdx.x == 0)
