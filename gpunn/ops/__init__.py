@@ -4,18 +4,23 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 """
 # ruff: noqa: F403 - every module lists its public names in `__all__`
 
-from gpunn.ops import operators  # noqa: F401 - for its effect on Tensor
+from gpunn.ops import linalg, operators, tree  # noqa: F401 - operators: for its effect on Tensor
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
 from gpunn.ops.comparison import *
 from gpunn.ops.complexes import *
 from gpunn.ops.contraction import *
+from gpunn.ops.control import *
+from gpunn.ops.core import *
+from gpunn.ops.correlation import *
+from gpunn.ops.counting import *
 from gpunn.ops.creation import *
 from gpunn.ops.cumulative import *
 from gpunn.ops.diagonals import *
 from gpunn.ops.encoding import *
 from gpunn.ops.exponential import *
 from gpunn.ops.extrema import *
+from gpunn.ops.factors import *
 from gpunn.ops.hyperbolic import *
 from gpunn.ops.indexing import *
 from gpunn.ops.integers import *
@@ -37,9 +42,11 @@ from gpunn.ops.scattering import *
 from gpunn.ops.segment import *
 from gpunn.ops.shaping import *
 from gpunn.ops.smooth import *
+from gpunn.ops.solving import *
 from gpunn.ops.sorting import *
 from gpunn.ops.special import *
 from gpunn.ops.statistics import *
 from gpunn.ops.trigonometry import *
+from gpunn.ops.windows import *
 
 __all__ = [name for name, thing in list(globals().items()) if callable(thing) and name[0] != "_"]

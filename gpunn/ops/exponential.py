@@ -226,16 +226,17 @@ def _log_sum(be, x1, x2, unit):
     high = xp.maximum(x1, x2)
     largest = xp.finfo(high.dtype).max.item()
 
-    def finite(x):
-        return x.clip(-largest, largest)
+    finite = high.clip(-largest, largest)
 
-    gap = finite(high) - xp.minimum(xp.minimum(x1, x2), largest)
-    y = high + xp.log1p(xp.exp(-unit * gap)) / unit
+    def term(x):
+        """e^x over the larger of the two: 1, or less; 0 where both are 0."""
+        return xp.exp(unit * (xp.minimum(x, largest) - finite))
+
+    other = term(xp.minimum(x1, x2))
+    y = high + xp.log1p(other) / unit
 
     def pullback(dy, needs):
-        return tuple(
-            dy * xp.exp(unit * (xp.minimum(x, largest) - finite(y))) if need else None
-            for x, need in zip((x1, x2), needs)
-        )
+        scale = dy / (1 + other)
+        return tuple(scale * term(x) if need else None for x, need in zip((x1, x2), needs))
 
     return y, pullback

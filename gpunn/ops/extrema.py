@@ -5,7 +5,7 @@ import numpy as np
 from gpunn.autograd import primitive
 from gpunn.errors import ShapeError
 from gpunn.ops.arithmetic import subtract
-from gpunn.ops.reduction import count, kept_shape, reduced_shape, static_axis
+from gpunn.ops.reduction import checked_axis, count, kept_shape, reduced_shape
 
 __all__ = [
     "all",
@@ -42,7 +42,7 @@ def max(be, x, /, axis=None, keepdims=False, initial=None):
     >>> gpunn.ops.max([[1, 4], [3, 2]], axis=1).numpy()
     array([4, 3], dtype=int32)
     """
-    return _extreme(be, x, "max", be.xp.maximum, static_axis(axis), keepdims, initial)
+    return _extreme(be, x, "max", be.xp.maximum, axis, keepdims, initial)
 
 
 @primitive
@@ -66,11 +66,12 @@ def min(be, x, /, axis=None, keepdims=False, initial=None):
     >>> gpunn.ops.min([[1, 4], [3, 2]], axis=1).numpy()
     array([1, 2], dtype=int32)
     """
-    return _extreme(be, x, "min", be.xp.minimum, static_axis(axis), keepdims, initial)
+    return _extreme(be, x, "min", be.xp.minimum, axis, keepdims, initial)
 
 
 def _extreme(be, x, name, better, axis, keepdims, initial):
     """max or min: the method of that name, and the ufunc that compares two."""
+    axis = checked_axis(name, axis, x.ndim)
     if count(x.shape, axis):
         y = getattr(x, name)(axis=axis, keepdims=keepdims)
         y = y if initial is None else better(y, initial)
@@ -164,7 +165,7 @@ def any(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.any([[0, 1], [0, 0]], axis=1).numpy()
     array([ True, False])
     """
-    return x.astype(bool).any(static_axis(axis), keepdims=keepdims), None
+    return x.astype(bool).any(checked_axis("any", axis, x.ndim), keepdims=keepdims), None
 
 
 @primitive
@@ -184,7 +185,7 @@ def all(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.all([[0, 1], [2, 3]], axis=1).numpy()
     array([False,  True])
     """
-    return x.astype(bool).all(static_axis(axis), keepdims=keepdims), None
+    return x.astype(bool).all(checked_axis("all", axis, x.ndim), keepdims=keepdims), None
 
 
 @primitive
@@ -203,7 +204,7 @@ def count_nonzero(be, x, /, axis=None):
     >>> gpunn.ops.count_nonzero([[0, 1], [2, 3]], axis=1).numpy()
     array([1, 2], dtype=int32)
     """
-    return (x != 0).sum(static_axis(axis), dtype=np.int32), None
+    return (x != 0).sum(checked_axis("count_nonzero", axis, x.ndim), dtype=np.int32), None
 
 
 @primitive

@@ -1,7 +1,7 @@
 """The larger and the smaller of two, clipping, absolute value and sign."""
 
 from gpunn.autograd import primitive
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, DTypeError
 from gpunn.ops.arithmetic import number
 
 __all__ = [
@@ -264,6 +264,8 @@ def sign(be, x, /):
     def pullback(dy, needs):
         return (be.zeros(dy.shape, dy.dtype),)
 
+    if x.dtype.kind == "b":
+        raise DTypeError("sign: expected numbers, got bool; cast it first")
     return be.xp.sign(x), pullback
 
 

@@ -8,7 +8,8 @@ from gpunn.ops import extrema, reduction
 from gpunn.ops.arithmetic import divide, subtract
 from gpunn.ops.cumulative import cumprod, cumsum
 from gpunn.ops.magnitude import maximum
-from gpunn.ops.roots import sqrt, square
+from gpunn.ops.roots import square
+from gpunn.ops.statistics import var
 
 __all__ = [
     "nanargmax",
@@ -51,6 +52,17 @@ def _where_known(be, x, y, /, axis, keepdims, otherwise):
         return None, dy * some
 
     return be.xp.where(some, y, otherwise), pullback
+
+
+@primitive
+def _root(be, x, /):
+    """sqrt, but where x is 0 the slope is finite, so that a spread of 0 has gradient 0."""
+    y = be.xp.sqrt(x)
+
+    def pullback(dy, needs):
+        return (dy / (y + y + (y == 0)),)
+
+    return y, pullback
 
 
 def _filled(x, value):
@@ -179,8 +191,12 @@ def nanvar(x, axis=None, keepdims=False):
     1.0
     """
     x = convert(x)
-    d = subtract(x, nanmean(x, axis, keepdims=True))
-    return nanmean(square(d), axis, keepdims)
+    if not is_float(x.dtype):
+        return var(x, axis, keepdims)
+    d = _fill_nan(subtract(x, nanmean(x, axis, keepdims=True)), 0)
+    n = _known(x, axis, keepdims)
+    y = divide(reduction.sum(square(d), axis, keepdims), maximum(n, 1))
+    return _where_known(x, y, axis, keepdims, math.nan)
 
 
 def nanstd(x, axis=None, keepdims=False):
@@ -199,7 +215,7 @@ def nanstd(x, axis=None, keepdims=False):
     >>> gpunn.ops.nanstd([1.0, float("nan"), 3.0]).item()
     1.0
     """
-    return sqrt(nanvar(x, axis, keepdims))
+    return _root(nanvar(x, axis, keepdims))
 
 
 def nanargmax(x, axis=None, keepdims=False):

@@ -2,10 +2,12 @@
 
 import math
 
-from gpunn.autograd import convert, primitive
+import numpy as np
+
+from gpunn.autograd import Tensor, convert, primitive
 from gpunn.backend import host_array
 from gpunn.errors import ArgumentError, unknown
-from gpunn.ops.reduction import count, kept_shape, narrow, reduced_shape, static_axis, wide
+from gpunn.ops.reduction import checked_axis, count, kept_shape, narrow, reduced_shape, wide
 
 __all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
@@ -154,11 +156,12 @@ def _at(x, q, whole, axis, method, keepdims, skip_nan=False):
     """The quantiles at q / whole."""
     if method not in METHODS:
         raise unknown("quantile method", method, METHODS)
-    places = host_array(q.array if hasattr(q, "array") else q).astype("float64") / whole
+    places = host_array(q.array) if isinstance(q, Tensor) else np.asarray(q, "float64")
+    places = places / whole
     if places.ndim > 1 or not ((places >= 0) & (places <= 1)).all():
         raise ArgumentError(f"expected q from 0 to {whole}, a number or a vector; got {q}")
-    axis = static_axis(axis)
     x = convert(x)
+    axis = checked_axis("quantile", axis, x.ndim)
     y = _quantile(x, tuple(places.reshape(-1).tolist()), axis, method, skip_nan)
     shape = kept_shape(x.shape, axis) if keepdims else reduced_shape(x.shape, axis)
     return y.reshape(places.shape + shape)

@@ -8,10 +8,23 @@ from gpunn.autograd import convert, primitive
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ShapeError
 from gpunn.ops.arithmetic import divide, multiply
+from gpunn.ops.shaping import normalize_axes
 
 __all__ = ["average", "logsumexp", "mean", "prod", "sum"]
 
 _LONG = 4096  # longer sums are left to the pairwise summation of `sum`, which rounds less
+
+
+def checked_axis(op: str, axis, ndim: int):
+    """The axis or axes of a reduction: None, an int or a tuple.
+
+    Raises:
+        ShapeError: if one is out of range or named twice.
+    """
+    if axis is None or (type(axis) is int and -ndim <= axis < ndim):
+        return axis
+    axes = normalize_axes(op, axis, ndim)
+    return axes if isinstance(axis, tuple | list) else axes[0]
 
 
 def kept_shape(shape: tuple[int, ...], axis) -> tuple[int, ...]:
@@ -99,9 +112,9 @@ def sum(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.sum([[1, 2], [3, 4]], axis=0).numpy()
     array([4, 6], dtype=int32)
     """
+    axis = checked_axis("sum", axis, x.ndim)
     if not is_float(x.dtype):
-        return x.sum(static_axis(axis), dtype=_sum_dtype(x.dtype), keepdims=keepdims), None
-    axis = static_axis(axis)
+        return x.sum(axis, dtype=_sum_dtype(x.dtype), keepdims=keepdims), None
     y = narrow(total(be, wide(x), axis, keepdims), x.dtype)
     shape = x.shape
 
@@ -109,11 +122,6 @@ def sum(be, x, /, axis=None, keepdims=False):
         return (spread(be, dy, shape, axis),)
 
     return y, pullback
-
-
-def static_axis(axis):
-    """None, an int or a tuple: a list of axes is one of them."""
-    return tuple(axis) if isinstance(axis, list) else axis
 
 
 @primitive(promote="float")
@@ -136,7 +144,7 @@ def mean(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.mean([[1, 2], [3, 4]], axis=1).numpy()
     array([1.5, 3.5], dtype=float32)
     """
-    axis = static_axis(axis)
+    axis = checked_axis("mean", axis, x.ndim)
     y = total(be, wide(x), axis, keepdims)
     shape = x.shape
     n = count(shape, axis) or math.nan
@@ -202,7 +210,7 @@ def prod(be, x, /, axis=None, keepdims=False, dtype=None):
     >>> gpunn.ops.prod([[1, 2], [3, 4]], axis=0).numpy()
     array([3, 8], dtype=int32)
     """
-    axis = static_axis(axis)
+    axis = checked_axis("prod", axis, x.ndim)
     if dtype is None:
         dtype = x.dtype if is_float(x.dtype) else _sum_dtype(x.dtype)
     w = wide(narrow(x, standardize(dtype)))
@@ -252,16 +260,17 @@ def logsumexp(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.logsumexp([1000.0, 1000.0]).numpy().round(2)
     np.float32(1000.69)
     """
-    xp, axis = be.xp, static_axis(axis)
+    xp, axis = be.xp, checked_axis("logsumexp", axis, x.ndim)
     w = wide(x)
     largest = xp.finfo(w.dtype).max.item()
     m = w.max(axis=axis, keepdims=True)
-    s = total(be, xp.exp(w - m.clip(-largest, largest)), axis, keepdims=True)
-    log_s = xp.log(s + (s == 0)) + m
-    y = log_s if keepdims else log_s.reshape(reduced_shape(x.shape, axis))
+    e = xp.exp(xp.minimum(w, largest) - m.clip(-largest, largest))
+    s = total(be, e, axis, keepdims=True)
+    s = s + (s == 0)  # of nothing but -inf: m alone says it
+    y = xp.log(s) + m
+    y = y if keepdims else y.reshape(reduced_shape(x.shape, axis))
 
     def pullback(dy, needs):
-        p = xp.exp(xp.minimum(w, largest) - log_s.clip(-largest, largest))
-        return (dy.reshape(m.shape) * p,)
+        return (wide(dy).reshape(m.shape) * (e / s),)
 
     return narrow(y, x.dtype), pullback

@@ -7,12 +7,12 @@ from gpunn.errors import ArgumentError
 from gpunn.ops.arithmetic import divide
 from gpunn.ops.magnitude import absolute, maximum
 from gpunn.ops.reduction import (
+    checked_axis,
     count,
     kept_shape,
     narrow,
     reduced_shape,
     spread,
-    static_axis,
     sum,
     total,
     wide,
@@ -49,7 +49,7 @@ def var(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.var([[1.0, 3.0], [2.0, 2.0]], axis=1).numpy()
     array([1., 0.], dtype=float32)
     """
-    axis = static_axis(axis)
+    axis = checked_axis("var", axis, x.ndim)
     d, _, n = _deviations(be, x, axis)
     y = total(be, d * d, axis, keepdims) / n
 
@@ -81,7 +81,7 @@ def std(be, x, /, axis=None, keepdims=False):
     >>> gpunn.ops.std([[1.0, 3.0], [2.0, 2.0]], axis=1).numpy()
     array([1., 0.], dtype=float32)
     """
-    axis = static_axis(axis)
+    axis = checked_axis("std", axis, x.ndim)
     d, _, n = _deviations(be, x, axis)
     y = be.xp.sqrt(total(be, d * d, axis, keepdims) / n)
 
@@ -115,11 +115,12 @@ def moments(x, axes, keepdims=False, synchronized=False):
     """
     if synchronized:
         raise ArgumentError("moments: synchronized=True is not supported")
-    return _moments(x, static_axis(axes), keepdims)
+    return _moments(x, axes, keepdims)
 
 
 @primitive(promote="float")
 def _moments(be, x, /, axis, keepdims):
+    axis = checked_axis("moments", axis, x.ndim)
     d, mean, n = _deviations(be, x, axis)
     variance = total(be, d * d, axis, keepdims) / n
     shape = reduced_shape(x.shape, axis, keepdims)
@@ -160,7 +161,7 @@ def normalize(x, axis=-1, order=2, epsilon=None):
         x = x.reshape(1)
     epsilon = 1e-7 if epsilon is None else epsilon
     if order == 2:
-        return _unit(x, static_axis(axis), epsilon)
+        return _unit(x, axis, epsilon)
     if order == 1:
         norm = sum(absolute(x), axis, keepdims=True)
     else:
@@ -171,6 +172,7 @@ def normalize(x, axis=-1, order=2, epsilon=None):
 @primitive(promote="float")
 def _unit(be, x, /, axis, epsilon):
     """x / max(|x|, epsilon), with a finite gradient where x is 0."""
+    axis = checked_axis("normalize", axis, x.ndim)
     w = wide(x)
     squares = total(be, w * w, axis, keepdims=True)
     scale = 1 / be.xp.maximum(be.xp.sqrt(squares), epsilon)
