@@ -64,7 +64,7 @@ __all__ = [
 REGISTRY = Registry(
     "layer",
     Layer,
-    [v for v in map(globals().get, __all__) if isinstance(v, type) and issubclass(v, Layer)],
+    [v for v in list(globals().values()) if isinstance(v, type) and Layer in v.__mro__[1:]],
     module="gpunn.layers",
 )
 

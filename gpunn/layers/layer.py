@@ -54,6 +54,8 @@ class Layer:
     built = False
     input_spec = None
     supports_masking = False
+    _takes_training = _takes_mask = False
+    _training_at = None
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
@@ -315,6 +317,8 @@ class Layer:
     # --- calling ---
 
     def __call__(self, *args, training=None, **kwargs):
+        if not self.built:
+            self._require_init()
         outer = _scope.get()
         if len(args) > 1:
             args, training = self._without_training(args, training)
@@ -352,7 +356,6 @@ class Layer:
 
     def _prepared_call(self, args, kwargs, training):
         """Convert and cast the inputs, build, and call."""
-        self._require_init()
         args = tuple(tree.map(self._to_input, a) for a in args)
         if not self.built:
             self._build_for(args)

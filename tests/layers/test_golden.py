@@ -69,7 +69,7 @@ def test_state_losses_and_shape(case, device):
 @pytest.mark.parametrize("case", CASES)
 def test_probing_finds_the_same_shape(case):
     layer, x = build(case)
-    if len(x) == 1 or CASES[case][0] == "Flatten" and x.ndim == 1:
+    if len(x) == 1 or (CASES[case][0] == "Flatten" and x.ndim == 1):
         return
     own = layer.compute_output_shape((None, *x.shape[1:]))
     assert layers.Layer.compute_output_shape(layer, (None, *x.shape[1:])) == own
