@@ -91,7 +91,7 @@ def _ratio(z, leading, p, q):
 
 
 def erfinv(y: np.ndarray) -> np.ndarray:
-    """The inverse error function, in the dtype of y: a rational start, then Newton's steps."""
+    """The inverse error function, in the dtype of y: a rational start, then Halley's steps."""
     wide = y.astype(np.float64, copy=False)
     with np.errstate(all="ignore"):
         w = -np.log((1.0 - wide) * (1.0 + wide))
@@ -108,7 +108,8 @@ def erfinv(y: np.ndarray) -> np.ndarray:
         x = np.where(w < 5.0, near, far) * m
         for _ in range(3):
             error = np.where(m < 0.5, _erf64(x) - m, (1.0 - m) - _erfc(x))
-            x = x - error / (2.0 / np.sqrt(np.pi) * np.exp(-x * x))
+            step = error / (2.0 / np.sqrt(np.pi) * np.exp(-x * x))
+            x = x - step / (1.0 + x * step)
         x = np.copysign(x, wide)
     x = np.where(
         np.abs(wide) < 1.0, x, np.where(np.abs(wide) == 1.0, np.copysign(np.inf, wide), np.nan)
