@@ -106,6 +106,8 @@ def erfinv(y: np.ndarray) -> np.ndarray:
                           2.83297682))  # fmt: skip
         m = np.abs(wide)
         x = np.where(w < 5.0, near, far) * m
+        # erfc(x) ~ exp(-x^2) / (x sqrt(pi)) far out, where the other two start too far off
+        x = np.where(w > 16.0, np.sqrt(w - np.log(np.sqrt(np.pi * np.maximum(w, 1.0)) / 2)), x)
         for _ in range(3):
             error = np.where(m < 0.5, _erf64(x) - m, (1.0 - m) - _erfc(x))
             step = error / (2.0 / np.sqrt(np.pi) * np.exp(-x * x))
