@@ -156,7 +156,8 @@ class Tensor:
         if value is None:
             self._grad = None
             return
-        array = to_array(value.array if isinstance(value, Tensor) else value, self.dtype)
+        values = value.array if isinstance(value, Tensor) else value
+        array = to_array(values, self.dtype, self.device)
         if array.shape != self.shape:
             raise ShapeError(f"a gradient of shape {array.shape} for a tensor of {self.shape}")
         self._grad = None

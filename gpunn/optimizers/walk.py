@@ -69,7 +69,7 @@ class Plan:
         xp = self.walks[0].xp
         norm = xp.sqrt(square)
         # as Keras: a norm of Inf or NaN makes every gradient NaN, so that it cannot go unseen
-        return limit / xp.maximum(norm, limit) + (norm - norm)
+        return xp.where(xp.isfinite(norm), limit / xp.maximum(norm, limit), xp.nan)
 
     def average(self, momentum: float) -> None:
         """Move the averages towards the variables."""
@@ -130,13 +130,13 @@ class Walk:
             slots = tuple(run.part.views[name][run.first] for name in rule.slot_names)
             yield v.array, g, slots, (), None
             return
-        slots = [run.slot(name) for name in rule.slot_names]
+        buffers = [run.slot(name) for name in rule.slot_names]
         for here in self._chunks(stretch.params.size):
             length = here.stop - here.start
             yield (
                 stretch.params[here],
                 stretch.grads[here],
-                tuple(s[here] for s in slots),
+                tuple(b[here] for b in buffers),
                 tuple(s[:length] for s in self.scratch),
                 self.work[:length],
             )
