@@ -258,6 +258,17 @@ def test_embedding_takes_any_indices(device):
     assert layer(np.int32(3)).shape == (2,)
 
 
+def test_gradient_of_many_rows(device):
+    layer = layers.Embedding(50, 33)
+    x = np.random.default_rng(0).integers(0, 50, (20, 7))
+    dy = rand(20, 7, 33).astype("float32")
+    layer(x).backward(dy)
+    wanted = np.zeros((50, 33), "float32")
+    for i, row in zip(x.ravel(), dy.reshape(-1, 33), strict=True):
+        wanted[i] += row
+    assert_close(layer.embeddings.grad, wanted, rtol=0, atol=0)
+
+
 def test_embedding_weights_and_mask(device):
     values = rand(4, 3).astype("float32")
     layer = layers.Embedding(4, 3, weights=[values], mask_zero=True)
