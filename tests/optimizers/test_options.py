@@ -284,3 +284,19 @@ def test_an_own_rule_needs_update_only():
     assert_close(w, np.float32([1 - 0.05 - 0.5, 2 - 0.1 - 0.5]))
     with pytest.raises(NotImplementedError, match="update"):
         optimizers.Optimizer(0.1).apply([np.ones(2)], [w])
+
+
+@EVERY
+@pytest.mark.parametrize("option", [{}, {"clipnorm": 1.0}, {"global_clipnorm": 1.0}])
+def test_no_step_reads_the_device(cuda, cls, option):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        variables = make()
+        optimizer = cls(0.1, weight_decay=0.1, use_ema=True, **option)
+        optimizer.build(variables)
+        for step in range(4):
+            for v in variables:
+                v.accumulate(v.array)
+            with cudaemu.measure() as counted:
+                optimizer.step()
+    assert counted.d2h == counted.h2d == counted.stream_syncs == 0
