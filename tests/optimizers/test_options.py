@@ -294,7 +294,7 @@ def test_no_step_reads_the_device(cuda, cls, option):
         variables = make()
         optimizer = cls(0.1, weight_decay=0.1, use_ema=True, **option)
         optimizer.build(variables)
-        for step in range(4):
+        for _ in range(4):
             for v in variables:
                 v.accumulate(v.array)
             with cudaemu.measure() as counted:
