@@ -182,7 +182,7 @@ def resolve_crossentropy(y_true_shape, y_pred_shape) -> Loss:
     >>> gpunn.losses.resolve_crossentropy((32,), (32, 10))
     <SparseCategoricalCrossentropy name=sparse_categorical_crossentropy>
     """
-    if y_pred_shape[-1] == 1:
+    if len(y_pred_shape) < 2 or y_pred_shape[-1] == 1:
         return BinaryCrossentropy()
     one = len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1] == 1
     return SparseCategoricalCrossentropy() if one else CategoricalCrossentropy()

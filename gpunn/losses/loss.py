@@ -77,8 +77,8 @@ class Loss:
         for m in (mask, valid):
             if m is not None:
                 m = mask_weights(fitted(m, values, "mask"), self.reduction)
-                weights = m if weights is None else weights * m
-        return reduce_values(values * weights, weights, self.reduction)
+                weights = m if weights is None else ops.multiply(weights, m)
+        return reduce_values(ops.multiply(values, weights), weights, self.reduction)
 
     def call(self, y_true, y_pred) -> Tensor:
         """One value per sample; to be written by subclasses."""
@@ -207,9 +207,9 @@ def fitted(weights, values: Tensor, name: str) -> Tensor:
 
 def mask_weights(mask: Tensor, reduction) -> Tensor:
     """The mask as weights: for a mean over all, scaled up so that it is one over what counts."""
-    mask = cast(mask != 0, mask.dtype)
+    mask = cast(ops.not_equal(mask, 0), mask.dtype)
     if reduction in ("mean", "sum_over_batch_size"):
-        return mask * ops.divide_no_nan(float(mask.size), ops.sum(mask))
+        return ops.multiply(mask, ops.divide_no_nan(float(mask.size), ops.sum(mask)))
     return mask
 
 

@@ -352,15 +352,15 @@ def resolve_accuracy(y_true_shape, y_pred_shape, name="accuracy"):
         name: of the metric.
 
     Returns:
-        A `BinaryAccuracy` for predictions (..., 1), a `SparseCategoricalAccuracy` for labels with
-        fewer axes or a last axis of 1, else a `CategoricalAccuracy`.
+        A `BinaryAccuracy` for predictions (..., 1) or (samples,), a `SparseCategoricalAccuracy` for
+        labels with fewer axes or a last axis of 1, else a `CategoricalAccuracy`.
 
     Source: Keras, `compile(metrics=["accuracy"])`.
 
     >>> type(gpunn.metrics.resolve_accuracy((32,), (32, 10))).__name__
     'SparseCategoricalAccuracy'
     """
-    if not y_pred_shape or y_pred_shape[-1] == 1:
+    if len(y_pred_shape) < 2 or y_pred_shape[-1] == 1:
         return BinaryAccuracy(name)
     if len(y_true_shape) < len(y_pred_shape) or y_true_shape[-1] == 1:
         return SparseCategoricalAccuracy(name)

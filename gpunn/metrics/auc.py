@@ -2,7 +2,7 @@
 
 from gpunn.autograd import Tensor
 from gpunn.errors import ArgumentError, ShapeError
-from gpunn.metrics.arrays import checked, ratio, raw
+from gpunn.metrics.arrays import checked, ratio
 from gpunn.metrics.counts import COUNTS, ThresholdCounts, checked_thresholds, evenly_spaced
 
 EPSILON = 1e-7
@@ -92,12 +92,13 @@ class AUC(ThresholdCounts):
         super()._count(be, y, p, w)
 
     def _weights(self, be, like):
-        weights = raw(self.label_weights, like.dtype, like)
-        if like.shape[-1:] != weights.shape:
+        weights = tuple(self.label_weights)
+        if like.shape[-1:] != (len(weights),):
             raise ShapeError(
                 f"{self.name}: {len(weights)} label_weights do not fit shape {like.shape}"
             )
-        return weights.reshape((1,) * (like.ndim - 1) + (-1,))
+        key = ("label weights", weights, like.dtype.char)
+        return be.const(key, lambda be: be.asarray(weights, like.dtype))
 
     def result(self) -> Tensor:
         """The area."""

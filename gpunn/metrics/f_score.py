@@ -1,6 +1,6 @@
 """F-scores: the harmonic mean of precision and recall."""
 
-from gpunn.autograd import Tensor
+from gpunn.autograd import Tensor, Variable
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.metrics.arrays import add, checked, raw, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
@@ -30,6 +30,7 @@ class FBetaScore(Metric):
     """
 
     _direction = "up"
+    true_positives: Variable  # this and the rest of the state: made with the first batch
 
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(dtype, name)

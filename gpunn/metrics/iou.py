@@ -23,7 +23,7 @@ class _Matrix(Metric):
         name, dtype: as for `Metric`.
     """
 
-    _direction = "up"
+    _direction: str | None = "up"
     _strict = False  # whether an id out of range is an error, or left out
 
     def __init__(

@@ -128,9 +128,10 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(sparse_categorical_crossentropy, name, dtype, **options)
 
-    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
-        if sample_weight is not None and self.ignore_class is not None:
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:  # type: ignore[override]
+        ignored = self.options["ignore_class"]
+        if sample_weight is not None and ignored is not None:
             labels = raw(y_true, beside=raw(y_pred))
             weights = raw_weights(self.name, raw(sample_weight, self._dtype, labels), labels)
-            sample_weight = weights * (labels != self.ignore_class)
+            sample_weight = weights * (labels != ignored)
         super().update_state(y_true, y_pred, sample_weight)

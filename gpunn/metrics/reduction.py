@@ -144,7 +144,7 @@ class MeanMetricWrapper(Mean):
         self.options = options
         vars(self).update(options)
 
-    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:  # type: ignore[override]
         """Count a batch.
 
         Args:

@@ -1,7 +1,7 @@
 """How far predicted numbers are from the labels."""
 
 from gpunn import ops
-from gpunn.autograd import Tensor
+from gpunn.autograd import Tensor, Variable
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.losses import cosine_similarity as cosine_loss
 from gpunn.losses import (
@@ -51,7 +51,7 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name="root_mean_squared_error", dtype=None):
         super().__init__(name, dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:  # type: ignore[override]
         """Count a batch.
 
         Args:
@@ -197,6 +197,10 @@ class R2Score(Metric):
     """
 
     _direction = "up"
+    sum: Variable  # this and the next three: made with the first batch
+    squared_sum: Variable
+    residual: Variable
+    count: Variable
 
     def __init__(
         self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None

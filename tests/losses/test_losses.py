@@ -243,3 +243,16 @@ def test_resolve_crossentropy():
     assert type(losses.resolve_crossentropy((8, 1), (8, 4))) is sparse
     assert type(losses.resolve_crossentropy((8,), (8, 4))) is sparse
     assert type(losses.resolve_crossentropy((8, 4), (8, 4))) is losses.CategoricalCrossentropy
+
+
+def test_no_loss_reads_the_device(cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    for name in NAMES:
+        loss, (y, p, w) = make(name)
+        with gpunn.device("cuda"):
+            y, p, w = tensor(y), tensor(p, requires_grad=True), tensor(w)
+            weights = w if f"{name}/weighted/sum" in golden("losses") else None
+            loss(y, p, weights).backward()
+            with cudaemu.measure() as measured, cudaemu.log() as said:
+                loss(y, p, weights).backward()
+            assert measured.d2h == measured.h2d == measured.stream_syncs == 0, (name, said)

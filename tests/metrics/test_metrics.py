@@ -165,7 +165,7 @@ def test_resolve_accuracy():
         return type(metric)
 
     assert kind((8,), (8, 1)) is kind((8, 1), (8, 1)) is metrics.BinaryAccuracy
-    assert kind((8,), (8,)) is metrics.CategoricalAccuracy  # as in Keras
+    assert kind((8,), (8,)) is metrics.BinaryAccuracy  # Keras would compare the batch's argmax
     assert kind((8,), (8, 3)) is kind((8, 1), (8, 3)) is metrics.SparseCategoricalAccuracy
     assert kind((8, 3), (8, 3)) is metrics.CategoricalAccuracy
     assert kind((None, 5), (None, 5, 3)) is metrics.SparseCategoricalAccuracy
@@ -281,3 +281,16 @@ def test_classes_that_change():
 def test_bad_arguments(make, said):
     with pytest.raises(ArgumentError, match=said):
         make()
+
+
+def test_no_update_reads_the_device(cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    for name in BY_NAME:
+        with gpunn.device("cuda"):
+            metric, given = make(name)
+            weighted = f"{name}/weighted" in golden("metrics")
+            batch = tuple(None if a is None else gpunn.Tensor(a) for a in given[0])
+            update(metric, batch, weighted)
+            with cudaemu.measure() as measured, cudaemu.log() as said:
+                update(metric, batch, weighted)
+            assert measured.d2h == measured.h2d == measured.stream_syncs == 0, (name, said)
