@@ -15,7 +15,9 @@ REFERENCE = {
 def points(name):
     rng = np.random.default_rng(0)
     if name == "erfinv":
-        return np.concatenate([rng.uniform(-1, 1, 5000), [1 - 1e-12, -1 + 1e-9, 1 - 2.0**-53, 0.0, 1e-300]])
+        return np.concatenate(
+            [rng.uniform(-1, 1, 5000), [1 - 1e-12, -1 + 1e-9, 1 - 2.0**-53, 0.0, 1e-300]]
+        )
     x = np.concatenate(
         [rng.normal(0, 4, 5000), rng.uniform(0, 60, 2000), 10.0 ** rng.uniform(-12, 12, 500)]
     )
