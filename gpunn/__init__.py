@@ -158,6 +158,8 @@ __all__ = [*_MODULES, *_NAMES]
 
 
 def __getattr__(name: str):
+    if "autograd" in (name, _NAMES.get(name)):
+        import_module("gpunn.ops")  # it gives tensors their operators
     if name in _NAMES:
         value = getattr(import_module(f"gpunn.{_NAMES[name]}"), name)
     elif name in _MODULES:

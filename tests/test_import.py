@@ -40,3 +40,8 @@ def test_public_names_exist():
     for name in gpunn.__all__:
         assert hasattr(gpunn, name), name
     assert len(set(gpunn.__all__)) == len(gpunn.__all__)
+
+
+def test_tensors_have_their_operators_at_once():
+    modules_after("import gpunn; assert (gpunn.Tensor([1.0]) * 2).item() == 2")
+    modules_after("from gpunn import autograd; assert (autograd.Tensor([1.0]) * 2).item() == 2")
