@@ -83,7 +83,9 @@ def set_random_seed(seed: int) -> None:
     >>> gpunn.utils.set_random_seed(42)
     """
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ArgumentError(f"set_random_seed: expected an integer from 0 to 2**32 - 1, not {seed!r}")
+        raise ArgumentError(
+            f"set_random_seed: expected an integer from 0 to 2**32 - 1, not {seed!r}"
+        )
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global generator is what is asked for
     backend.set_seed(seed)

@@ -7,6 +7,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 from gpunn.ops import linalg, operators, tree  # noqa: F401 - operators: for its effect on Tensor
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
+from gpunn.ops.choosing import *
 from gpunn.ops.comparison import *
 from gpunn.ops.complexes import *
 from gpunn.ops.contraction import *
@@ -21,6 +22,7 @@ from gpunn.ops.encoding import *
 from gpunn.ops.exponential import *
 from gpunn.ops.extrema import *
 from gpunn.ops.factors import *
+from gpunn.ops.flipping import *
 from gpunn.ops.hyperbolic import *
 from gpunn.ops.indexing import *
 from gpunn.ops.integers import *
@@ -31,6 +33,7 @@ from gpunn.ops.magnitude import *
 from gpunn.ops.nan import *
 from gpunn.ops.noise import *
 from gpunn.ops.normalization import *
+from gpunn.ops.norms import *
 from gpunn.ops.probabilities import *
 from gpunn.ops.products import *
 from gpunn.ops.quantiles import *
@@ -40,6 +43,7 @@ from gpunn.ops.roots import *
 from gpunn.ops.rounding import *
 from gpunn.ops.scattering import *
 from gpunn.ops.segment import *
+from gpunn.ops.sequences import *
 from gpunn.ops.shaping import *
 from gpunn.ops.smooth import *
 from gpunn.ops.solving import *

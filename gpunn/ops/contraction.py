@@ -168,7 +168,9 @@ def _join(first, a, second, b, kept, sizes):
     if not summed:
         b = _ordered(second, b, shared + right)
         a = reshape(a, newshape=(*a.shape, *[1] * len(right)))
-        b = reshape(b, newshape=(*b.shape[: len(shared)], *[1] * len(left), *b.shape[len(shared):]))
+        b = reshape(
+            b, newshape=(*b.shape[: len(shared)], *[1] * len(left), *b.shape[len(shared) :])
+        )
         return term, multiply(a, b)
     b = _ordered(second, b, shared + summed + right)
     batch = [sizes[c] for c in shared]

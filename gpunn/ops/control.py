@@ -8,9 +8,10 @@ import numpy as np
 from gpunn.autograd import Tensor, convert
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops import tree
+from gpunn.ops.flipping import flip
 from gpunn.ops.indexing import get_item, take
 from gpunn.ops.joining import concatenate, stack
-from gpunn.ops.shaping import broadcast_to, flip, normalize_axis, reshape
+from gpunn.ops.shaping import broadcast_to, normalize_axis, reshape
 
 __all__ = [
     "associative_scan",
@@ -224,7 +225,9 @@ def associative_scan(f, elems, reverse=False, axis=0):
     leaves = [x if isinstance(x, Tensor) else convert(x) for x in tree.flatten(elems)]
     axis = normalize_axis("associative_scan", axis, leaves[0].ndim)
     if len({x.shape[axis] for x in leaves}) != 1:
-        raise ShapeError(f"associative_scan: shapes {[x.shape for x in leaves]} differ along {axis}")
+        raise ShapeError(
+            f"associative_scan: shapes {[x.shape for x in leaves]} differ along {axis}"
+        )
     before = (slice(None),) * axis
 
     def part(xs, *bounds):

@@ -84,7 +84,7 @@ def _saturate_cast(be, x, /, dtype):
 
 def _limits(dtype):
     """The smallest and the largest number of a dtype."""
-    if dtype == bool:
+    if dtype.kind == "b":
         return 0, 1
     if not is_float(dtype):
         return np.iinfo(dtype).min, np.iinfo(dtype).max

@@ -7,13 +7,14 @@ from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ShapeError, unknown
 from gpunn.ops.arithmetic import divide, subtract
 from gpunn.ops.diagonals import diagonal
+from gpunn.ops.flipping import flip
 from gpunn.ops.indexing import take
+from gpunn.ops.norms import norm
 from gpunn.ops.products import matmul, outer, together
 from gpunn.ops.reduction import mean
 from gpunn.ops.repeating import pad
 from gpunn.ops.roots import sqrt
-from gpunn.ops.shaping import expand_dims, flip, reshape, swapaxes
-from gpunn.ops.solving import norm
+from gpunn.ops.shaping import expand_dims, reshape, swapaxes
 
 __all__ = ["cdist", "corrcoef", "correlate"]
 
@@ -47,7 +48,9 @@ def correlate(x1, x2, mode="valid"):
     if x1.size < x2.size:
         return flip(correlate(x2, x1, mode))
     n = x2.size
-    before, after = {"valid": (0, 0), "same": (n // 2, n - 1 - n // 2), "full": (n - 1, n - 1)}[mode]
+    before, after = {"valid": (0, 0), "same": (n // 2, n - 1 - n // 2), "full": (n - 1, n - 1)}[
+        mode
+    ]
     padded = pad(x1, (before, after))
     windows = np.arange(padded.size - n + 1)[:, None] + np.arange(n)
     return matmul(take(padded, windows, 0), x2)

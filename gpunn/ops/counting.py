@@ -151,7 +151,11 @@ def _unique(be, x, /, axis, size, fill_value):
     along = 0 if axis is None else axis % x.ndim
     n = values.shape[along]
     if size is not None and size < n:
-        values, index, counts = values[(slice(None),) * along + (slice(size),)], index[:size], counts[:size]
+        values, index, counts = (
+            values[(slice(None),) * along + (slice(size),)],
+            index[:size],
+            counts[:size],
+        )
     elif size is not None and size > n and n:
         filling = [*values.shape]
         filling[along] = size - n

@@ -1,5 +1,7 @@
 """Ops that put tensors together and take them apart again along an axis."""
 
+from itertools import pairwise
+
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ShapeError
@@ -341,10 +343,7 @@ def unstack(x, num=None, axis=0):
 
 def _cut(x, places, axis) -> list:
     before = (slice(None),) * axis
-    places = list(places)
-    return [
-        get_item(x, (*before, slice(a, b))) for a, b in zip(places[:-1], places[1:], strict=True)
-    ]
+    return [get_item(x, (*before, slice(a, b))) for a, b in pairwise(places)]
 
 
 def _several(op, xs) -> list:

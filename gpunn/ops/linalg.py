@@ -1,13 +1,13 @@
 """Linear algebra under its Keras name, `gpunn.ops.linalg`; the same functions as in `gpunn.ops`."""
 
 from gpunn.ops.factors import cholesky, eig, eigh, lu_factor, qr, svd
+from gpunn.ops.norms import norm
 from gpunn.ops.solving import (
     cholesky_inverse,
     det,
     inv,
     lstsq,
     matrix_rank,
-    norm,
     pinv,
     solve,
     solve_triangular,

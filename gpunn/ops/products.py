@@ -33,14 +33,14 @@ def linear(be, x, w, b=None, /):
     array([[11.5]], dtype=float32)
     """
     shape = x.shape
-    rows = x if len(shape) == 2 else x.reshape(-1, shape[-1])
+    rows = x if len(shape) == 2 else x.reshape(math.prod(shape[:-1]), shape[-1])
     y = be.dot(rows, w)
     if b is not None:
         y += b
 
     def pullback(dy, needs):
         if len(shape) != 2:
-            dy = dy.reshape(-1, dy.shape[-1])
+            dy = dy.reshape(len(rows), dy.shape[-1])
         dx = dw = db = None
         if needs[0]:
             dx = be.dot(dy, w.T)

@@ -238,7 +238,7 @@ def meshgrid(*x, indexing="xy"):
 
     >>> a, b = gpunn.ops.meshgrid([1, 2], [3, 4, 5])
     >>> a.numpy().tolist(), b.shape
-    ([[1, 2], [1, 2], [1, 2]], (2, 3))
+    ([[1, 2], [1, 2], [1, 2]], (3, 2))
     """
     if indexing not in ("xy", "ij"):
         raise unknown("indexing", indexing, ("xy", "ij"))

@@ -7,9 +7,10 @@ import numpy as np
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.errors import ShapeError, unknown
 from gpunn.ops.arithmetic import add, multiply
+from gpunn.ops.choosing import where
 from gpunn.ops.comparison import less
+from gpunn.ops.indexing import _part, block, get_item, join_index, on_device, take
 from gpunn.ops.magnitude import maximum, minimum
-from gpunn.ops.indexing import _part, block, get_item, join_index, on_device, take, where
 from gpunn.ops.segment import segment_max, segment_min, segment_prod, segment_sum
 from gpunn.ops.shaping import _dims, broadcast_to, reshape
 
@@ -33,7 +34,7 @@ def scatter(indices, values, shape):
 
     Source: `keras.ops.scatter`.
 
-    >>> gpunn.ops.scattering([[0, 1], [1, 1]], [1.0, 2.0], (2, 2)).numpy().tolist()
+    >>> gpunn.ops.scatter([[0, 1], [1, 1]], [1.0, 2.0], (2, 2)).numpy().tolist()
     [[0.0, 1.0], [0.0, 2.0]]
     """
     values = values if isinstance(values, Tensor) else convert(values)

@@ -159,7 +159,7 @@ def _segment_sum(be, data, ids, /, count):
 
 
 def _reduce(be, data, ids, count, join, fill):
-    """Each segment's rows joined, by doubling steps over the rows in the order of their segments."""
+    """Each segment's rows joined, by doubling steps over the rows sorted by segment."""
     if not len(ids) or not count:
         return be.full((count, *data.shape[1:]), fill, data.dtype)
     order = be.xp.argsort(ids, kind="stable")
@@ -169,9 +169,7 @@ def _reduce(be, data, ids, count, join, fill):
         same = (ids[step:] == ids[:-step]).reshape(-1, *(1,) * (data.ndim - 1))
         wider = be.empty(rows.shape, rows.dtype)
         be.copyto(wider[:step], rows[:step])
-        be.copyto(
-            wider[step:], be.xp.where(same, join(rows[step:], rows[:-step]), rows[step:])
-        )
+        be.copyto(wider[step:], be.xp.where(same, join(rows[step:], rows[:-step]), rows[step:]))
         rows, step = wider, 2 * step
     segments = be.const(("arange", count), lambda be: be.xp.arange(count))
     last = be.xp.searchsorted(ids, segments, side="right") - 1

@@ -1,0 +1,111 @@
+"""Random tensors: the same on both devices, repeatable, and distributed as they should be."""
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import random
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+
+N = 20000
+DRAWS = {
+    "uniform": lambda n, s: random.uniform((n,), -1, 3, seed=s),
+    "normal": lambda n, s: random.normal((n,), 1, 2, seed=s),
+    "truncated_normal": lambda n, s: random.truncated_normal((n,), seed=s),
+    "randint": lambda n, s: random.randint((n,), -2, 3, seed=s),
+    "gamma": lambda n, s: random.gamma((n,), 2.0, seed=s),
+    "beta": lambda n, s: random.beta((n,), 2.0, 3.0, seed=s),
+    "binomial": lambda n, s: random.binomial((n,), 10, 0.3, seed=s),
+    "categorical": lambda n, s: random.categorical(np.log([[0.2, 0.8]]), n, seed=s)[0],
+    "dropout": lambda n, s: random.dropout(np.ones(n, "float32"), 0.25, seed=s),
+    "shuffle": lambda n, s: random.shuffle(np.arange(n, dtype="int32"), seed=s),
+}
+# mean and variance
+MOMENTS = {
+    "uniform": (1, 16 / 12), "normal": (1, 4), "truncated_normal": (0, 0.7737), "randint": (0, 2),
+    "gamma": (2, 2), "beta": (0.4, 0.04), "binomial": (3, 2.1), "categorical": (0.8, 0.16),
+    "dropout": (1, 1 / 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_same_on_both_devices(name, device):
+    with gpunn.device("cpu"):
+        wanted = DRAWS[name](100, 5).numpy()
+    drawn = DRAWS[name](100, 5)
+    assert drawn.device == device
+    assert np.array_equal(drawn.numpy(), wanted)
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_moments(name):
+    mean, variance = MOMENTS[name]
+    y = DRAWS[name](N, 1).numpy().astype(float)
+    assert abs(y.mean() - mean) < 5 * np.sqrt(variance / N)
+    assert abs(y.var() - variance) < 0.1 * variance
+
+
+@pytest.mark.parametrize("name", DRAWS)
+def test_seeds(name):
+    draw = DRAWS[name]
+
+    def equal(a, b):
+        return np.array_equal(draw(50, a).numpy(), draw(50, b).numpy())
+
+    assert equal(3, 3)
+    assert not equal(3, 4)
+    assert equal(3, random.SeedGenerator(3))
+    generator = random.SeedGenerator(3)
+    assert not equal(generator, generator)
+    assert not equal(None, None)
+    random.set_seed(8)
+    first = draw(50, None).numpy()
+    random.set_seed(8)
+    assert np.array_equal(first, draw(50, None).numpy())
+
+
+def test_ranges():
+    y = random.uniform((N,), 1, 1 + 2**-20).numpy()
+    assert y.min() >= 1 and y.max() < np.float32(1 + 2**-20)
+    assert random.uniform((N,), dtype="float16", seed=1).numpy().max() < 1
+    assert abs(random.truncated_normal((N,), seed=1).numpy()).max() <= 2
+    assert set(DRAWS["randint"](N, 1).tolist()) == {-2, -1, 0, 1, 2}
+    assert random.randint((3,), 0, 255, "uint8").dtype == "uint8"
+
+
+def test_shuffle_keeps_slices():
+    x = np.arange(12).reshape(3, 4)
+    y = random.shuffle(x, axis=1, seed=1).numpy()
+    assert sorted(map(tuple, y.T)) == sorted(map(tuple, x.T))
+
+
+def test_dropout():
+    x = gpunn.Tensor(np.ones((4, 5), "float32"), requires_grad=True)
+    y = random.dropout(x, 0.5, noise_shape=(None, 1), seed=2)
+    assert all(len(set(row)) == 1 for row in y.tolist())
+    y.sum().backward()
+    assert np.array_equal(x.grad.numpy(), y.numpy())
+    assert random.dropout(x, 0.0) is x
+    assert not random.dropout(x, 1.0).numpy().any()
+
+
+def test_seed_generator_config():
+    generator = random.SeedGenerator(7, name="mine")
+    again = random.SeedGenerator.from_config(generator.get_config())
+    assert (again.name, again.stream.seed) == ("mine", 7)
+    assert again.next().position == 0 and again.stream.position == 1
+
+
+def test_refusals():
+    for call, error in [
+        (lambda: random.normal((2,), seed="a"), ArgumentTypeError),
+        (lambda: random.normal((2,), dtype="int32"), DTypeError),
+        (lambda: random.randint((2,), 0, 5, "float32"), DTypeError),
+        (lambda: random.randint((2,), 5, 5), ArgumentError),
+        (lambda: random.uniform((2,), 1, 0), ArgumentError),
+        (lambda: random.uniform((-2,)), ShapeError),
+        (lambda: random.categorical([0.0], 1), ShapeError),
+        (lambda: random.dropout([1.0], 1.5), ArgumentError),
+    ]:
+        with pytest.raises(error):
+            call()
