@@ -280,7 +280,12 @@ def check_labels(labels: np.ndarray, classes: int) -> None:
     Traceback (most recent call last):
     gpunn.errors.DataError: label 3 in row 1 ...
     """
-    if labels.size == 0 or (labels.min() >= 0 and labels.max() < classes):  # False for NaN
+    if labels.size == 0:
+        return
+    if labels.dtype.kind == "i" and labels.itemsize >= 4:  # negative is huge there: one look
+        if labels.view(f"u{labels.itemsize}").max() < classes:
+            return
+    elif labels.min() >= 0 and labels.max() < classes:  # False for NaN
         return
     row = tuple(int(i) for i in np.argwhere(~((labels >= 0) & (labels < classes)))[0])
     raise DataError(

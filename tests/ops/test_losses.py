@@ -6,6 +6,8 @@ import pytest
 import gpunn
 from gpunn import ops
 from gpunn.errors import DataError, ShapeError
+from gpunn.ops import losses
+from gpunn.ops.losses import check_labels
 from tests.harness import assert_close, check_op, rand
 
 X = rand(6, 5, low=-3, high=3, seed=1)
@@ -131,6 +133,11 @@ def test_values_and_gradients(name, device):
     )
 
 
+def test_every_op_has_a_case():
+    plain = {"sigmoid_cross_entropy", "softmax_cross_entropy"}  # test_extreme_logits
+    assert {op.__name__ for op, *_ in CASES.values()} | plain == set(losses.__all__)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_extreme_logits(device, dtype):
     x = np.array([-1e4, -100, -20, 0, 20, 100, 1e4], dtype)
@@ -192,6 +199,19 @@ def test_labels_out_of_range(device, from_logits, bad):
     assert list(np.flatnonzero(np.isnan(values.numpy()))) == [3]
     values.sum().backward()
     assert list(np.flatnonzero(np.isnan(x.grad.numpy()).any(1))) == [3]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint32", "int64", "bool", "float64"])
+def test_labels_of_any_dtype(dtype):
+    check_labels(np.array([[0, 1], [1, 1]], dtype), 2)
+    check_labels(np.zeros(0, dtype), 2)
+    if dtype != "bool":
+        bad = np.array([[0, 1, 0], [1, 0, 2]], dtype)[:, ::-1]
+        with pytest.raises(DataError, match=r"label 2.* in row \(1, 0\) .* 0 ... 1 for 2 classes"):
+            check_labels(bad, 2)
+    if dtype[0] in "if":
+        with pytest.raises(DataError, match=r"label -1.* in row 1"):
+            check_labels(np.array([0, -1], dtype), 300)
 
 
 def test_float_labels(device):
