@@ -30,7 +30,7 @@ def register(commands, common) -> None:
 
 def run(args) -> int:
     """Evaluate and print."""
-    saved = SavedModel.load(args.model)
+    saved = SavedModel.load(args.model, compile=True)
     if saved.target is None or not saved.model.compiled:
         raise DataError(
             f"{args.model} does not say what its outputs mean: `gpunn train` did not write it; "

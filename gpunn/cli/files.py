@@ -31,9 +31,9 @@ class SavedModel:
     features: Features | None
 
     @classmethod
-    def load(cls, path: str) -> "SavedModel":
-        """Read a file, the model onto the current device."""
-        model, metadata = load_model(path), read_metadata(path)
+    def load(cls, path: str, compile: bool = False) -> "SavedModel":
+        """Read a file, the model onto the current device, compiled as it was if that is wanted."""
+        model, metadata = load_model(path, compile=compile), read_metadata(path)
         target, features = metadata.get("target"), metadata.get("features")
         return cls(
             path,

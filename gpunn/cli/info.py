@@ -49,7 +49,7 @@ def run(args) -> int:
 
 def _described(feature: Feature) -> str:
     if feature.kind == NUMBER:
-        return f"number, mean {feature.mean:.6g}, deviation {feature.scale:.6g}"
+        return f"number, mean {feature.mean:,.6g}, deviation {feature.scale:,.6g}"
     if feature.kind == CATEGORY:
         return f"one of {shown(list(map(repr, feature.categories)), 8)}"
     return "yes or no"

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunn.cli.console import count, say, say_all, whole
 from gpunn.cli.files import SavedModel, check_writable
-from gpunn.cli.sources import read_source
+from gpunn.data import read_csv
 from gpunn.errors import DataError
 
 
@@ -36,7 +36,7 @@ def run(args) -> int:
     """Predict and write."""
     check_writable(args.out, "--out")
     saved = SavedModel.load(args.model)
-    table = read_source(args.data)
+    table = read_csv(args.data)
     x = saved.inputs(table)
     say_all("note", saved.remarks(table), sys.stderr)
     outputs = saved.model.predict(x, batch_size=args.batch_size, verbose=0)

@@ -26,6 +26,7 @@ class Problem:
         source: the name of the data set, or the file.
         train, test: (x, y) each.
         target: what is predicted.
+        why: how the task was chosen, for people.
         features: the columns of x; None for images.
         largest: the largest value of a pixel, for images.
         remarks: what was found and done, for people.
@@ -35,6 +36,7 @@ class Problem:
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
     target: Target
+    why: str
     features: Features | None = None
     largest: int = 1
     remarks: tuple[str, ...] = ()
@@ -68,11 +70,11 @@ def load_problem(
         table = read_csv(IRIS)
         kind, why = Target.fit(table, "species")
         parts = stratified_split(kind.encode(table), test_split)
-        return _table_problem(source, table, kind, parts, (), [why])
+        return _table_problem(source, table, kind, why, parts, (), [])
     train, test = _images(source, test_split)
     module, largest = IMAGES[source]
     kind = Target("digit", "classification", list(module.CLASS_NAMES))
-    return Problem(source, train, test, kind, largest=largest)
+    return Problem(source, train, test, kind, "images of digits", largest=largest)
 
 
 def load_held_out(source: str) -> tuple[np.ndarray | Table, np.ndarray | None]:
@@ -125,7 +127,8 @@ def _csv_problem(path, target, task, test_split, drop, missing, seed) -> Problem
             f"{path} has {count(len(table), 'usable row')}: too few to hold out "
             f"{test_split:.0%}; add rows, or --test-split 0"
         )
-    return _table_problem(path, table, kind, (train, test), drop, [why, *remarks])
+    why = "as asked for" if task else f"{why} (--task overrules)"
+    return _table_problem(path, table, kind, why, (train, test), drop, remarks)
 
 
 def _complete(table: Table, columns: list[str], what: str, remarks: list[str]) -> Table:
@@ -139,13 +142,12 @@ def _complete(table: Table, columns: list[str], what: str, remarks: list[str]) -
     return table.rows(kept)
 
 
-def _table_problem(source, table, target, parts, drop, remarks) -> Problem:
+def _table_problem(source, table, target, why, parts, drop, remarks) -> Problem:
     train, test = parts
     features = Features.fit(table, train, without=[target.name, *drop])
     remarks = [*remarks, *features.remarks(table)]
     remarks += [f"{name}: left out, {reason}" for name, reason in features.left_out.items()]
     target = target.scaled_on(table.rows(train))
     x, y = features.encode(table), target.encode(table)
-    return Problem(
-        source, (x[train], y[train]), (x[test], y[test]), target, features, remarks=tuple(remarks)
-    )
+    parts = [(x[rows], y[rows]) for rows in (train, test)]
+    return Problem(source, *parts, target, why, features, remarks=tuple(remarks))

@@ -4,6 +4,8 @@ import argparse
 import math
 import time
 
+import numpy as np
+
 import gpunn
 from gpunn import activations, layers, optimizers
 from gpunn.cli.console import count, fraction, names, positive, say, say_all, shown, units, whole
@@ -145,14 +147,15 @@ def run(args) -> int:
     say("training", f"{args.optimizer}, learning rate {rate:g}, batches of {batch_size}, "
         f"{count(epochs, 'epoch')}, seed {args.seed}")  # fmt: skip
     start = time.perf_counter()
-    history = model.fit(
-        *problem.train,
-        batch_size=batch_size,
-        epochs=epochs,
-        validation_split=validation_split,
-        verbose=0 if args.quiet else "auto",
-        callbacks=[LambdaCallback(on_epoch_end=_stop_at_nan(model))],
-    )
+    with np.errstate(all="ignore"):  # a loss that is not finite is told below, in one line
+        history = model.fit(
+            *problem.train,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_split=validation_split,
+            verbose=0 if args.quiet else "auto",
+            callbacks=[LambdaCallback(on_epoch_end=_stop_at_nan(model))],
+        )
     seconds = time.perf_counter() - start
     if not math.isfinite(history.history["loss"][-1]):
         raise DataError(
@@ -243,11 +246,11 @@ def _say_data(problem: Problem, validation_split: float) -> None:
         columns = problem.features.names
         wider = f", {x.shape[1]} numbers" if x.shape[1] != len(columns) else ""
         say("features", f"{count(len(columns), 'column')}{wider}: {shown(columns, 8)}")
+    say("task", f"{target.task}: {problem.why}")
     if target.classes:
-        what = f"{count(len(target.classes), 'class')} of {target.name}: {shown(target.classes)}"
+        say("classes", f"{len(target.classes)}: {shown(target.classes)}")
     else:
-        what = f"{target.name}, mean {target.mean:.6g}, deviation {target.scale:.6g}"
-    say("task", f"{target.task}, {what}")
+        say("target", f"{target.name}, mean {target.mean:,.6g}, deviation {target.scale:,.6g}")
     say_all("note", list(problem.remarks))
 
 

@@ -3,5 +3,8 @@
 from gpunn.models.model import Model
 from gpunn.models.saving import clone_model, load_model, read_metadata, save_model
 from gpunn.models.sequential import Sequential
+from gpunn.serialization import Registry
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "read_metadata", "save_model"]
+
+REGISTRY = Registry("model", Model, [Sequential], module="gpunn.models")

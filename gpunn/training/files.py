@@ -26,7 +26,7 @@ def write(path, tensors: dict[str, np.ndarray], header: dict) -> None:
 
     path = Path(path)
     metadata = {"gpunn": json.dumps({"format": FORMAT, **header})}
-    arrays = {name: np.ascontiguousarray(a) for name, a in tensors.items()}
+    arrays = {name: np.asarray(a, order="C") for name, a in tensors.items()}
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as f:
