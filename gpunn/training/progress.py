@@ -1,13 +1,14 @@
 """ProgbarLogger: a bar in a terminal while an epoch runs, and a line once it is done."""
 
+import shutil
 import sys
 import time
 
 from gpunn.training.callback import Callback
 
 INTERVAL = 0.1  # seconds between two looks at the metrics, which read the device
-FORMAT = "{desc} {bar:24} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
-FORMAT_NO_TOTAL = "{desc} {n_fmt} batches [{elapsed}]{postfix}"
+WITH_TOTAL = "{desc} {bar} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+WITHOUT_TOTAL = "{desc} {n_fmt} batches [{elapsed}]{postfix}"
 
 
 class ProgbarLogger(Callback):
@@ -27,7 +28,7 @@ class ProgbarLogger(Callback):
     """
 
     def __init__(self):
-        self._bar = None
+        self._width = 0  # of the bar that is shown
         self._next = float("inf")  # when to draw again
         self._training = False
         self._label = ""
@@ -91,28 +92,33 @@ class ProgbarLogger(Callback):
         self._next = self._started + INTERVAL if self._bars else float("inf")
 
     def _draw(self, done: int, logs) -> None:
+        from tqdm import tqdm
+
+        stream, now = sys.stdout, time.perf_counter()
+        columns = shutil.get_terminal_size().columns
+        bar = "{bar:24}" if columns >= 100 else "{bar:10}"
+        text = tqdm.format_meter(
+            done,
+            self._total,
+            now - self._started,
+            ncols=columns - 1,
+            prefix=self._label,
+            postfix=_metrics(logs),
+            ascii="utf" not in (stream.encoding or "").lower(),
+            bar_format=(WITH_TOTAL if self._total else WITHOUT_TOTAL).replace("{bar}", bar),
+        )
+        stream.write("\r" + text.ljust(self._width))
+        stream.flush()
+        self._width = len(text)
         self._next = time.perf_counter() + INTERVAL
-        if self._bar is None:
-            self._bar = _tqdm()(
-                total=self._total,
-                desc=self._label,
-                bar_format=FORMAT if self._total else FORMAT_NO_TOTAL,
-                file=sys.stdout,
-                leave=False,
-                dynamic_ncols=True,
-                mininterval=0,
-            )
-            self._bar.start_t -= self._next - INTERVAL - self._started
-        self._bar.n = done
-        self._bar.set_postfix_str(_metrics(logs), refresh=False)
-        self._bar.refresh()
 
     def clear(self) -> None:
         """Take the bar away, so that lines can be printed."""
         self._next = float("inf")
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        if self._width:
+            sys.stdout.write("\r" + " " * self._width + "\r")
+            sys.stdout.flush()
+            self._width = 0
 
     def _finish(self, logs) -> None:
         self.clear()
@@ -125,16 +131,6 @@ def _in_terminal() -> bool:
     """Whether standard output is a terminal that can redraw a line."""
     stream = sys.stdout
     return stream is not None and hasattr(stream, "isatty") and stream.isatty()
-
-
-def _tqdm():
-    """tqdm without its monitoring thread: we draw ourselves."""
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        monitor_interval = 0
-
-    return Bar
 
 
 def _metrics(logs, separator: str = ", ") -> str:
