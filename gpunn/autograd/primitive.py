@@ -206,17 +206,19 @@ def _prepare(op, names, operands, promote):
         wrap(to_array(x, device=be.device)) if isinstance(x, list | tuple) else x for x in operands
     ]
     if promote is not None:
-        operands = _promote(operands, promote)
+        operands = _promote(be, operands, promote)
     arrays = [x.array if isinstance(x, Tensor) else x for x in operands]
     dtype = next(x.dtype for x in operands if isinstance(x, Tensor))
     return operands, arrays, be, dtype
 
 
-def _promote(operands, promote):
+def _promote(be, operands, promote):
     kinds = [x.dtype if isinstance(x, Tensor) else type(x) for x in operands if x is not None]
     common = result_type(*kinds)
     if promote == "float" and not is_float(common):
         common = standardize(None)
+    if common.kind == "V":  # beside bfloat16 arrays NumPy takes Python's scalars for float32
+        operands = [wrap(be.full((), x, common)) if type(x) in _SCALARS else x for x in operands]
     return [x.to(common) if isinstance(x, Tensor) else x for x in operands]
 
 

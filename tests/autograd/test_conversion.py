@@ -182,6 +182,8 @@ def test_bfloat16():
     x = gpunn.Tensor([1.0, 2.0], dtype="bfloat16", requires_grad=True)
     assert x.dtype == ml_dtypes.bfloat16
     (x * x).sum().backward()
+    assert (x * 2.0 + 1).dtype == (2 - x).dtype == ml_dtypes.bfloat16
+    assert (x * gpunn.Tensor([1.0, 2.0])).dtype == np.float32
     assert x.grad.dtype == ml_dtypes.bfloat16 and x.grad.to("float32").tolist() == [2, 4]
 
 
