@@ -1,14 +1,16 @@
 """Checks of constructor arguments that many layers share; the messages name the layer."""
 
+from numbers import Integral
+
 from gpunn.checks import check_number
 from gpunn.errors import ArgumentError
 
 
 def positive_integer(layer, argument: str, value) -> int:
     """The value, if it is an integer from 1 up."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise wrong(layer, f"{argument} must be a positive integer, got {value!r}")
-    return value
+    return int(value)
 
 
 def fraction(layer, argument: str, value) -> float:

@@ -5,17 +5,19 @@ import itertools
 from contextvars import ContextVar
 from functools import wraps
 
-from gpunn import constraints, initializers, regularizers
-from gpunn.autograd import Tensor, Variable, convert, no_grad
+from gpunn import regularizers
+from gpunn.autograd import Tensor, Variable, convert
 from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.mode import observers
-from gpunn.backend import Device, device, get_backend
+from gpunn.backend import device, get_backend
 from gpunn.backend.dtypes import is_float, standardize
-from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError, NotBuiltError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
-from gpunn.layers.naming import auto_name, free_name
+from gpunn.layers.naming import auto_name
+from gpunn.layers.owner import WeightOwner
 from gpunn.layers.policy import get_policy
+from gpunn.layers.probe import probed_shape
 from gpunn.serialization import serialize_value, snake_case
 
 # The call in progress: its `training` flag (None: nobody said) and the number of the outermost one.
@@ -23,7 +25,7 @@ _scope: ContextVar[tuple | None] = ContextVar("gpunn_call", default=None)
 _numbers = itertools.count(1)
 
 
-class Layer:
+class Layer(WeightOwner):
     """A function of tensors with weights.
 
     Subclasses make weights in `build(input_shape)` with `add_weight` and compute in
@@ -51,7 +53,6 @@ class Layer:
     array([1., 2.], dtype=float32)
     """
 
-    built = False
     input_spec = None
     supports_masking = False
     _takes_training = _takes_mask = False
@@ -87,21 +88,17 @@ class Layer:
             raise ArgumentTypeError(
                 f"{type(self).__name__} got unknown arguments: {', '.join(unknown)}"
             )
-        self.name = auto_name(snake_case(type(self).__name__)) if name is None else str(name)
-        self.dtype_policy = get_policy(dtype)
+        name = auto_name(snake_case(type(self).__name__)) if name is None else str(name)
+        super().__init__(name, get_policy(dtype), trainable)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._compute_dtype = standardize(self.dtype_policy.compute_dtype)
-        self._trainable = bool(trainable)
-        self._added_weights = []
         self._added_losses = []
         self._losses_of = 0  # the outermost call that the added losses come from
         self._last_call = 0  # the last call of which this layer was the outermost
         if input_dim is not None:
             input_shape = (input_dim,)
         self.batch_input_shape = None if input_shape is None else (None, *input_shape)
-
-    # --- weights ---
 
     def build(self, input_shape) -> None:
         """Make the weights for inputs of this shape (None: unknown size)."""
@@ -110,167 +107,6 @@ class Layer:
     def call(self, inputs):
         """Compute the outputs."""
         raise NotImplementedError(f"{type(self).__name__} has no call() method: write one")
-
-    def add_weight(
-        self,
-        shape=None,
-        initializer=None,
-        dtype=None,
-        trainable=True,
-        regularizer=None,
-        constraint=None,
-        name=None,
-    ) -> Variable:
-        """Make a weight.
-
-        Args:
-            shape: default: a scalar.
-            initializer: default: "glorot_uniform" for floats, else "zeros".
-            dtype: default: the policy's variable dtype.
-            trainable: False for state that optimizers leave alone (moving averages).
-            regularizer: a function of the weight, added to the loss.
-            constraint: a projection applied to the weight after each step.
-            name: default: "variable".
-
-        Returns:
-            The Variable, on the current device.
-        """
-        self._require_init()
-        dtype = standardize(dtype or self.dtype_policy.variable_dtype)
-        if initializer is None:
-            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
-        name = name or "variable"
-        variable = Variable(
-            initializers.get(initializer),
-            shape=() if shape is None else (shape,) if isinstance(shape, int) else tuple(shape),
-            dtype=dtype,
-            trainable=trainable,
-            name=name,
-            regularizer=regularizers.get(regularizer),
-            constraint=constraints.get(constraint),
-        )
-        variable.path = f"{self.name}/{name}"
-        if not self._trainable:
-            variable.trainable = False
-        self._added_weights.append(variable)
-        return variable
-
-    def _own_weights(self) -> list[Variable]:
-        """The weights of this layer itself, trainable ones first, in order of creation."""
-        added = {id(v): v for v in self._added_weights}
-        found = {id(v): v for _, v in tree.find(self, Variable, Layer) if id(v) not in added}
-        return sorted([*found.values(), *added.values()], key=lambda v: v.is_state)
-
-    def sublayers(self) -> list["Layer"]:
-        """The layers held in attributes, lists and dicts, one level deep, in order."""
-        return list({id(x): x for _, x in tree.find(self, Layer, Layer)}.values())
-
-    def walk(self):
-        """This layer and every layer below it, each once."""
-        self._require_init()
-        seen = set()
-        stack = [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) not in seen:
-                seen.add(id(layer))
-                yield layer
-                stack.extend(reversed(layer.sublayers()))
-
-    @property
-    def weights(self) -> list[Variable]:
-        """Every weight, of this layer and those below, in Keras' order."""
-        return list({id(v): v for layer in self.walk() for v in layer._own_weights()}.values())
-
-    variables = weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers change."""
-        return [v for v in self.weights if v.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers leave alone."""
-        return [v for v in self.weights if not v.trainable]
-
-    trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
-
-    def named_weights(self) -> dict[str, Variable]:
-        """Every weight by its attribute path ("layers.0.kernel"), which is its key when saved."""
-        named: dict[str, Variable] = {}
-        seen = {id(self)}
-
-        def visit(layer, prefix):
-            paths = {id(v): path for path, v in tree.find(layer, Variable, Layer)}
-            for v in layer._own_weights():
-                if id(v) not in seen:
-                    seen.add(id(v))
-                    named[free_name(prefix + paths.get(id(v), v.name), named)] = v
-            for path, sublayer in tree.find(layer, Layer, Layer):
-                if id(sublayer) not in seen:
-                    seen.add(id(sublayer))
-                    visit(sublayer, f"{prefix}{path}.")
-
-        visit(self, "")
-        return named
-
-    def get_weights(self) -> list:
-        """The weights' values as NumPy arrays, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, values) -> None:
-        """Replace the weights' values.
-
-        Args:
-            values: arrays in the order of `weights`.
-
-        Raises:
-            NotBuiltError: if the layer has no weights yet.
-            ShapeError: listing every mismatch; nothing is changed then.
-        """
-        weights = self.weights
-        values = [convert(v, device="cpu").array for v in values]
-        if not self.built and values:
-            raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")
-        wrong = [
-            f"{v.path}: expected {v.shape}, got {a.shape}"
-            for v, a in zip(weights, values, strict=False)
-            if v.shape != a.shape
-        ]
-        if len(values) != len(weights):
-            wrong.insert(0, f"expected {len(weights)} arrays, got {len(values)}")
-        if wrong:
-            raise ShapeError(f"cannot set the weights of {self.name!r}: " + "; ".join(wrong))
-        for v, a in zip(weights, values, strict=True):
-            v.assign(a)
-
-    def count_params(self) -> int:
-        """How many numbers its weights hold."""
-        if not self.built:
-            raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")
-        return sum(v.size for v in self.weights)
-
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers change its weights; setting it sets every layer below as well."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, wanted: bool) -> None:
-        for layer in self.walk():
-            layer._trainable = bool(wanted)
-            for v in layer._own_weights():
-                if not v.is_state:
-                    v.trainable = bool(wanted)
-
-    def to(self, device) -> "Layer":
-        """Move every weight to a device ("cpu", "cuda", "cuda:1"), and return the layer."""
-        target = get_backend(Device.parse(device)).device
-        for v in self.weights:
-            v.move(target)
-        return self
 
     # --- dtypes ---
 
@@ -356,7 +192,9 @@ class Layer:
 
     def _prepared_call(self, args, kwargs, training):
         """Convert and cast the inputs, build, and call."""
-        args = tuple(tree.map(self._to_input, a) for a in args)
+        args = [tree.map(self._to_input if i == 0 else self._to_tensor, a)
+                for i, a in enumerate(args)]  # fmt: skip
+        kwargs = {name: tree.map(self._to_tensor, a) for name, a in kwargs.items()}
         if not self.built:
             self._build_for(args)
         if self.input_spec is not None and args and isinstance(args[0], Tensor):
@@ -379,12 +217,19 @@ class Layer:
         return (*args[:at], *args[at + 1 :]), args[at] if training is None else training
 
     def _to_input(self, x):
-        """A tensor of an input, floats cast to the compute dtype."""
+        """A tensor of anything, floats cast to the compute dtype."""
         if x is None or isinstance(x, str | bool):
             return x
         x = convert(x)
-        wrong = is_float(x.dtype) and x.dtype != self._compute_dtype
-        return x.to(self._compute_dtype) if self.autocast and wrong else x
+        return self._cast(x) if self.autocast and is_float(x.dtype) else x
+
+    def _to_tensor(self, x):
+        """The same of tensors and arrays; numbers and the like stay what they are."""
+        return self._to_input(x) if hasattr(x, "shape") else x
+
+    def _cast(self, x: Tensor) -> Tensor:
+        """The tensor in the compute dtype."""
+        return x if x.array.dtype == self._compute_dtype else x.to(self._compute_dtype)
 
     def _build_for(self, args) -> None:
         """Build for inputs like the first argument, on its device."""
@@ -401,39 +246,14 @@ class Layer:
             loss = self.activity_regularizer(out)
             self.add_loss(loss / max(out.shape[0], 1) if out.ndim else loss)
 
-    def _require_init(self) -> None:
-        if "_added_losses" not in self.__dict__:
-            raise NotBuiltError(
-                f"{type(self).__name__}.__init__ must call super().__init__() before anything else"
-            )
-
     # --- shapes and configs ---
 
     def compute_output_shape(self, input_shape):
         """The shape of the outputs for inputs of a shape; None stands for any size.
 
-        Without an own rule, the layer is run on zeros of two batch sizes to see what varies.
+        Without an own rule, the layer is run on zeros of two sizes to see what varies.
         """
-        if not self.built:
-            self.build(input_shape)
-        with no_grad():
-            one, two = (self._probe(input_shape, n) for n in (2, 3))
-        self.clear_losses()
-        return tree.map(
-            lambda a, b: tuple(
-                m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)
-            ),
-            one,
-            two,
-        )
-
-    def _probe(self, input_shape, size: int):
-        def zeros(shape):
-            full = tuple(size if n is None else n for n in shape)
-            be = get_backend(self.weights[0].device if self.weights else None)
-            return convert(be.zeros(full, self.compute_dtype))
-
-        return self(tree.map_shapes(zeros, input_shape), training=False)
+        return probed_shape(self, input_shape)
 
     def get_config(self) -> dict:
         """The arguments that make a layer like this one, as JSON values.

@@ -196,7 +196,7 @@ class BatchNormalization(_Normalizing):
                 self.gamma,
                 self.epsilon,
             )
-        return y.to(self._compute_dtype)
+        return self._cast(y)
 
     def _follow(self, be, mean, variance) -> None:
         """Move the moving statistics, in place, towards those of a batch."""
@@ -284,4 +284,4 @@ class LayerNormalization(_Normalizing):
             epsilon=self.epsilon,
             rms_scaling=self.rms_scaling,
         )
-        return y.to(self._compute_dtype)
+        return self._cast(y)

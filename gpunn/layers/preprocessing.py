@@ -40,7 +40,7 @@ class Rescaling(Layer):
 
     def call(self, inputs):
         """Rescale."""
-        x = inputs.to(self._compute_dtype)
+        x = self._cast(inputs)
         return x * _on_device(self.scale, x) + _on_device(self.offset, x)
 
     def compute_output_shape(self, input_shape):
@@ -211,7 +211,7 @@ class Normalization(Layer):
 
     def call(self, inputs):
         """Normalize."""
-        x = inputs.to(self._compute_dtype)
+        x = self._cast(inputs)
         mean = self._statistic("adapt_mean", self.input_mean, x)
         variance = self._statistic("adapt_variance", self.input_variance, x)
         deviation = ops.maximum(ops.sqrt(variance), EPSILON)

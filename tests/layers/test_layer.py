@@ -341,6 +341,13 @@ def test_several_inputs():
             return inputs * factor + shift
 
     assert Scaled()(a, 3.0, shift=1).numpy()[0, 0] == 4.0
+    assert Scaled()(a, a * 3, shift=a).dtype == "float32"
+
+
+@pytest.mark.parametrize("shape", [(None, 3), "kernel", (2.5,), (-1,)])
+def test_a_weight_of_unknown_shape(shape):
+    with pytest.raises(ShapeError, match=r"weight 'w' of layer .* must be known sizes"):
+        Doubled().add_weight(shape, name="w")
 
 
 def test_an_error_says_in_which_layers():

@@ -1,0 +1,196 @@
+"""WeightOwner: the half of a layer that has weights, its own and those of the layers it holds."""
+
+from numbers import Integral
+
+from gpunn import constraints, initializers, regularizers
+from gpunn.autograd import Variable, convert
+from gpunn.backend import Device, get_backend
+from gpunn.backend.dtypes import is_float, standardize
+from gpunn.errors import NotBuiltError, ShapeError
+from gpunn.layers import tree
+from gpunn.layers.naming import free_name
+
+
+class WeightOwner:
+    """Makes weights, and finds those of the owners in its attributes, lists and dicts."""
+
+    built = False
+
+    def __init__(self, name: str, dtype_policy, trainable: bool):
+        self.name = name
+        self.dtype_policy = dtype_policy
+        self._trainable = bool(trainable)
+        self._added_weights = []
+
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        regularizer=None,
+        constraint=None,
+        name=None,
+    ) -> Variable:
+        """Make a weight.
+
+        Args:
+            shape: default: a scalar.
+            initializer: default: "glorot_uniform" for floats, else "zeros".
+            dtype: default: the policy's variable dtype.
+            trainable: False for state that optimizers leave alone (moving averages).
+            regularizer: a function of the weight, added to the loss.
+            constraint: a projection applied to the weight after each step.
+            name: default: "variable".
+
+        Returns:
+            The Variable, on the current device.
+        """
+        self._require_init()
+        name = name or "variable"
+        shape = () if shape is None else (shape,) if isinstance(shape, Integral) else tuple(shape)
+        if not all(isinstance(n, Integral) and n >= 0 for n in shape):
+            raise ShapeError(
+                f"the shape of weight {name!r} of layer {self.name!r} must be known sizes, "
+                f"got {shape}"
+            )
+        dtype = standardize(dtype or self.dtype_policy.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if is_float(dtype) else "zeros"
+        variable = Variable(
+            initializers.get(initializer),
+            shape=shape,
+            dtype=dtype,
+            trainable=trainable,
+            name=name,
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        variable.path = f"{self.name}/{name}"
+        if not self._trainable:
+            variable.trainable = False
+        self._added_weights.append(variable)
+        return variable
+
+    def _own_weights(self) -> list[Variable]:
+        """The weights of this layer itself, trainable ones first, in order of creation."""
+        added = {id(v): v for v in self._added_weights}
+        found = {id(v): v for _, v in tree.find(self, Variable, WeightOwner) if id(v) not in added}
+        return sorted([*found.values(), *added.values()], key=lambda v: v.is_state)
+
+    def sublayers(self) -> list["WeightOwner"]:
+        """The layers held in attributes, lists and dicts, one level deep, in order."""
+        return list({id(x): x for _, x in tree.find(self, WeightOwner, WeightOwner)}.values())
+
+    def walk(self):
+        """This layer and every layer below it, each once."""
+        self._require_init()
+        seen = set()
+        stack = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in seen:
+                seen.add(id(layer))
+                yield layer
+                stack.extend(reversed(layer.sublayers()))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Every weight, of this layer and those below, in Keras' order."""
+        return list({id(v): v for layer in self.walk() for v in layer._own_weights()}.values())
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that optimizers change."""
+        return [v for v in self.weights if v.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that optimizers leave alone."""
+        return [v for v in self.weights if not v.trainable]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def named_weights(self) -> dict[str, Variable]:
+        """Every weight by its attribute path ("layers.0.kernel"), which is its key when saved."""
+        named: dict[str, Variable] = {}
+        seen = {id(self)}
+
+        def visit(layer, prefix):
+            paths = {id(v): path for path, v in tree.find(layer, Variable, WeightOwner)}
+            for v in layer._own_weights():
+                if id(v) not in seen:
+                    seen.add(id(v))
+                    named[free_name(prefix + paths.get(id(v), v.name), named)] = v
+            for path, sublayer in tree.find(layer, WeightOwner, WeightOwner):
+                if id(sublayer) not in seen:
+                    seen.add(id(sublayer))
+                    visit(sublayer, f"{prefix}{path}.")
+
+        visit(self, "")
+        return named
+
+    def get_weights(self) -> list:
+        """The weights' values as NumPy arrays, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, values) -> None:
+        """Replace the weights' values.
+
+        Args:
+            values: arrays in the order of `weights`.
+
+        Raises:
+            NotBuiltError: if the layer has no weights yet.
+            ShapeError: listing every mismatch; nothing is changed then.
+        """
+        weights = self.weights
+        values = [convert(v, device="cpu").array for v in values]
+        if not self.built and values:
+            raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")
+        wrong = [
+            f"{v.path}: expected {v.shape}, got {a.shape}"
+            for v, a in zip(weights, values, strict=False)
+            if v.shape != a.shape
+        ]
+        if len(values) != len(weights):
+            wrong.insert(0, f"expected {len(weights)} arrays, got {len(values)}")
+        if wrong:
+            raise ShapeError(f"cannot set the weights of {self.name!r}: " + "; ".join(wrong))
+        for v, a in zip(weights, values, strict=True):
+            v.assign(a)
+
+    def count_params(self) -> int:
+        """How many numbers its weights hold."""
+        if not self.built:
+            raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")
+        return sum(v.size for v in self.weights)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change its weights; setting it sets every layer below as well."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, wanted: bool) -> None:
+        for layer in self.walk():
+            layer._trainable = bool(wanted)
+            for v in layer._own_weights():
+                if not v.is_state:
+                    v.trainable = bool(wanted)
+
+    def to(self, device) -> "WeightOwner":
+        """Move every weight to a device ("cpu", "cuda", "cuda:1"), and return the layer."""
+        target = get_backend(Device.parse(device)).device
+        for v in self.weights:
+            v.move(target)
+        return self
+
+    def _require_init(self) -> None:
+        if "_added_weights" not in self.__dict__:
+            raise NotBuiltError(
+                f"{type(self).__name__}.__init__ must call super().__init__() before anything else"
+            )
