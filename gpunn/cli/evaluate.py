@@ -3,7 +3,7 @@
 from gpunn.cli.console import count, say, say_all
 from gpunn.cli.files import SavedModel
 from gpunn.cli.scores import described, scores
-from gpunn.cli.sources import load_held_out
+from gpunn.cli.sources import complete, load_held_out
 from gpunn.data import Table
 from gpunn.errors import DataError
 
@@ -22,8 +22,8 @@ def register(commands, common) -> None:
         "--data",
         required=True,
         metavar="DATA",
-        help="a CSV file with the target's column, of which every row counts; or digits, iris, "
-        "mnist, of which the rows count that `gpunn train` holds out by default",
+        help="a CSV file with the target's column, of which all rows count that have a target; or "
+        "digits, iris, mnist, of which the rows count that `gpunn train` holds out by default",
     )
     parser.set_defaults(run=run)
 
@@ -38,13 +38,16 @@ def run(args) -> int:
         )
     x, y = load_held_out(args.data)
     if isinstance(x, Table):
-        table, x = x, saved.inputs(x)
-        y = saved.target.encode(table)
-        say_all("note", saved.remarks(table))
+        remarks: list[str] = []
+        name = saved.target.name
+        table = complete(x, [name], f"without a {name}", remarks)
+        x, y = saved.inputs(table), saved.target.encode(table)
+        say_all("note", remarks + saved.remarks(table))
     elif x.shape[1:] != saved.model.input_shape[1:]:
         raise DataError(
             f"the images of {args.data} do not fit the model: it takes rows of shape "
             f"{saved.model.input_shape[1:]}, not {x.shape[1:]}"
         )
-    say(args.data, f"{described(scores(saved.model, saved.target, x, y))} ({count(len(x), 'row')})")
+    results = scores(saved.model, saved.target, x, y)
+    say("scores", f"{described(results)} ({count(len(x), 'row')} of {args.data})")
     return 0

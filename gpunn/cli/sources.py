@@ -77,8 +77,8 @@ def load_problem(
     return Problem(source, train, test, kind, "images of digits", largest=largest)
 
 
-def load_held_out(source: str) -> tuple[np.ndarray | Table, np.ndarray | None]:
-    """What a model is evaluated on: images and labels, or a table that holds the target.
+def load_held_out(source: str):
+    """What a model is evaluated on: (images, labels), or (a table that holds the target, None).
 
     Of a built-in data set it is the part that `gpunn train` holds out by default.
     """
@@ -114,10 +114,10 @@ def _csv_problem(path, target, task, test_split, drop, missing, seed) -> Problem
     if target in drop:
         raise ArgumentError(f"--drop {target}: it is the target")
     remarks = []
-    table = _complete(table, [target], f"without a {target}", remarks)
+    table = complete(table, [target], f"without a {target}", remarks)
     if missing == "drop":
         used = [name for name in table.columns if name not in drop]
-        table = _complete(table, used, "with missing cells", remarks)
+        table = complete(table, used, "with missing cells", remarks)
     kind, why = Target.fit(table, target, task)
     labels = kind.encode(table) if kind.classes else np.zeros(len(table), np.int64)
     order = Stream(seed, "split").permutation(len(table))
@@ -131,7 +131,7 @@ def _csv_problem(path, target, task, test_split, drop, missing, seed) -> Problem
     return _table_problem(path, table, kind, why, (train, test), drop, remarks)
 
 
-def _complete(table: Table, columns: list[str], what: str, remarks: list[str]) -> Table:
+def complete(table: Table, columns: list[str], what: str, remarks: list[str]) -> Table:
     """The rows that have a cell in each of these columns; a remark says how many were dropped."""
     cells = [table.column(name) for name in columns]
     kept = [i for i in range(len(table)) if all(column[i] is not None for column in cells)]
