@@ -22,6 +22,14 @@ __all__ = [
 ]
 
 
+def _zero(be, x):
+    """0 to compare x with: for long rows a row of it, with which NumPy is twice as fast."""
+    n = x.shape[-1] if x.ndim else 1
+    if n < 32:
+        return 0
+    return be.const(("zeros", n, x.dtype.char), lambda be: be.xp.zeros(n, x.dtype))
+
+
 @primitive(promote="same")
 def relu(be, x, /):
     """The rectified linear unit, `max(x, 0)`; its gradient at 0 is 0.
@@ -37,7 +45,7 @@ def relu(be, x, /):
     >>> gpunn.ops.relu([-1.0, 2.0]).numpy()
     array([0., 2.], dtype=float32)
     """
-    y = be.xp.maximum(x, 0)
+    y = be.xp.maximum(x, _zero(be, x))
 
     def pullback(dy, needs):
         return (dy * (y > 0),)

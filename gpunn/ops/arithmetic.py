@@ -163,11 +163,13 @@ def divide_no_nan(be, x1, x2, /):
     array([0. , 0.5], dtype=float32)
     """
     xp = be.xp
+    x2 = xp.asarray(x2, x1.dtype) if isinstance(x2, int | float) else x2
     zero = x2 == 0
-    y = xp.where(zero, 0, x1 / xp.where(zero, 1, x2))
+    divisor = xp.where(zero, 1, x2)
+    y = xp.where(zero, 0, x1 / divisor)
 
     def pullback(dy, needs):
-        dx1 = xp.where(zero, 0, dy / xp.where(zero, 1, x2))
+        dx1 = xp.where(zero, 0, dy / divisor)
         return dx1, -dx1 * y if needs[1] else None
 
     return y, pullback

@@ -1,7 +1,7 @@
 """Running sums and products, and integration."""
 
 from gpunn.autograd import primitive
-from gpunn.backend.dtypes import standardize
+from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ShapeError
 from gpunn.ops.reduction import narrow, wide
 
@@ -13,6 +13,12 @@ def _running_dtype(x, dtype):
     if dtype is not None:
         return standardize(dtype)
     return standardize("int32") if x.dtype.kind == "b" else x.dtype
+
+
+def _accumulated(x, dtype):
+    """x in the dtype, or in float32 for half floats."""
+    w = narrow(x, dtype)
+    return wide(w) if is_float(dtype) else w
 
 
 def _along(axis: int, index, ndim: int) -> tuple:
@@ -44,7 +50,7 @@ def cumsum(be, x, /, axis=None, dtype=None):
     """
     dtype = _running_dtype(x, dtype)
     shape = x.shape
-    w = wide(narrow(x, dtype))
+    w = _accumulated(x, dtype)
     y = narrow(w.cumsum(axis, dtype=w.dtype), dtype)
 
     def pullback(dy, needs):
@@ -78,7 +84,7 @@ def cumprod(be, x, /, axis=None, dtype=None):
     """
     dtype = _running_dtype(x, dtype)
     shape = x.shape
-    w = wide(narrow(x, dtype))
+    w = _accumulated(x, dtype)
     w, axis = (w.reshape(-1), 0) if axis is None else (w, axis)
     y = w.cumprod(axis, dtype=w.dtype)
 

@@ -156,29 +156,36 @@ def clip(x, x_min, x_max):
     """
     if x_min is None and x_max is None:
         raise ArgumentError("clip: both bounds are None; give x_min, x_max or both")
+    numbers = isinstance(x_min, int | float) and isinstance(x_max, int | float)
+    if numbers and x_min <= x_max:
+        return _clip_between(x, x_min, x_max)
     return _clip(x, x_min, x_max)
 
 
 @primitive(promote="same")
-def _clip(be, x, x_min, x_max, /):
-    """max and min in one; the bounds' gradients are those of `where`."""
+def _clip_between(be, x, x_min, x_max, /):
+    """clip with two numbers in order."""
     x = number(x)
-    y = x if x_min is None else be.xp.maximum(x, x_min)
-    y = y if x_max is None else be.xp.minimum(y, x_max)
 
     def pullback(dy, needs):
-        high = None if x_max is None else x_max < (x if x_min is None else be.xp.maximum(x, x_min))
-        low = None if x_min is None else x < x_min
-        if low is not None and high is not None:
-            low = low & ~high
-        dx = dy
-        if low is not None:
-            dx = dx * ~low
-        if high is not None:
-            dx = dx * ~high
+        return dy * ((x >= x_min) & (x <= x_max)), None, None
+
+    return x.clip(x_min, x_max), pullback
+
+
+@primitive(promote="same")
+def _clip(be, x, x_min, x_max, /):
+    """max and min in one; a bound's gradient is that of x where it holds."""
+    x = number(x)
+    y = x if x_min is None else be.xp.maximum(x, x_min)
+    high = False if x_max is None else x_max < y
+    low = False if x_min is None else (x < x_min) & be.xp.logical_not(high)
+
+    def pullback(dy, needs):
+        dx = dy * (be.xp.logical_not(low) & be.xp.logical_not(high))
         return dx, dy * low if needs[1] else None, dy * high if needs[2] else None
 
-    return y, pullback
+    return y if x_max is None else be.xp.minimum(y, x_max), pullback
 
 
 @primitive

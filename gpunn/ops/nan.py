@@ -49,7 +49,7 @@ def _where_known(be, x, y, /, axis, keepdims, otherwise):
     some = (x == x).any(axis, keepdims=keepdims)
 
     def pullback(dy, needs):
-        return None, dy * some
+        return None, be.xp.where(some, dy, 0)  # dy may be NaN there
 
     return be.xp.where(some, y, otherwise), pullback
 

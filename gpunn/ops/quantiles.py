@@ -195,7 +195,7 @@ def _quantile(be, x, /, places, axis, method, skip_nan):
         ranks = be.const(("indices", n), lambda be: be.xp.arange(n))
         rising_grad = 0
         for dv, (low, high, weight) in zip(dy, ends):
-            dv = dv.reshape(-1, 1)
+            dv = dv.reshape(-1, 1) * (known > 0)
             rising_grad = rising_grad + (ranks == low) * (dv * (1 - weight))
             rising_grad = rising_grad + (ranks == high) * (dv * weight)
         dx = xp.take_along_axis(rising_grad, xp.argsort(sorting, axis=1), 1)

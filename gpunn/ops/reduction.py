@@ -62,8 +62,8 @@ def spread(be, dy, shape: tuple[int, ...], axis):
 
 
 def wide(x):
-    """Half floats as float32, which is what they are accumulated in; the rest as it is."""
-    return x.astype(np.float32) if x.dtype.itemsize == 2 and is_float(x.dtype) else x
+    """Half floats as float32, which is what they are accumulated in; other floats as they are."""
+    return x if x.dtype.itemsize > 2 else x.astype(np.float32)
 
 
 def narrow(y, dtype):
@@ -73,15 +73,17 @@ def narrow(y, dtype):
 
 def total(be, x, axis, keepdims=False):
     """The sum of a float32 or float64 array over axes; of short rows, a product with ones."""
-    if type(axis) is int and 1 < x.ndim and x.size and x.flags.c_contiguous:
-        n = x.shape[axis]
-        if n <= _LONG and x.dtype.kind == "f":
-            if axis in (-1, x.ndim - 1):
-                y = be.dot(x.reshape(-1, n), be.ones(n, x.dtype))
-                return y.reshape(kept_shape(x.shape, axis) if keepdims else x.shape[:-1])
-            if x.ndim == 2:
-                y = be.dot(be.ones(n, x.dtype), x)
-                return y.reshape(1, -1) if keepdims else y
+    if type(axis) is int and x.ndim > 1 and 0 < (n := x.shape[axis]) <= _LONG:
+        if x.ndim == 2:
+            ones = be.ones(n, x.dtype)
+            if axis in (0, -2):
+                y = be.dot(ones, x)
+                return y[None] if keepdims else y
+            y = be.dot(x, ones)
+            return y[:, None] if keepdims else y
+        if axis in (-1, x.ndim - 1) and x.flags.c_contiguous and x.size:
+            y = be.dot(x.reshape(-1, n), be.ones(n, x.dtype)).reshape(x.shape[:-1])
+            return y[..., None] if keepdims else y
     return x.sum(axis, keepdims=keepdims)
 
 
@@ -213,7 +215,8 @@ def prod(be, x, /, axis=None, keepdims=False, dtype=None):
     axis = checked_axis("prod", axis, x.ndim)
     if dtype is None:
         dtype = x.dtype if is_float(x.dtype) else _sum_dtype(x.dtype)
-    w = wide(narrow(x, standardize(dtype)))
+    w = narrow(x, standardize(dtype))
+    w = wide(w) if is_float(w.dtype) else w
     y = narrow(w.prod(axis, keepdims=keepdims), standardize(dtype))
 
     def pullback(dy, needs):

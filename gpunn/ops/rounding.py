@@ -2,6 +2,7 @@
 
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import is_float
+from gpunn.errors import DTypeError
 
 __all__ = ["ceil", "floor", "nan_to_num", "round", "trunc"]
 
@@ -71,11 +72,16 @@ def round(be, x, /, decimals=0):
     Returns:
         A tensor of the shape and dtype of x.
 
+    Raises:
+        DTypeError: if it is boolean.
+
     Source: `keras.ops.round`.
 
     >>> gpunn.ops.round([0.5, 1.5, 2.34], decimals=0).numpy()
     array([0., 2., 2.], dtype=float32)
     """
+    if x.dtype.kind == "b":
+        raise DTypeError("round: expected numbers, got bool; cast it first")
     return x.round(decimals), _no_slope(be)
 
 

@@ -27,11 +27,12 @@ _STEEPEST = {np.dtype("float32"): 88.0, np.dtype("float64"): 709.0}
 
 def logistic(be, x):
     """1 / (1 + e^-x) of a raw array, to full relative precision and without overflow."""
-    w = wide(x)
-    steepest = _STEEPEST[w.dtype]
-    y = be.xp.exp((-w).clip(-steepest, steepest))
+    steepest = _STEEPEST.get(x.dtype)
+    if steepest is None:
+        return narrow(logistic(be, wide(x)), x.dtype)
+    y = be.xp.exp((-x).clip(-steepest, steepest))
     y += 1
-    return narrow(1 / y, x.dtype)
+    return be.xp.reciprocal(y)
 
 
 @primitive(promote="float")

@@ -1,15 +1,17 @@
-"""Variances, moments, and normalising by them."""
+"""Variances, moments, norms that become 1, and signal to noise."""
 
 import math
 
 from gpunn.autograd import convert, primitive
-from gpunn.errors import ArgumentError
-from gpunn.ops.arithmetic import divide
+from gpunn.errors import ArgumentError, ShapeError
+from gpunn.ops.arithmetic import divide, multiply, subtract
+from gpunn.ops.exponential import log10
 from gpunn.ops.magnitude import absolute, maximum
 from gpunn.ops.reduction import (
     checked_axis,
     count,
     kept_shape,
+    mean,
     narrow,
     reduced_shape,
     spread,
@@ -17,8 +19,9 @@ from gpunn.ops.reduction import (
     total,
     wide,
 )
+from gpunn.ops.roots import square
 
-__all__ = ["moments", "normalize", "std", "var"]
+__all__ = ["moments", "normalize", "psnr", "std", "var"]
 
 
 def _deviations(be, x, axis):
@@ -184,3 +187,30 @@ def _unit(be, x, /, axis, epsilon):
         return (scale * (dy - y * along),)
 
     return narrow(y, x.dtype), pullback
+
+
+def psnr(x1, x2, max_val):
+    """The peak signal-to-noise ratio of two signals, in decibels.
+
+        psnr = 20 log10(max_val) - 10 log10(mean((x1 - x2)^2))
+
+    Args:
+        x1, x2: tensors of one shape.
+        max_val: the largest value that a signal can have.
+
+    Returns:
+        A float tensor of one element, infinite for equal signals.
+
+    Raises:
+        ShapeError: if the shapes differ.
+
+    Source: `keras.ops.psnr`.
+
+    >>> gpunn.ops.psnr([1.0, 0.0], [0.5, 0.5], max_val=1.0).item()
+    6.020...
+    """
+    x1, x2 = convert(x1), convert(x2)
+    if x1.shape != x2.shape:
+        raise ShapeError(f"psnr: expected signals of one shape, got {x1.shape} and {x2.shape}")
+    noise = mean(square(subtract(x1, x2)))
+    return subtract(20 * math.log10(max_val), multiply(10.0, log10(noise)))

@@ -170,6 +170,20 @@ def test_normalize_and_moments(device):
     assert np.isfinite(zeros.grad.numpy()).all()
 
 
+def test_psnr(device):
+    check_op(
+        lambda x, y: ops.psnr(x, y, 2.0),
+        X,
+        rand(3, 4, 5, seed=1),
+        reference=lambda x, y: 10 * np.log10(4 / ((x - y) ** 2).mean()),
+        device=device,
+        edges=False,
+        twice=False,
+    )
+    with pytest.raises(ShapeError, match="psnr"):
+        ops.psnr(gpunn.Tensor([1.0], device=device), gpunn.Tensor([1.0, 2.0], device=device), 1.0)
+
+
 def test_trapezoid_over_points(device):
     points = np.array([0.0, 0.5, 2.0, 2.5])
     check_op(
