@@ -4,6 +4,7 @@ Everything here is written once against `self.xp`; `numpy_.py` and `cupy_.py` fi
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
@@ -28,7 +29,7 @@ class Backend:
     of floats and keep its dtype.
     """
 
-    xp: object
+    xp: Any
     array_type: type
     device: Device
 
@@ -40,6 +41,10 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"<backend {self.name}>"
+
+    def __deepcopy__(self, memo) -> "Backend":
+        """Copies of what holds a backend hold the same one."""
+        return self
 
     # --- making arrays ---
 

@@ -37,6 +37,8 @@ class Embedding(Layer):
     (1, 3, 2)
     """
 
+    accepts_integers = True
+
     def __init__(
         self,
         input_dim,

@@ -55,6 +55,7 @@ class Layer(WeightOwner):
 
     input_spec = None
     supports_masking = False
+    accepts_integers = False  # whether `fit` leaves integers what they are
     _takes_training = _takes_mask = False
     _training_at = None
 
@@ -196,7 +197,7 @@ class Layer(WeightOwner):
                 for i, a in enumerate(args)]  # fmt: skip
         kwargs = {name: tree.map(self._to_tensor, a) for name, a in kwargs.items()}
         if not self.built:
-            self._build_for(args)
+            self._build_for(args, kwargs)
         if self.input_spec is not None and args and isinstance(args[0], Tensor):
             self.input_spec.check(args[0].shape, self.name)
         if self._takes_training and training is not None:
@@ -231,7 +232,7 @@ class Layer(WeightOwner):
         """The tensor in the compute dtype."""
         return x if x.array.dtype == self._compute_dtype else x.to(self._compute_dtype)
 
-    def _build_for(self, args) -> None:
+    def _build_for(self, args, kwargs) -> None:
         """Build for inputs like the first argument, on its device."""
         shapes = tree.map(
             lambda x: (None, *x.shape[1:]) if getattr(x, "ndim", 0) else (), args[0] if args else ()

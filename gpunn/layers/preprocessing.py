@@ -32,6 +32,7 @@ class Rescaling(Layer):
     """
 
     supports_masking = True
+    accepts_integers = True
 
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)

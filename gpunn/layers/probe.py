@@ -1,5 +1,7 @@
 """The output shape of a layer that has no rule for it: by running it."""
 
+import numpy as np
+
 from gpunn.autograd import no_grad, wrap
 from gpunn.backend import get_backend
 from gpunn.layers import tree
@@ -13,7 +15,7 @@ def probed_shape(layer, input_shape):
     """
     if not layer.built:
         layer.build(input_shape)
-    with no_grad():
+    with no_grad(), np.errstate(all="ignore"):  # a log or a division of zeros is no mistake here
         two, three = (layer(_zeros(layer, input_shape, n), training=False) for n in (2, 3))
     layer.clear_losses()
     return tree.map(_common, two, three)
