@@ -36,6 +36,10 @@ class AnomalyError(GpunnError, FloatingPointError):
     """The first NaN or Inf of a computation, with the op and the layer that made it."""
 
 
+class InvalidLossError(AnomalyError, RuntimeError):
+    """The loss became NaN or Inf, with what made it so."""
+
+
 class NotBuiltError(GpunnError, RuntimeError):
     """A layer, model or optimizer was used before its weights exist."""
 

@@ -37,7 +37,7 @@ def weights_of_classes(y, class_weight: dict, dtype, whole=True) -> np.ndarray:
     for label, weight in class_weight.items():
         if isinstance(label, bool) or not isinstance(label, int | np.integer):
             raise ArgumentTypeError(f"class_weight: classes are integers, got {label!r}")
-        if not isinstance(weight, Real) or not np.isfinite(weight):
+        if not isinstance(weight, Real) or not np.isfinite(float(weight)):
             raise ArgumentError(f"class_weight: the weight of class {label} is {weight!r}")
     labels = backend_of(y).to_numpy(y)
     if labels.ndim > 1 and labels.shape[-1] != 1:

@@ -25,6 +25,7 @@ class Source:
         self.steps = steps
         self._running = None  # the pass at hand
         self._seen = 0  # its batches so far
+        self._ahead = []  # a batch of it that `ready` has looked at
         self._exhausted = False
 
     @property
@@ -42,6 +43,9 @@ class Source:
 
     def ready(self) -> bool:
         """Whether there is another epoch; if not, warns that a generator has come to its end."""
+        if self.once and self._running is not None and not self._ahead:
+            self._ahead = list(itertools.islice(self._running, 1))
+            self._exhausted = not self._ahead
         if self._exhausted:
             warnings.warn(
                 f"the data ended after {self._seen} batches, before the last epoch; training stops "
@@ -61,7 +65,8 @@ class Source:
         if not resumed:
             self._running, self._seen = self._pass(), 0
         came = 0
-        for batch in itertools.islice(self._running, self.steps):
+        ahead, self._ahead = self._ahead, []
+        for batch in itertools.islice(itertools.chain(ahead, self._running), self.steps):
             came += 1
             self._seen += 1
             yield batch

@@ -1,5 +1,7 @@
 """Callback: what may be hooked into training, and the list that calls the hooks."""
 
+from typing import Any
+
 from gpunn.errors import ArgumentTypeError
 from gpunn.training.logs import Logs
 
@@ -20,8 +22,8 @@ class Callback:
     ...         self.loss = logs["loss"]
     """
 
-    model = None
-    params = None
+    model: Any = None
+    params: Any = None
 
     def set_model(self, model) -> None:
         """Take note of the model."""

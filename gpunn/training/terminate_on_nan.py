@@ -4,7 +4,7 @@ import math
 
 from gpunn.autograd import detect_anomaly
 from gpunn.backend import backend_of
-from gpunn.errors import AnomalyError, GpunnError
+from gpunn.errors import AnomalyError, GpunnError, InvalidLossError
 from gpunn.training.callback import Callback
 
 
@@ -15,11 +15,11 @@ class TerminateOnNaN(Callback):
     were before the batch, and runs the batch again in anomaly mode.
 
     Args:
-        raise_error: raise AnomalyError instead of stopping after this batch.
+        raise_error: raise InvalidLossError instead of stopping after this batch.
         locate: look for the op and layer; False: no copy of the weights is kept.
 
     Raises:
-        AnomalyError: with `raise_error`, at the first loss that is NaN or Inf.
+        InvalidLossError: with `raise_error`, at the first loss that is NaN or Inf.
 
     Source: keras.callbacks.TerminateOnNaN.
 
@@ -47,7 +47,7 @@ class TerminateOnNaN(Callback):
             return
         said = f"the loss is {loss} at batch {batch}" + self._explanation()
         if self.raise_error:
-            raise AnomalyError(said)
+            raise InvalidLossError(said)
         print(f"{said}; training stops")
         self.model.stop_training = True
 
