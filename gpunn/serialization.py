@@ -1,7 +1,9 @@
 """Objects by name: what `get`, `serialize` and `deserialize` of every kind of object share."""
 
+import contextlib
 import inspect
 import re
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -73,7 +75,7 @@ class Registry:
         found = self.find(identifier) if isinstance(identifier, str) else identifier
         if inspect.isclass(found) and issubclass(found, self.base):
             return found()
-        if isinstance(found, self.base) or callable(found) and not inspect.isclass(found):
+        if isinstance(found, self.base) or (callable(found) and not inspect.isclass(found)):
             return found
         raise ArgumentTypeError(
             f"expected a {self.kind}, its name, its config or None, got {identifier!r}"
@@ -93,7 +95,7 @@ class Registry:
             "module": self.module,
             "class_name": type(obj).__name__,
             "config": obj.get_config(),
-            "registered_name": None,
+            "registered_name": registered_name(type(obj)),
         }
 
     def deserialize(self, config, custom_objects: dict | None = None):
@@ -107,18 +109,23 @@ class Registry:
             SerializationError: if it is no such config.
             ArgumentError: for an unknown class name.
         """
+        if custom_objects:
+            with custom_object_scope(custom_objects):
+                return self.deserialize(config)
         if config is None:
             return None
-        own = custom_objects or {}
         if isinstance(config, str):
-            return own[config] if config in own else self.get(config)
+            own = _own_object(config)
+            return self.get(config) if own is None else own
         if not isinstance(config, dict) or "class_name" not in config:
             raise SerializationError(
                 f"expected a config {{'class_name': ..., 'config': {{...}}}} of a {self.kind}, "
                 f"got {config!r}"
             )
         name = config["class_name"]
-        cls = own[name] if name in own else self.find(name)
+        cls = _own_object(config.get("registered_name") or name)
+        if cls is None:
+            cls = self.names.get(name) or custom_object(name) or self.find(name)
         arguments = dict(config.get("config") or {})
         return cls.from_config(arguments) if hasattr(cls, "from_config") else cls(**arguments)
 
@@ -127,6 +134,27 @@ class Registry:
 
 _registries: dict[str, Registry] = {}
 _custom: dict[str, object] = {}
+_scoped: ContextVar[dict | None] = ContextVar("gpunn_custom_objects", default=None)
+
+
+@contextlib.contextmanager
+def custom_object_scope(objects: dict):
+    """Make classes and functions of yours known inside a `with` block, by the names given.
+
+    Args:
+        objects: from name to class or function; they win over gpunn's.
+
+    Source: keras.saving.custom_object_scope.
+
+    >>> with gpunn.serialization.custom_object_scope({"Flat": gpunn.layers.Flatten}):
+    ...     gpunn.layers.deserialize({"class_name": "Flat", "config": {"name": "f"}})
+    <Flatten name=f, built=False>
+    """
+    token = _scoped.set({**(_scoped.get() or {}), **objects})
+    try:
+        yield
+    finally:
+        _scoped.reset(token)
 
 
 def register_serializable(package: str = "Custom", name: str | None = None):
@@ -158,10 +186,17 @@ def registered_name(obj) -> str | None:
     return next((key for key, known in _custom.items() if known is obj), None)
 
 
+def _own_object(key: str):
+    """The object of the scope by its bare name, or registered as "package>name"; else None."""
+    scoped = _scoped.get() or {}
+    return scoped.get(key.rpartition(">")[2], _custom.get(key))
+
+
 def custom_object(key: str):
-    """The object registered as "package>name" or, if that is unique, as "name"; else None."""
-    if key in _custom:
-        return _custom[key]
+    """The same, or the object registered as "name" in one package alone; else None."""
+    own = _own_object(key)
+    if own is not None:
+        return own
     found = [obj for known, obj in _custom.items() if known.rpartition(">")[2] == key]
     return found[0] if len(found) == 1 else None
 
@@ -187,7 +222,10 @@ def serialize_value(value, where: str = "value"):
         return value.item()
     if isinstance(value, np.ndarray) or hasattr(value, "numpy"):
         array = np.asarray(value)
-        return {"class_name": "array", "config": {"value": array.tolist(), "dtype": str(array.dtype)}}
+        return {
+            "class_name": "array",
+            "config": {"value": array.tolist(), "dtype": str(array.dtype)},
+        }
     own = registered_name(value if inspect.isroutine(value) else type(value))
     if inspect.isroutine(value):
         if own:
@@ -226,26 +264,29 @@ def deserialize_value(value, custom_objects: dict | None = None):
     >>> gpunn.serialization.deserialize_value([1, {"a": None}])
     [1, {'a': None}]
     """
+    if custom_objects:
+        with custom_object_scope(custom_objects):
+            return deserialize_value(value)
     if isinstance(value, list):
-        return [deserialize_value(v, custom_objects) for v in value]
+        return [deserialize_value(v) for v in value]
     if not isinstance(value, dict):
         return value
     if not ("class_name" in value and "config" in value):
-        return {k: deserialize_value(v, custom_objects) for k, v in value.items()}
+        return {k: deserialize_value(v) for k, v in value.items()}
     name, config = value["class_name"], value["config"]
     if name == "array":
         return np.array(config["value"], config["dtype"])
-    own = (custom_objects or {}).get(config if name == "function" else name)
-    own = own or custom_object(value.get("registered_name") or name)
+    key = value.get("registered_name") or (config if name == "function" else name)
     if name == "function":
-        if own is None:
-            raise _unknown_object(value.get("registered_name") or config)
-        return own
-    registry = _registries.get(value.get("module") or "")
-    cls = own or (registry.names.get(name) if registry else None)
-    if cls is None:
-        raise _unknown_object(value.get("registered_name") or name)
-    return cls.from_config(config) if hasattr(cls, "from_config") else cls(**config)
+        found = custom_object(key)
+    else:
+        registry = _registries.get(value.get("module") or "")
+        found = _own_object(key) or (registry and registry.names.get(name)) or custom_object(key)
+    if not found:
+        raise _unknown_object(key)
+    if name == "function":
+        return found
+    return found.from_config(config) if hasattr(found, "from_config") else found(**config)
 
 
 def _unknown_object(name: str) -> SerializationError:

@@ -451,6 +451,24 @@ def test_configs_of_custom_layers():
         Linear.from_config({"unit": 3})
 
 
+def test_registered_and_scoped_layers():
+    class Own(layers.Flatten):
+        pass
+
+    config = layers.serialize(Own())
+    with pytest.raises(ArgumentError, match="unknown layer 'Own'"):
+        layers.deserialize(config)
+    assert type(layers.deserialize(config, {"Own": Own})) is Own
+    gpunn.register_serializable("tests")(Own)
+    config = layers.serialize(Own())
+    assert config["registered_name"] == "tests>Own"
+    assert type(layers.deserialize(config)) is Own
+    # a class of the same name as one of gpunn's is found by its registered name alone
+    flatten = gpunn.register_serializable("tests", "Flatten")(type("Flatten", (Own,), {}))
+    assert type(layers.deserialize(layers.serialize(layers.Flatten()))) is layers.Flatten
+    assert type(layers.deserialize(layers.serialize(flatten()))) is flatten
+
+
 def test_config_of_a_constructor_that_takes_less():
     class Fixed(layers.Dense):
         def __init__(self, units):
