@@ -123,6 +123,7 @@ class CompiledMetrics:
                     metric = _metric(identifier, y[name], y_pred[name])
                     if several:
                         metric.name = f"{name}_{metric.name}"
+                    metric.name = _free(metric.name, [m.name for _, m, _ in bound])
                     bound.append((name, metric, weighted))
         self._bound = bound
 
@@ -147,3 +148,9 @@ def _metric(identifier, y, y_pred):
     if isinstance(identifier, str):
         found.name = identifier
     return found
+
+
+def _free(name: str, taken: list[str]) -> str:
+    """The name, with a number if another metric has it."""
+    numbered = (f"{name}_{i}" for i in range(1, len(taken) + 2))
+    return next(n for n in (name, *numbered) if n not in taken and n != "loss")

@@ -1,0 +1,194 @@
+"""Steps: what `compile` is told, and the steps of training and prediction that users override."""
+
+from gpunn import data, metrics, optimizers
+from gpunn.autograd import Tensor, no_grad
+from gpunn.backend import Device, current_device
+from gpunn.data import unpack_x_y_sample_weight
+from gpunn.errors import ArgumentError, DataError, NotBuiltError
+from gpunn.training.compiled import CompiledLoss, CompiledMetrics, outputs_of
+from gpunn.training.logs import Logs
+
+JIT = ("auto", True, False)
+
+
+class Steps:
+    """A model's losses, metrics and optimizer, and single steps with them."""
+
+    optimizer = None
+    output_names: tuple[str, ...] = ()
+    _loss = None
+    _metrics = None
+    _loss_sources = None  # found once per epoch: walking the layers costs more than a small step
+
+    # --- compile ---
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        metrics=None,
+        loss_weights=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+    ) -> None:
+        """Say how to train.
+
+        Args:
+            optimizer: an optimizer or its name.
+            loss: a loss, its name or a function `(y_true, y_pred) -> tensor`; for several outputs
+                a list, or a dict by output name.
+            metrics: a list of metrics, names or functions, or a dict by output name.
+            loss_weights: factors of the losses of several outputs.
+            weighted_metrics: like `metrics`; these see the sample weights.
+            run_eagerly, steps_per_execution, jit_compile: taken for Keras' sake; every step runs
+                eagerly.
+
+        Raises:
+            ArgumentError: for an unknown name, with the nearest known ones.
+
+        Source: keras.Model.compile.
+        """
+        if jit_compile not in JIT:
+            raise ArgumentError(f"jit_compile must be 'auto', True or False, not {jit_compile!r}")
+        optimizer = optimizers.get(optimizer)
+        loss_object = CompiledLoss(loss, loss_weights) if loss is not None else None
+        metric_object = CompiledMetrics(metrics, weighted_metrics)
+        self.optimizer = optimizer
+        self._loss = loss_object
+        self._metrics = metric_object
+        self._compile_arguments = {
+            "optimizer": optimizer,
+            "loss": loss,
+            "metrics": metrics,
+            "loss_weights": loss_weights,
+            "weighted_metrics": weighted_metrics,
+        }
+        self._loss_tracker = _mean("loss")
+        self._part_trackers = {}
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` was called."""
+        return self._metrics is not None
+
+    @property
+    def metrics(self) -> list:
+        """The metrics that training updates, the mean of the loss first."""
+        if not self.compiled:
+            return []
+        return [self._loss_tracker, *self._part_trackers.values(), *self._metrics.metrics]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of the numbers that `evaluate` returns, in its order."""
+        return [m.name for m in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Start every metric anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def get_metrics_result(self) -> dict:
+        """The metrics' values by name, as tensors or dicts of them."""
+        results = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    # --- steps, to be overridden ---
+
+    def train_step(self, batch) -> dict:
+        """One step of training on `batch` = (x, y, sample_weight); y and weight may be None.
+
+        Returns the logs: a mapping of names to tensors or numbers. Override it for a procedure of
+        your own: `loss.backward()` fills the gradients, `self.optimizer.step()` applies them.
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        y_pred = self(x, training=True)
+        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        loss.backward()
+        self.optimizer.step()
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def test_step(self, batch) -> dict:
+        """One step of evaluation; see `train_step`."""
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        y_pred = self(x, training=False)
+        self.compute_loss(x, y, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, batch):
+        """The predictions for a batch."""
+        return self(unpack_x_y_sample_weight(batch)[0], training=False)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None) -> Tensor:
+        """The loss to minimise: of the outputs, plus regularization and `add_loss` terms."""
+        total = None
+        size = 1
+        if self._loss is not None:
+            if y is None:
+                raise DataError("a compiled loss needs targets: give y")
+            outputs = outputs_of(y_pred, self.output_names)
+            targets = outputs_of(y, tuple(outputs))
+            weights = _weights_by_output(sample_weight, outputs)
+            total, parts = self._loss(targets, outputs, weights)
+            size = next(iter(outputs.values())).shape[0]
+            if len(outputs) > 1:
+                self._track_parts(parts, size)
+        for extra in self.losses_among(*(self._loss_sources or self.sources_of_losses())):
+            total = extra if total is None else total + extra
+        if total is None:
+            raise ArgumentError(
+                f"{self.name!r} has nothing to minimise: compile(loss=...) or add_loss()"
+            )
+        self._loss_tracker.update_state(total, sample_weight=size)
+        return total
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
+        """Update the metrics with a batch; values are only computed when somebody reads them."""
+        if y is not None:
+            outputs = outputs_of(y_pred, self.output_names)
+            targets = outputs_of(y, tuple(outputs))
+            with no_grad():
+                self._metrics.update(targets, outputs, _weights_by_output(sample_weight, outputs))
+        return Logs(self.get_metrics_result)
+
+    def _track_parts(self, parts: dict, size: int) -> None:
+        for name, value in parts.items():
+            if name not in self._part_trackers:
+                self._part_trackers[name] = _mean(f"{name}_loss")
+            self._part_trackers[name].update_state(value, sample_weight=size)
+
+    # --- helpers ---
+
+    @property
+    def device(self) -> Device:
+        """Where the weights lie; the current device as long as there are none."""
+        weights = self.weights
+        return weights[0].device if weights else current_device()
+
+    def _source(self, x, y, sample_weight, batch_size, **options):
+        """The batches of data given to fit, evaluate or predict, on the model's device."""
+        return data.make_source(
+            x, y, sample_weight, batch_size=batch_size, device=self.device,
+            x_dtype=None if self.accepts_integers else self.compute_dtype, **options,
+        )  # fmt: skip
+
+    def _require_compiled(self) -> None:
+        if not self.compiled:
+            raise NotBuiltError(f"{self.name!r} is not compiled: call compile() first")
+
+
+def _mean(name: str):
+    return metrics.Mean(name=name)
+
+
+def _weights_by_output(sample_weight, outputs: dict) -> dict:
+    if sample_weight is None:
+        return {}
+    if isinstance(sample_weight, dict | list | tuple):
+        return outputs_of(sample_weight, tuple(outputs))
+    return dict.fromkeys(outputs, sample_weight)
