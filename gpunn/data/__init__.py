@@ -4,7 +4,7 @@ from gpunn.data.batch_source import unpack_x_y_sample_weight
 from gpunn.data.csv_table import Table, read_csv
 from gpunn.data.dataset import Dataset
 from gpunn.data.features import Feature, Features
-from gpunn.data.make import make_source
+from gpunn.data.make import make_batch, make_source
 from gpunn.data.source import Source
 from gpunn.data.split import train_validation_split
 from gpunn.data.target import Target
@@ -16,6 +16,7 @@ __all__ = [
     "Source",
     "Table",
     "Target",
+    "make_batch",
     "make_source",
     "read_csv",
     "train_validation_split",

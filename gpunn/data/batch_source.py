@@ -1,9 +1,7 @@
 """Batches that somebody else makes: generators, data loaders, sequences, lists of batches."""
 
-from gpunn.autograd import wrap
 from gpunn.backend import current_seed, get_backend
 from gpunn.data.intake import Intake
-from gpunn.data.nested import filler
 from gpunn.data.source import Source
 from gpunn.errors import DataError
 
@@ -38,8 +36,7 @@ class BatchSource(Source):
     def _pass(self):
         for i, batch in enumerate(self._raw()):
             x, y, sample_weight = unpack_x_y_sample_weight(batch)
-            nesting, arrays = self._intake(x, y, sample_weight, f"batch {i}: ", batch=True)
-            yield filler(nesting)([wrap(self._be.asarray(a)) for a in arrays])
+            yield self._intake.batch(self._be, x, y, sample_weight, f"batch {i}: ")
 
     def _raw(self):
         """The batches as they are given, in the order of this pass."""

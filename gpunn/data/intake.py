@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gpunn.autograd import wrap
 from gpunn.backend import CPU, backend_of, device, to_array
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.data.class_weight import weights_of_classes
 from gpunn.data.finite import check_finite
-from gpunn.data.nested import is_nested, named_leaves, shape_of
+from gpunn.data.nested import filler, is_nested, named_leaves, shape_of
 from gpunn.errors import ArgumentError, DataError, DTypeError, ShapeError
 
 
@@ -67,6 +68,11 @@ class Intake:
                 arrays[i] = arrays[i].astype(standardize(self.dtype))
         _check_lengths(names, arrays, where)
         return (shape_of(x), shape_of(y), shape_of(sample_weight)), arrays
+
+    def batch(self, be, x, y=None, sample_weight=None, where="") -> tuple:
+        """One batch as tensors of a backend: (x, y, sample_weight), nested as they are given."""
+        nesting, arrays = self(x, y, sample_weight, where, batch=True)
+        return filler(nesting)([wrap(be.asarray(a)) for a in arrays])
 
     def _array(self, data, name, cast_all, check_device):
         """One array: numbers, with rows, of the right dtype, finite."""

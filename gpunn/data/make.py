@@ -1,5 +1,6 @@
 """make_source: whatever `fit` is given, as a Source of batches."""
 
+from gpunn.backend import get_backend
 from gpunn.data.array_source import ArraySource
 from gpunn.data.batch_source import BatchSource
 from gpunn.data.intake import Intake
@@ -68,6 +69,26 @@ def make_source(
         return BatchSource(x, intake, shuffle, steps, device, stream)
     nesting, arrays = intake(x, y, sample_weight)
     return ArraySource(nesting, arrays, batch_size, shuffle, steps, device, stream)
+
+
+def make_batch(
+    x, y=None, sample_weight=None, *, class_weight=None, device=None, dtype=None, x_dtype=None
+) -> tuple:
+    """One batch of the given arrays: (x, y, sample_weight), of tensors nested as the arrays are.
+
+    Args:
+        x, y, sample_weight, class_weight, device, dtype, x_dtype: as for `make_source`. Host
+            arrays are checked for NaN and Inf; those of a GPU are not, since that waits for them.
+
+    Raises:
+        DataError, ShapeError, DTypeError: if the data cannot be used, with what is wrong where.
+
+    >>> x, y, weight = gpunn.data.make_batch([[1.0, 2.0]], [1], class_weight={1: 3.0})
+    >>> weight.tolist()
+    [3.0]
+    """
+    intake = Intake(dtype, x_dtype, class_weight)
+    return intake.batch(get_backend(device), x, y, sample_weight)
 
 
 def gives_batches(x, y=None) -> bool:

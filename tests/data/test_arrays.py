@@ -8,7 +8,7 @@ import pytest
 
 import gpunn
 from gpunn.backend import Stream
-from gpunn.data import array_source, make_source
+from gpunn.data import array_source, make_batch, make_source
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, DTypeError, ShapeError
 from tests.harness import rand, to_numpy
 
@@ -275,3 +275,12 @@ def test_columns_of_a_data_frame_are_named():
 def test_memmaps_are_plain_arrays(tmp_path):
     m = np.memmap(tmp_path / "x", "float32", "w+", shape=(4, 2))
     assert type(next(iter(make_source(m).epoch()))[0].array) is np.ndarray
+
+
+def test_one_batch(device):
+    x, y, w = make_batch({"a": rand(3, 2), "b": [[1], [2], [3]]}, np.arange(3), device=device)
+    assert x["a"].device == y.device == device
+    assert (x["a"].dtype, x["b"].dtype, w) == (np.float32, np.int32, None)
+    assert make_batch(np.ones((2, 1), "uint8"), x_dtype="float32")[0].dtype == np.float32
+    with pytest.raises(DataError, match="x has 2 rows, y has 3 rows"):
+        make_batch(rand(2, 1), rand(3))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gpunn.data import make_source
+from gpunn.data import make_batch, make_source
 from gpunn.errors import ArgumentError, ArgumentTypeError
 
 
@@ -59,3 +59,7 @@ def test_bad_class_weights(y, class_weight, error, said):
 def test_not_with_sample_weights():
     with pytest.raises(ArgumentError, match="class_weight or sample_weight, not both"):
         make_source(np.zeros((2, 1)), [0, 1], [1.0, 1.0], class_weight={0: 1.0})
+
+
+def test_a_batch_need_not_have_the_classes():
+    assert make_batch(np.zeros((2, 1)), [0, 0], class_weight={1: 5.0})[2].tolist() == [1, 1]
