@@ -1,5 +1,7 @@
 """The chain rule: one iterative walk over the graph, newest op first. It knows no op."""
 
+from operator import attrgetter
+
 import numpy as np
 
 from gpunn.autograd.clock import changes_since, last, overlapping
@@ -7,6 +9,8 @@ from gpunn.autograd.mode import observers
 from gpunn.autograd.node import Node, Pick
 from gpunn.backend import BY_TYPE, backend_of, is_array
 from gpunn.errors import GradientError, ShapeError
+
+_by_id = attrgetter("id")
 
 
 def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> None:
@@ -55,7 +59,7 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
                     dx = _array(dx, node)
                 if dx.shape != parent.shape:
                     dx = unbroadcast(dx, parent.shape, node)
-                if dx.dtype != parent.dtype:
+                if dx.dtype is not parent.dtype and dx.dtype != parent.dtype:
                     dx = dx.astype(parent.dtype)
                 if type(parent) is not Node:
                     _deliver(parent, dx, sink)
@@ -85,10 +89,6 @@ def _topological(root: Node) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=_by_id, reverse=True)
-
-
-def _by_id(node: Node) -> int:
-    return node.id
 
 
 def _freed(dy, needs):

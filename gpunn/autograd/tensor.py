@@ -224,10 +224,15 @@ class Tensor:
 
     def accumulate(self, dx) -> None:
         """Add an array to the gradient."""
-        be = backend_of(self.array)
         with accumulating:
             grad = self._grad
-            self._grad = be.copy(dx) if grad is None else be.wrap(grad + dx)
+            if grad is None:
+                self._grad = backend_of(self.array).copy(dx)
+                return
+            total = grad + dx
+            if type(total) is not type(grad):  # NumPy's 0-d results are scalars
+                total = backend_of(grad).wrap(total)
+            self._grad = total
 
     # --- moving ---
 
