@@ -105,10 +105,13 @@ def astype(self, dtype):
     return self.to(dtype)
 
 
-Tensor.reshape = reshape
-Tensor.transpose = transpose
-Tensor.astype = astype
-Tensor.T = property(shaping.transpose, doc="The tensor with its axes in reverse order.")
-Tensor.__pos__ = lambda self: self
-Tensor.__round__ = rounding.round
-Tensor.__array_priority__ = 1000  # older NumPy-like libraries ask it, NumPy `__array_ufunc__`
+for name, thing in {
+    "reshape": reshape,
+    "transpose": transpose,
+    "astype": astype,
+    "T": property(shaping.transpose, doc="The tensor with its axes in reverse order."),
+    "__pos__": lambda self: self,
+    "__round__": rounding.round,
+    "__array_priority__": 1000,  # what libraries older than `__array_ufunc__` ask
+}.items():
+    setattr(Tensor, name, thing)
