@@ -120,8 +120,7 @@ def _csv_problem(path, target, task, test_split, drop, missing, seed) -> Problem
         table = complete(table, used, "with missing cells", remarks)
     kind, why = Target.fit(table, target, task)
     labels = kind.encode(table) if kind.classes else np.zeros(len(table), np.int64)
-    order = Stream(seed, "split").permutation(len(table))
-    train, test = (order[part] for part in stratified_split(labels[order], test_split))
+    train, test = _shuffled_split(labels, test_split, seed)
     if len(train) < 2 or (test_split and not len(test)):
         raise DataError(
             f"{path} has {count(len(table), 'usable row')}: too few to hold out "
@@ -129,6 +128,16 @@ def _csv_problem(path, target, task, test_split, drop, missing, seed) -> Problem
         )
     why = "as asked for" if task else f"{why} (--task overrules)"
     return _table_problem(path, table, kind, why, (train, test), drop, remarks)
+
+
+def _shuffled_split(labels: np.ndarray, test_split: float, seed: int):
+    """Row numbers to train on and held out, in random order, each class in its proportion."""
+    order = Stream(seed, "split").permutation(len(labels))
+    by_class = order[np.argsort(labels[order], kind="stable")]
+    _, picked = stratified_split(np.zeros(len(labels)), test_split)
+    held_out = np.zeros(len(labels), bool)
+    held_out[by_class[picked]] = True
+    return order[~held_out[order]], order[held_out[order]]
 
 
 def complete(table: Table, columns: list[str], what: str, remarks: list[str]) -> Table:
