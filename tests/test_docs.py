@@ -12,12 +12,12 @@ import pytest
 import gpunn
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
-NEEDS_CUPY = {"gpunn.backend.cupy_"}
+NEEDS_CUPY = ("gpunn.backend.cupy_", "gpunn.backend.cuda.")
 
 
 def modules() -> list[types.ModuleType]:
     names = [info.name for info in pkgutil.walk_packages(gpunn.__path__, "gpunn.")]
-    usable = [n for n in names if n not in NEEDS_CUPY and not n.endswith("__main__")]
+    usable = [n for n in names if not n.startswith(NEEDS_CUPY) and not n.endswith("__main__")]
     return [gpunn, *map(importlib.import_module, usable)]
 
 
