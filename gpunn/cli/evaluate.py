@@ -43,10 +43,10 @@ def run(args) -> int:
         table = complete(x, [name], f"without a {name}", remarks)
         x, y = saved.inputs(table), saved.target.encode(table)
         say_all("note", remarks + saved.remarks(table))
-    elif x.shape[1:] != saved.model.input_shape[1:]:
+    elif x.shape[1:] != saved.row_shape:
         raise DataError(
             f"the images of {args.data} do not fit the model: it takes rows of shape "
-            f"{saved.model.input_shape[1:]}, not {x.shape[1:]}"
+            f"{saved.row_shape}, not {x.shape[1:]}"
         )
     results = scores(saved.model, saved.target, x, y)
     say("scores", f"{described(results)} ({count(len(x), 'row')} of {args.data})")

@@ -10,7 +10,7 @@ from gpunn.cli.console import count
 from gpunn.data import Features, Table, Target
 from gpunn.data.features import numbers
 from gpunn.errors import ArgumentError, DataError
-from gpunn.models import load_model, read_metadata
+from gpunn.models import Model, load_model, read_metadata
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SavedModel:
     """
 
     path: str
-    model: object
+    model: Model
     metadata: dict
     target: Target | None
     features: Features | None
@@ -43,6 +43,12 @@ class SavedModel:
             features and Features.from_config(features),
         )
 
+    @property
+    def row_shape(self) -> tuple | None:
+        """The shape of one input; None where the model does not tell."""
+        shape = getattr(self.model, "input_shape", None)
+        return shape and shape[1:]
+
     def inputs(self, table: Table) -> np.ndarray:
         """The rows of a table as the model takes them.
 
@@ -55,7 +61,7 @@ class SavedModel:
         if self.features:
             return self.features.encode(table)
         names = [n for n in table.columns if self.target is None or n != self.target.name]
-        shape = self.model.input_shape[1:]
+        shape = self.row_shape or (len(names),)
         if len(names) != np.prod(shape):
             raise DataError(
                 f"the columns of {table.path} do not fit the model: it takes "

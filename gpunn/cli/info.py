@@ -41,8 +41,8 @@ def run(args) -> int:
         say("predicts", f"{target.name} ({target.task}){of}")
     if saved.features:
         say_all("columns", [f"{f.name}: {_described(f)}" for f in saved.features.features])
-    else:
-        say("input", f"shape {saved.model.input_shape[1:]}")
+    elif saved.row_shape:
+        say("input", f"rows of shape {saved.row_shape}")
     saved.model.summary()
     return 0
 

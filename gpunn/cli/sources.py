@@ -158,5 +158,12 @@ def _table_problem(source, table, target, why, parts, drop, remarks) -> Problem:
     remarks += [f"{name}: left out, {reason}" for name, reason in features.left_out.items()]
     target = target.scaled_on(table.rows(train))
     x, y = features.encode(table), target.encode(table)
-    parts = [(x[rows], y[rows]) for rows in (train, test)]
-    return Problem(source, *parts, target, why, features, remarks=tuple(remarks))
+    return Problem(
+        source,
+        (x[train], y[train]),
+        (x[test], y[test]),
+        target,
+        why,
+        features,
+        remarks=tuple(remarks),
+    )

@@ -18,7 +18,7 @@ from gpunn.training.callbacks import LambdaCallback
 from gpunn.viz.curves import plot_history, require_matplotlib
 
 STEPS = 2000  # of a training on a CSV file, about
-DEFAULTS = {  # of the built-in data sets, where they differ from those of the options
+DEFAULTS: dict[str, dict] = {  # of options, for the built-in data sets
     "digits": {"epochs": 20},
     "iris": {"layers": [16], "batch_size": 16, "epochs": 50, "lr": 0.01},
     "mnist": {"layers": [256, 128], "batch_size": 128, "epochs": 5},
@@ -189,7 +189,7 @@ def run(args) -> int:
 def build(problem: Problem, hidden: list[int], activation: str) -> Model:
     """A network of dense layers for a problem: softmax, a sigmoid for two classes, or a number."""
     x, _ = problem.train
-    first = [gpunn.layers.Input(x.shape[1:])]
+    first: list[layers.Layer] = [layers.Input(x.shape[1:])]
     if problem.features is None:
         first += [layers.Rescaling(1 / problem.largest), layers.Flatten()]
     last = {True: "softmax", False: "sigmoid"}[problem.target.units > 1]
@@ -213,7 +213,9 @@ def _compile(model, problem, optimizer) -> None:
 
 def _optimizer(name: str, rate: float | None):
     optimizer = optimizers.get(name)
-    return optimizer if rate is None else type(optimizer)(learning_rate=rate)
+    if optimizer is None or rate is None:
+        return optimizer
+    return type(optimizer)(learning_rate=rate)
 
 
 def _epochs(rows: int, batch_size: int) -> int:

@@ -69,9 +69,9 @@ def read_csv(path: str | os.PathLike[str]) -> Table:
         DataError: it is no table: empty, not UTF-8, no header, two columns of one name, or a row
             with more or fewer cells than the header.
 
-    >>> import tempfile, os
-    >>> path = os.path.join(tempfile.mkdtemp(), "pets.csv")
-    >>> _ = open(path, "w").write("name,legs\\nrex,4\\ntweety,NA\\n")
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "pets.csv")
+    >>> _ = path.write_text("name,legs\\nrex,4\\ntweety,NA\\n")
     >>> gpunn.data.read_csv(path).columns
     {'name': ['rex', 'tweety'], 'legs': ['4', None]}
     """

@@ -47,7 +47,7 @@ class Feature:
             x = numbers(table, self.name)
             x = np.where(np.isnan(x), self.fill, x)
             return ((x - self.mean) / self.scale).astype(np.float32)[:, None]
-        filled = [self.fill if cell is None else cell for cell in cells]
+        filled = [str(self.fill) if cell is None else cell for cell in cells]
         if self.kind == BOOLEAN:
             return np.array([[cell.lower() in TRUE] for cell in filled], np.float32)
         place = {name: i for i, name in enumerate(self.categories)}

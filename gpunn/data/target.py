@@ -92,11 +92,12 @@ class Target:
             ArgumentError: the table has no such column.
             DataError: a cell is missing, of no known class, or no number.
         """
-        cells = table.column(self.name)
-        for line, cell in zip(table.lines, cells, strict=True):
+        labels = []
+        for line, cell in zip(table.lines, table.column(self.name), strict=True):
             if cell is None:
                 raise DataError(f"{table.path}, line {line}: {self.name} is missing")
-            if self.task == CLASSIFICATION and _label(cell) not in self.classes:
+            labels.append(_label(cell))
+            if self.task == CLASSIFICATION and labels[-1] not in self.classes:
                 raise DataError(
                     f"{table.path}, line {line}: {self.name} is {cell!r}, which is none of the "
                     f"model's classes: {', '.join(self.classes[:12])}"
@@ -104,7 +105,7 @@ class Target:
         if self.task == REGRESSION:
             return ((numbers(table, self.name) - self.mean) / self.scale).astype(np.float32)
         place = {label: i for i, label in enumerate(self.classes)}
-        return np.array([place[_label(cell)] for cell in cells], np.int64)
+        return np.array([place[label] for label in labels], np.int64)
 
     def values(self, outputs: np.ndarray) -> np.ndarray:
         """The quantities, float64 of shape (rows,), that a model's outputs stand for."""
