@@ -103,6 +103,10 @@ class Mean(Metric):
         be = self._backend(values)
         if values.dtype.kind != "f":
             values = values.astype(self._dtype)
+        if type(sample_weight) is int and not values.ndim:  # the mean of so many samples
+            add(self.total, values * sample_weight)
+            add(self.count, sample_weight)
+            return
         if sample_weight is not None:
             weights = raw(sample_weight, values.dtype, beside=values)
             values, weights = samplewise(

@@ -62,7 +62,7 @@ def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, lab
     def pullback(dy, needs):
         dt = dx = None
         if axis is not None:
-            dy = xp.expand_dims(dy, axis)
+            dy = dy.reshape(_without(x.shape, axis, 1))
         if n != 1:
             dy = dy * (1.0 / n)
         if needs[0]:

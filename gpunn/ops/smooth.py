@@ -30,7 +30,7 @@ def logistic(be, x):
     steepest = _STEEPEST.get(x.dtype)
     if steepest is None:
         return narrow(logistic(be, wide(x)), x.dtype)
-    y = be.xp.exp((-x).clip(-steepest, steepest))
+    y = be.xp.exp(be.xp.minimum(-x, steepest))
     y += 1
     return be.xp.reciprocal(y)
 
