@@ -17,7 +17,7 @@ from gpunn.models import Model, Sequential
 from gpunn.training.callbacks import LambdaCallback
 from gpunn.viz.curves import plot_history, require_matplotlib
 
-STEPS = 2000  # of a training on a CSV file, about
+STEPS = 1000  # of a training on a CSV file, about
 DEFAULTS: dict[str, dict] = {  # of options, for the built-in data sets
     "digits": {"epochs": 20},
     "iris": {"layers": [16], "batch_size": 16, "epochs": 50, "lr": 0.01},
@@ -279,8 +279,7 @@ def _metadata(problem: Problem, training: dict, results: dict) -> dict:
 
 def _next_steps(args, problem: Problem) -> list[str]:
     if not args.out:
-        target = f" --target {args.target}" if args.target else ""
-        return [f"gpunn train {args.data}{target} --out model.gpunn    # to keep the model"]
+        return ["the same with --out model.gpunn keeps the model, for gpunn predict and evaluate"]
     steps = [f"gpunn predict {args.out} --data FILE.csv --out predictions.csv"]
     if problem.features is None:
         steps.insert(0, f"gpunn evaluate {args.out} --data {args.data}")

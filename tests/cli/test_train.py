@@ -24,7 +24,7 @@ def test_the_built_in_data_with_no_more_arguments(gpunn_, data, accuracy):
     assert (code, err) == (0, "")
     assert held_out(out) >= accuracy
     assert "Epoch 1/" in out
-    assert "gpunn train" in out.splitlines()[-1], "it says what to run next"
+    assert "--out model.gpunn" in out.splitlines()[-1], "it says what to do next"
 
 
 @pytest.mark.parametrize("data", ["digits", "iris"])
