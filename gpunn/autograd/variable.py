@@ -119,6 +119,17 @@ class Variable(Tensor):
         """The values as a NumPy array of their own: training does not change it later."""
         return backend_of(self.array).to_numpy(self.array).copy()
 
+    def __getstate__(self) -> dict:
+        """What copies and pickles take along: no gradient, no place in an optimizer's memory."""
+        kept = {k: v for k, v in vars(self).items() if k not in ("_home", "_grad_slot")}
+        be = backend_of(self.array)
+        return {"array": be.copy(self.array), "requires_grad": self.requires_grad, "more": kept}
+
+    def __setstate__(self, state: dict) -> None:
+        self.array, self.requires_grad = state["array"], state["requires_grad"]
+        self.node = self._grad = self._grad_slot = None
+        vars(self).update(state["more"])
+
     def move(self, device) -> None:
         """Move the values, and the gradient if there is one, to another device."""
         be = get_backend(device)

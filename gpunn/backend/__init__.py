@@ -9,7 +9,7 @@ from gpunn.backend.dtypes import floatx, set_floatx, standardize
 from gpunn.backend.host import keep_freed_memory
 from gpunn.backend.kernels import kernel
 from gpunn.backend.memory import empty_cache, memory_summary
-from gpunn.backend.numpy_ import CPU_BACKEND
+from gpunn.backend.numpy_ import CPU_BACKEND, quiet
 from gpunn.backend.random import Stream, current_seed, seed, set_seed
 from gpunn.backend.registry import (
     BY_TYPE,
@@ -41,6 +41,7 @@ __all__ = [
     "keep_freed_memory",
     "kernel",
     "memory_summary",
+    "quiet",
     "seed",
     "set_device",
     "set_floatx",

@@ -93,6 +93,8 @@ def from_object(data) -> np.ndarray:
         return _from_frame(data)
     if isinstance(data, np.ma.MaskedArray):
         raise DataError("masked arrays are not taken: fill the gaps first, as in x.filled(0)")
+    if isinstance(data, dict):
+        raise DTypeError(f"expected numbers, got a dict with the keys {', '.join(map(str, data))}")
     try:
         array = np.asarray(data)
     except (ValueError, TypeError, RuntimeError) as e:
@@ -134,3 +136,11 @@ def _from_frame(data) -> np.ndarray:
         )
     # columns of different number types, or with missing values, make an object array
     return data.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def quiet():
+    """A context in which NumPy does not warn of overflows, divisions by zero and NaN.
+
+    A network that diverges says so by its loss, once, and not by a warning per op; CUDA never warns.
+    """
+    return np.errstate(all="ignore")

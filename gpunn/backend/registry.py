@@ -1,5 +1,7 @@
 """From arrays and device names to the backend that serves them, and foreign data to arrays."""
 
+import copyreg
+
 import numpy as np
 
 from gpunn.backend.base import Backend
@@ -31,10 +33,19 @@ def get_backend(device=None) -> Backend:
         from gpunn.backend.cupy_ import CupyBackend
 
         be = CupyBackend(device)
+        copyreg.pickle(CupyBackend, _by_name)
         if be.alone:
             BY_TYPE[be.array_type] = be
         _cuda[device.index] = be
     return be
+
+
+def _by_name(be: Backend) -> tuple:
+    """How a backend is copied and pickled: as its name; there is one per device."""
+    return get_backend, (be.name,)
+
+
+copyreg.pickle(type(CPU_BACKEND), _by_name)
 
 
 def backend_of(array) -> Backend:

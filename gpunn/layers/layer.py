@@ -234,9 +234,7 @@ class Layer(WeightOwner):
 
     def _build_for(self, args, kwargs) -> None:
         """Build for inputs like the first argument, on its device."""
-        shapes = tree.map(
-            lambda x: (None, *x.shape[1:]) if getattr(x, "ndim", 0) else (), args[0] if args else ()
-        )
+        shapes = batch_shapes(args[0] if args else ())
         first = next(tree.leaves(args), None)
         with device(get_backend().device if first is None else first.device):
             self.build(shapes)
@@ -303,3 +301,8 @@ def _marking_built(build):
             del self._building
 
     return build_once
+
+
+def batch_shapes(x):
+    """The shapes of nested tensors, None for the size of the batch."""
+    return tree.map(lambda t: (None, *t.shape[1:]) if getattr(t, "ndim", 0) else (), x)

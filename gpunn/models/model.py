@@ -2,6 +2,7 @@
 
 from gpunn.errors import NotBuiltError
 from gpunn.layers import Layer
+from gpunn.layers.layer import batch_shapes
 from gpunn.training import files
 from gpunn.training.summary import summary
 from gpunn.training.trainer import Trainer
@@ -30,6 +31,7 @@ class Model(Trainer, Layer):
     """
 
     accepts_integers = True  # integers reach `call` as they are
+    _build_shape = None  # what it was built for: a loaded model is built for it again
 
     @property
     def layers(self) -> list[Layer]:
@@ -56,11 +58,16 @@ class Model(Trainer, Layer):
 
     def build(self, input_shape) -> None:
         """Make every weight, by running the model on zeros of this shape."""
+        self._build_shape = input_shape
         self.built = True  # layers build themselves as `call` reaches them
         if input_shape is not None and type(self).call is not Layer.call:
             self.compute_output_shape(input_shape)
 
     def _build_for(self, args, kwargs) -> None:
+        """Nothing to make: the layers build themselves as `call` reaches them."""
+        if type(self).build is not Model.build:
+            return super()._build_for(args, kwargs)
+        self._build_shape = batch_shapes(args[0] if args else ())
         self.built = True
 
     def layer_shapes(self) -> list[tuple[Layer, tuple | None]]:

@@ -4,6 +4,8 @@ import json
 import warnings
 
 from gpunn import optimizers
+from gpunn.backend import current_device
+from gpunn.backend import device as on_device
 from gpunn.errors import NotBuiltError, SerializationError
 from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files
@@ -24,6 +26,7 @@ def save_model(
         raise NotBuiltError(f"{model.name!r} has no weights yet: call it on data, or build it")
     files.refuse_existing(filepath, overwrite)
     header = {"kind": "model", "model": serialize_value(model, "model")}
+    header["build_shape"] = serialize_value(model._build_shape, "build_shape")
     if metadata is not None:
         header["metadata"] = serialize_value(metadata, "metadata")
     if model.compiled:
@@ -36,7 +39,7 @@ def save_model(
             warnings.warn(f"saved without what compile() was told: {e}", stacklevel=3)
     tensors = {name: v.numpy() for name, v in model.named_weights().items()}
     if include_optimizer and model.optimizer is not None and model.optimizer.built:
-        state = model.optimizer.state_dict()
+        state = model.optimizer.state_dict(_names(model))
         tensors.update({files.OPTIMIZER + name: value for name, value in state.items()})
     json.dumps(header)  # what is no JSON is found before anything is written
     files.write(filepath, tensors, header)
@@ -68,10 +71,11 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
         raise SerializationError(
             f"{filepath} holds weights only: make the model, then model.load_weights() it"
         )
-    model = deserialize_value(header["model"], custom_objects)
+    with on_device(current_device() if device is None else device):
+        model = deserialize_value(header["model"], custom_objects)
+        if not model.built and header.get("build_shape") is not None:
+            model.build(header["build_shape"])
     weights = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
-    if device is not None:
-        model.to(device)
     files.fit_weights(model, weights, filepath)
     if compile and "compile" in header:
         arguments = header["compile"]
@@ -86,7 +90,7 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
         }
         if state and isinstance(model.optimizer, optimizers.Optimizer):
             model.optimizer.build(model.trainable_variables)
-            model.optimizer.load_state_dict(state)
+            model.optimizer.load_state_dict(state, _names(model))
     return model
 
 
@@ -118,3 +122,9 @@ def clone_model(model, custom_objects: dict | None = None):
     10
     """
     return deserialize_value(serialize_value(model, "model"), custom_objects)
+
+
+def _names(model):
+    """From a weight to its attribute path, which does not depend on automatic layer names."""
+    paths = {id(v): path for path, v in model.named_weights().items()}
+    return lambda v: paths[id(v)]

@@ -90,9 +90,6 @@ class Sequential(Model):
         if self._input is None:
             self._input = InputLayer(batch_shape=(None, *input_shape[1:]))
 
-    def _build_for(self, args, kwargs) -> None:
-        Layer._build_for(self, args, kwargs)
-
     def call(self, inputs):
         """Run the layers in order."""
         x = inputs

@@ -16,8 +16,11 @@ class State(Settings):
     _pending: set
     _views: list | None
 
-    def state_dict(self) -> dict[str, np.ndarray]:
+    def state_dict(self, name_of=None) -> dict[str, np.ndarray]:
         """All that `load_state_dict` needs to go on as if nothing had happened.
+
+        Args:
+            name_of: a function from variable to its name here; default: its `path`.
 
         Returns:
             Host copies: "iterations", "learning_rate" (unless it is scheduled), and each slot as
@@ -27,20 +30,21 @@ class State(Settings):
         if isinstance(self._learning_rate, Variable):
             state["learning_rate"] = self._learning_rate.array.copy()
         if self.built:
-            state.update(self._slot_arrays())
+            state.update(self._slot_arrays(name_of))
         return state
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict, name_of=None) -> None:
         """Restore a state that `state_dict` gave.
 
         Args:
             state: arrays by name; the optimizer must be built for variables of the same names.
+            name_of: as for `state_dict`.
 
         Raises:
             NotBuiltError: if the state has slots and the optimizer was not built.
             SerializationError: if names or shapes differ; all are listed and nothing is changed.
         """
-        own = self.state_dict()
+        own = self.state_dict(name_of)
         if not self.built and len(state) > len(own):
             raise NotBuiltError(
                 "load_state_dict() before build(): call optimizer.build(model.trainable_variables)"
@@ -59,32 +63,51 @@ class State(Settings):
         if isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(state["learning_rate"])
         if self.built:
-            self._restore_slots(state)
+            self._restore_slots(state, name_of)
 
-    def _slots(self) -> dict:
+    def _slots(self, name_of=None) -> dict:
         """Every slot's raw array by name, in the order of the variables."""
         parts = {id(v): (part, i) for part in self._parts for i, v in enumerate(part.variables)}
         found, taken = {}, {}
         for v in self._trainable_variables:
             part, i = parts[id(v)]
-            count = taken[v.path] = taken.get(v.path, 0) + 1
-            path = v.path if count == 1 else f"{v.path}_{count - 1}"  # several of one name
+            path = name_of(v) if name_of else v.path
+            count = taken[path] = taken.get(path, 0) + 1
+            path = path if count == 1 else f"{path}_{count - 1}"  # several of one name
             for slot, views in part.views.items():
                 if views[i] is not None:
                     found[f"{slot}/{path}"] = views[i]
         return found
 
-    def _slot_arrays(self) -> dict[str, np.ndarray]:
-        return {name: np.array(host_array(a)) for name, a in self._slots().items()}
+    def _slot_arrays(self, name_of=None) -> dict[str, np.ndarray]:
+        return {name: np.array(host_array(a)) for name, a in self._slots(name_of).items()}
 
-    def _restore_slots(self, state: dict) -> None:
+    def _restore_slots(self, state: dict, name_of=None) -> None:
         """Fill the slots; with accumulation, every variable may have gradients pending."""
-        for name, array in self._slots().items():
+        for name, array in self._slots(name_of).items():
             be = backend_of(array)
             be.copyto(array, be.asarray(host_array(state[name]), array.dtype))
         steps = self.gradient_accumulation_steps
         if steps and self._iterations.array.item() % steps:
             self._pending = set(range(len(self._trainable_variables)))
+
+    # --- copies and pickles: without the flat memory, which is laid out anew ---
+
+    def __getstate__(self) -> dict:
+        laid_out = ("_parts", "_plans", "_whole", "_watch", "_views", "_index", "_undecayed_ids")
+        state = {name: value for name, value in vars(self).items() if name not in laid_out}
+        variables = self._trainable_variables if self.built else []
+        undecayed = [i for i, v in enumerate(variables) if id(v) in self._undecayed_ids]
+        return {"settings": state, "slots": self.state_dict(), "undecayed": undecayed}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state["settings"])
+        variables = self._trainable_variables if self.built else []
+        self._undecayed_ids = {id(variables[i]) for i in state["undecayed"]}
+        if self.built:
+            self._index = {id(v): i for i, v in enumerate(variables)}
+            self._lay_out()
+            self._restore_slots(state["slots"])
 
     # --- Keras' access, by position ---
 

@@ -3,6 +3,9 @@
 from gpunn import losses, metrics
 from gpunn.errors import ArgumentError, ArgumentTypeError, unknown
 
+# Names whose meaning depends on the shapes of labels and predictions.
+BY_SHAPE = {"accuracy", "acc", "crossentropy", "ce"}
+
 
 def outputs_of(structure, names) -> dict:
     """The entries of nested outputs by name: a tensor is one output, lists go by position."""
@@ -42,7 +45,7 @@ class CompiledLoss:
         self._given = loss
         self._weights_given = loss_weights
         self._bound: dict | None = None
-        if isinstance(loss, str) and loss not in ("crossentropy", "ce"):
+        if isinstance(loss, str) and loss not in BY_SHAPE:
             losses.get(loss)  # an unknown name is an error now, not at the first batch
 
     def bind(self, y, y_pred) -> None:
@@ -72,13 +75,8 @@ class CompiledLoss:
 
 
 def _loss(identifier, y, y_pred):
-    if isinstance(identifier, str) and identifier in ("crossentropy", "ce"):
-        kind = type(metrics.resolve_accuracy(y.shape, y_pred.shape))
-        identifier = {
-            metrics.BinaryAccuracy: "binary_crossentropy",
-            metrics.SparseCategoricalAccuracy: "sparse_categorical_crossentropy",
-            metrics.CategoricalAccuracy: "categorical_crossentropy",
-        }[kind]
+    if isinstance(identifier, str) and identifier in BY_SHAPE:
+        return losses.resolve_crossentropy(y.shape, y_pred.shape)
     found = losses.get(identifier)
     if isinstance(found, losses.Loss):
         return found
@@ -93,6 +91,9 @@ class CompiledMetrics:
         for name, given in (("metrics", plain), ("weighted_metrics", weighted)):
             if given is not None and not isinstance(given, list | tuple | dict):
                 raise ArgumentTypeError(f"{name} must be a list or a dict, got {given!r}")
+            for identifier in _flat(given):
+                if isinstance(identifier, str) and identifier.lower() not in BY_SHAPE:
+                    metrics.get(identifier)  # an unknown name is an error now
         self._given = (plain or [], weighted or [])
         self._bound: list | None = None
 
@@ -141,13 +142,25 @@ class CompiledMetrics:
 def _metric(identifier, y, y_pred):
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
         return metrics.resolve_accuracy(y.shape, y_pred.shape, identifier)
-    found = metrics.get(identifier)
+    if isinstance(identifier, str) and identifier in BY_SHAPE:
+        found = metrics.get(losses.resolve_crossentropy(y.shape, y_pred.shape).name)
+    else:
+        found = metrics.get(identifier)
     if not isinstance(found, metrics.Metric):
         name = getattr(found, "__name__", type(found).__name__)
         found = metrics.MeanMetricWrapper(found, name=name)
     if isinstance(identifier, str):
         found.name = identifier
     return found
+
+
+def _flat(given):
+    """The entries of nested lists and dicts."""
+    if isinstance(given, list | tuple | dict):
+        for entry in given.values() if isinstance(given, dict) else given:
+            yield from _flat(entry)
+    else:
+        yield given
 
 
 def _free(name: str, taken: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Prediction: a model's outputs for data, batch after batch."""
 
 from gpunn.autograd import Tensor, convert, no_grad
-from gpunn.backend import backend_of, is_array
+from gpunn.backend import backend_of, is_array, quiet
 from gpunn.errors import DataError
 from gpunn.layers import tree
 from gpunn.training.callbacks import CallbackList, default_callbacks
@@ -24,7 +24,7 @@ class Predictor(Steps):
         """
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
-            with no_grad():  # one batch: nothing to be organised
+            with no_grad(), quiet():  # one batch: nothing to be organised
                 y = self.predict_step((self._one_batch(x), None, None))
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
@@ -37,7 +37,7 @@ class Predictor(Steps):
         )
         parts = []
         calls.on_predict_begin()
-        with no_grad():
+        with no_grad(), quiet():
             for step, batch in enumerate(source.epoch()):
                 calls.on_predict_batch_begin(step)
                 y = self.predict_step(batch)

@@ -2,9 +2,9 @@
 
 from gpunn import data
 from gpunn.autograd import no_grad
-from gpunn.backend import current_seed
+from gpunn.backend import current_seed, quiet
 from gpunn.data import unpack_x_y_sample_weight
-from gpunn.errors import ArgumentError, DataError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
 from gpunn.training.callbacks import CallbackList, History, default_callbacks
 from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
@@ -73,6 +73,9 @@ class Trainer(Predictor):
         Source: keras.Model.fit.
         """
         self._require_compiled()
+        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if not hasattr(value, "__index__"):
+                raise ArgumentTypeError(f"{name} must be a whole number, got {value!r}")
         if not 0.0 <= validation_split < 1.0:
             raise ArgumentError(f"validation_split must be in [0, 1), got {validation_split}")
         if validation_split and validation_data is None:
@@ -101,7 +104,7 @@ class Trainer(Predictor):
         )
         self.stop_training = False
         self.history = history
-        with interruptible(self):
+        with interruptible(self), quiet():
             calls.on_train_begin()
             try:
                 for epoch in range(initial_epoch, epochs):
@@ -192,7 +195,7 @@ class Trainer(Predictor):
         source.reset()
         calls.on_test_begin()
         logs = None
-        with no_grad():
+        with no_grad(), quiet():
             for step, batch in enumerate(source.epoch()):
                 calls.on_test_batch_begin(step)
                 logs = self.test_step(batch)
