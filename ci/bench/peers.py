@@ -1,0 +1,142 @@
+"""gpunn beside PyTorch and JAX: the same models, data and weights, in one run, interleaved.
+
+    python ci/bench/peers.py --against torch,jax --threads 1 --rows beginner,mlp64
+
+Each contender of each row is a process of its own, with one CPU core (or two) and as many threads.
+Trials take turns, so that what else the machine does falls on all alike: look at the ratios. With
+one thread, time is CPU time; with more it is wall time. The losses of the first ten steps must
+agree to 1e-4 before anything is timed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from workloads import WORKLOADS
+
+HERE = Path(__file__).parent
+TRIAL = 0.1  # seconds of one trial, about
+VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+
+
+def environment(threads: int) -> dict:
+    """The environment of a contender: so many threads, nothing that makes OpenBLAS slower."""
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+    }
+    kept.update({f"{name}_NUM_THREADS": str(threads) for name in VARIABLES})
+    kept["JAX_PLATFORMS"] = "cpu"
+    if threads == 1:
+        kept["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    return kept
+
+
+class Process:
+    """One contender at work on one row."""
+
+    def __init__(self, python: str, contender: str, row: str, threads: int):
+        cores = set(sorted(os.sched_getaffinity(0))[-threads:])
+        self.name = contender
+        self._process = subprocess.Popen(
+            [python, str(HERE / "worker.py"), contender, row, str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        )  # fmt: skip
+        self.times: list[float] = []
+
+    def ask(self, do: str, **more):
+        self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} failed (exit status {self._process.wait()})")
+        return json.loads(line)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def compare(row: str, contenders: dict[str, str], threads: int, trials: int) -> dict:
+    """Seconds (least, median) and peak MB of each contender on one row."""
+    processes = [Process(python, name, row, threads) for name, python in contenders.items()]
+    try:
+        same_losses(row, [(p.name, p.ask("losses")) for p in processes])
+        times = {}
+        for p in processes:
+            p.ask("run", times=3 if WORKLOADS[row].kind != "fit" else 1)
+            once = max(p.ask("run", times=3 if WORKLOADS[row].kind != "fit" else 1) / 3, 1e-6)
+            times[p.name] = max(1, round(TRIAL / once))
+        for trial in range(trials):
+            for p in processes[:: -1 if trial % 2 else 1]:
+                p.times.append(p.ask("run", times=times[p.name]) / times[p.name])
+        return {
+            p.name: {
+                "min": min(p.times), "median": statistics.median(p.times), "peak": p.ask("peak")
+            }
+            for p in processes
+        }  # fmt: skip
+    finally:
+        for p in processes:
+            p.close()
+
+
+def same_losses(row: str, losses: list) -> None:
+    """Stop unless everybody's losses agree: other numbers would mean other work."""
+    (_, first), *others = losses
+    for name, found in others:
+        worst = max(abs(a - b) for a, b in zip(first, found, strict=True))
+        if worst > 1e-4:
+            raise SystemExit(f"{row}: losses of {name} differ by {worst:.2g}: {first} and {found}")
+
+
+def show(row: str, results: dict, reference: str) -> None:
+    for name, r in results.items():
+        against = results[reference]
+        print(
+            f"{WORKLOADS[row].title:30} {name:12} {duration(r['min']):>10} "
+            f"{duration(r['median']):>10} {r['min'] / against['min']:8.2f} "
+            f"{r['median'] / against['median']:8.2f} {r['peak']:8.0f}",
+            flush=True,
+        )
+
+
+def duration(seconds: float) -> str:
+    for unit, factor in (("s", 1), ("ms", 1e3), ("us", 1e6)):
+        if seconds * factor >= 1:
+            break
+    return f"{seconds * factor:.3g} {unit}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--against", default="torch", help="torch, torch-fused, jax, with commas")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rows", default=",".join(WORKLOADS), help="default: all")
+    parser.add_argument("--trials", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="a file for the results")
+    for name in ("gpunn", "torch", "jax"):
+        parser.add_argument(f"--python-{name}", default=sys.executable, help=f"has {name}")
+    args = parser.parse_args()
+    names = ["gpunn", *filter(None, args.against.split(","))]
+    pythons = {n: getattr(args, f"python_{n.partition('-')[0]}") for n in names}
+    rows = args.rows.split(",")
+    for row in rows:
+        if row not in WORKLOADS:
+            parser.error(f"no row {row!r}; there are {', '.join(WORKLOADS)}")
+    print(f"{'':30} {'':12} {'min':>10} {'median':>10} {'ratio':>8} {'ratio':>8} {'MB':>8}")
+    reference = names[1] if len(names) > 1 else names[0]
+    found = {}
+    for row in rows:
+        found[row] = compare(row, pythons, args.threads, args.trials)
+        show(row, found[row], reference)
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The process of one contender and one row: does what `peers.py` writes to its standard input.
+
+    python worker.py gpunn|torch|torch-fused|jax ROW THREADS
+
+Each request and each answer is a line of JSON.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+
+
+def main(contender: str, row: str, threads: int) -> None:
+    out = os.dup(1)
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    from workloads import WORKLOADS, data, weights
+
+    kind, _, variant = contender.partition("-")
+    module = importlib.import_module(f"contend_{kind}")
+    workload = WORKLOADS[row]
+    x, y = data(workload)
+    made = module.Contender(workload, x, y, weights(workload), threads, variant)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    run = getattr(made, workload.kind)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "losses":
+            answer = made.losses(10)
+        elif request["do"] == "run":
+            start = clock()
+            run(request["times"])
+            answer = clock() - start
+        else:
+            answer = peak_memory()
+        os.write(out, json.dumps(answer).encode() + b"\n")
+
+
+def peak_memory() -> float:
+    """The most memory that this process has used so far, in MB."""
+    with open("/proc/self/status") as status:
+        line = next(line for line in status if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
