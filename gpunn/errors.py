@@ -67,8 +67,8 @@ class MissingDependencyError(GpunnError, ImportError):
 def unknown(kind: str, name: object, known: Iterable[str]) -> ArgumentError:
     """The error for a string that names nothing, with the nearest names that do.
 
-    >>> str(unknown("loss", "mean_squard", ["mean_squared_error", "hinge"]))
-    "unknown loss 'mean_squard'; did you mean 'mean_squared_error'? known: hinge, mean_squared_error"
+    >>> str(unknown("loss", "hnge", ["hinge", "huber"]))
+    "unknown loss 'hnge'; did you mean 'hinge'? known: hinge, huber"
     """
     names = sorted(set(known))
     close = difflib.get_close_matches(

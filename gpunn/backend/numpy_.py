@@ -141,6 +141,6 @@ def _from_frame(data) -> np.ndarray:
 def quiet():
     """A context in which NumPy does not warn of overflows, divisions by zero and NaN.
 
-    A network that diverges says so by its loss, once, and not by a warning per op; CUDA never warns.
+    A network that diverges says so by its loss, once, not by a warning per op; CUDA never warns.
     """
     return np.errstate(all="ignore")

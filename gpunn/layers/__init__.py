@@ -82,7 +82,7 @@ def get(identifier):
     return REGISTRY.get(identifier)
 
 
-def serialize(layer) -> dict:
+def serialize(layer) -> dict | str | None:
     """The config of a layer, from which `deserialize` makes its like, without weights.
 
     Source: keras.layers.serialize.

@@ -20,7 +20,7 @@ def constructor_config(layer, root: type, base: dict) -> dict:
     for cls in type(layer).__mro__[: type(layer).__mro__.index(root)]:
         if "__init__" not in cls.__dict__:
             continue
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        parameters = list(inspect.signature(cls.__dict__["__init__"]).parameters.values())[1:]
         for p in parameters:
             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 value = getattr(layer, p.name, given.get(p.name, p.default))

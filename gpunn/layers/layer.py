@@ -14,6 +14,7 @@ from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
+from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.naming import auto_name
 from gpunn.layers.owner import WeightOwner
 from gpunn.layers.policy import get_policy
@@ -53,9 +54,9 @@ class Layer(WeightOwner):
     array([1., 2.], dtype=float32)
     """
 
-    input_spec = None
+    input_spec: InputSpec | None = None
     supports_masking = False
-    accepts_integers = False  # whether `fit` leaves integers what they are
+    accepts_integers: bool = False  # whether `fit` leaves integers what they are
     _takes_training = _takes_mask = False
     _training_at = None
 

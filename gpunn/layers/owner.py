@@ -49,7 +49,7 @@ class WeightOwner:
         self._require_init()
         name = name or "variable"
         shape = () if shape is None else (shape,) if isinstance(shape, Integral) else tuple(shape)
-        if not all(isinstance(n, Integral) and n >= 0 for n in shape):
+        if not all(isinstance(n, Integral) and int(n) >= 0 for n in shape):
             raise ShapeError(
                 f"the shape of weight {name!r} of layer {self.name!r} must be known sizes, "
                 f"got {shape}"
@@ -100,6 +100,13 @@ class WeightOwner:
         return list({id(v): v for layer in self.walk() for v in layer._own_weights()}.values())
 
     variables = weights
+
+    def first_weight(self) -> Variable | None:
+        """Any weight, found sooner than `weights` finds them all; None if there is none."""
+        for layer in self.walk():
+            if layer._added_weights:
+                return layer._added_weights[0]
+        return next(iter(self.weights), None)
 
     @property
     def trainable_weights(self) -> list[Variable]:

@@ -8,7 +8,7 @@ from gpunn.training.summary import summary
 from gpunn.training.trainer import Trainer
 
 
-class Model(Trainer, Layer):
+class Model(Trainer):
     """A layer with `compile`, `fit`, `evaluate`, `predict` and `save`.
 
     Subclasses make layers in `__init__` and use them in `call`.
@@ -30,13 +30,12 @@ class Model(Trainer, Layer):
     (2, 1)
     """
 
-    accepts_integers = True  # integers reach `call` as they are
     _build_shape = None  # what it was built for: a loaded model is built for it again
 
     @property
     def layers(self) -> list[Layer]:
         """The layers it is made of."""
-        return self.sublayers()
+        return [x for x in self.sublayers() if isinstance(x, Layer)]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of a name, or at an index.

@@ -1,9 +1,9 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
 from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
-from gpunn.layers import InputLayer, Layer, deserialize
+from gpunn.layers import InputLayer, Layer
 from gpunn.models.model import Model
-from gpunn.serialization import serialize_value
+from gpunn.serialization import deserialize_value, serialize_value
 
 
 class Sequential(Model):
@@ -27,6 +27,7 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self._input = None
         self._layers = []
+        self.accepts_integers = False
         for layer in layers or []:
             self.add(layer)
 
@@ -43,6 +44,7 @@ class Sequential(Model):
             if self._layers or self._input:
                 raise ShapeError(f"an Input must come first in {self.name!r}")
             self._input = layer
+            self.accepts_integers = layer.input_dtype.kind in "iu"
             return
         if layer in self._layers or layer.name in [known.name for known in self._layers]:
             raise ArgumentTypeError(
@@ -55,6 +57,8 @@ class Sequential(Model):
             if not layer.built:
                 layer.build(shape)
             layer.compute_output_shape(shape)
+        if not self._layers and layer.accepts_integers:
+            self.accepts_integers = True
         self._layers.append(layer)
         self.built = self._input is not None and bool(self._layers)
 
@@ -70,13 +74,6 @@ class Sequential(Model):
     def layers(self) -> list[Layer]:
         """The layers in order, without the Input."""
         return list(self._layers)
-
-    @property
-    def accepts_integers(self) -> bool:
-        """Whether integer inputs are meant to stay integers (an Embedding comes first)."""
-        if self._input is not None and self._input.input_dtype.kind in "iu":
-            return True
-        return bool(self._layers) and getattr(self._layers[0], "accepts_integers", False)
 
     def build(self, input_shape) -> None:
         """Make the weights for inputs of a shape (batch, ...)."""
@@ -132,5 +129,5 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> "Sequential":
         """A new model of a config made by `get_config`, with new weights."""
-        layers = [deserialize(c, custom_objects) for c in config["layers"]]
+        layers = [deserialize_value(c, custom_objects) for c in config["layers"]]
         return cls(layers, name=config.get("name"))

@@ -148,7 +148,7 @@ def _expand(shape, key) -> list:
                 raise IndexError(
                     f"a mask of shape {p.shape} does not fit axis {axis} on of shape {shape}"
                 )
-            parts += nonzero(p) if isinstance(p, Tensor) else np.nonzero(p)
+            parts.extend(nonzero(p) if isinstance(p, Tensor) else np.nonzero(p))
         else:
             parts.append(p)
         axis += widths[i]

@@ -1,5 +1,7 @@
 """State: an optimizer's slots and counters by name, for saving and restoring."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gpunn.autograd import Variable
@@ -15,6 +17,7 @@ class State(Settings):
     _parts: list
     _pending: set
     _views: list | None
+    _lay_out: Callable[[], None]
 
     def state_dict(self, name_of=None) -> dict[str, np.ndarray]:
         """All that `load_state_dict` needs to go on as if nothing had happened.

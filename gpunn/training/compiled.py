@@ -1,6 +1,9 @@
 """What `compile` was told about losses and metrics, bound to the model's outputs."""
 
+from typing import Any
+
 from gpunn import losses, metrics
+from gpunn.autograd import Tensor
 from gpunn.errors import ArgumentError, ArgumentTypeError, unknown
 
 # Names whose meaning depends on the shapes of labels and predictions.
@@ -9,6 +12,8 @@ BY_SHAPE = {"accuracy", "acc", "crossentropy", "ce"}
 
 def outputs_of(structure, names) -> dict:
     """The entries of nested outputs by name: a tensor is one output, lists go by position."""
+    if isinstance(structure, Tensor):
+        return {names[0] if names else "output": structure}
     if isinstance(structure, dict):
         return dict(structure)
     if isinstance(structure, list | tuple):
@@ -44,7 +49,7 @@ class CompiledLoss:
     def __init__(self, loss, loss_weights=None):
         self._given = loss
         self._weights_given = loss_weights
-        self._bound: dict | None = None
+        self._bound: Any = None
         if isinstance(loss, str) and loss not in BY_SHAPE:
             losses.get(loss)  # an unknown name is an error now, not at the first batch
 
@@ -95,7 +100,8 @@ class CompiledMetrics:
                 if isinstance(identifier, str) and identifier.lower() not in BY_SHAPE:
                     metrics.get(identifier)  # an unknown name is an error now
         self._given = (plain or [], weighted or [])
-        self._bound: list | None = None
+        self.empty = not (plain or weighted)
+        self._bound: Any = None
 
     @property
     def metrics(self) -> list:

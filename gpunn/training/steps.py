@@ -1,24 +1,31 @@
 """Steps: what `compile` is told, and the steps of training and prediction that users override."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from gpunn import data, metrics, optimizers
 from gpunn.autograd import Tensor, no_grad
 from gpunn.backend import Device, current_device
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError, NotBuiltError
+from gpunn.layers import Layer
 from gpunn.training.compiled import CompiledLoss, CompiledMetrics, outputs_of
 from gpunn.training.logs import Logs
 
 JIT = ("auto", True, False)
 
 
-class Steps:
+class Steps(Layer):
     """A model's losses, metrics and optimizer, and single steps with them."""
 
-    optimizer = None
+    optimizer: Any = None
+    accepts_integers = True  # integers reach `call` as they are
     output_names: tuple[str, ...] = ()
-    _loss = None
-    _metrics = None
-    _loss_sources = None  # found once per epoch: walking the layers costs more than a small step
+    _loss: CompiledLoss | None = None
+    _metrics: Any = None
+    _loss_sources: Any = (
+        None  # found once per epoch: walking the layers costs more than a small step
+    )
 
     # --- compile ---
 
@@ -100,7 +107,7 @@ class Steps:
 
     # --- steps, to be overridden ---
 
-    def train_step(self, batch) -> dict:
+    def train_step(self, batch) -> Mapping:
         """One step of training on `batch` = (x, y, sample_weight); y and weight may be None.
 
         Returns the logs: a mapping of names to tensors or numbers. Override it for a procedure of
@@ -113,7 +120,7 @@ class Steps:
         self.optimizer.step()
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    def test_step(self, batch) -> dict:
+    def test_step(self, batch) -> Mapping:
         """One step of evaluation; see `train_step`."""
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=False)
@@ -147,9 +154,9 @@ class Steps:
         self._loss_tracker.update_state(total, sample_weight=size)
         return total
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
+    def compute_metrics(self, x, y, y_pred, sample_weight=None) -> Mapping:
         """Update the metrics with a batch; values are only computed when somebody reads them."""
-        if y is not None:
+        if y is not None and not self._metrics.empty:
             outputs = outputs_of(y_pred, self.output_names)
             targets = outputs_of(y, tuple(outputs))
             with no_grad():
@@ -167,8 +174,8 @@ class Steps:
     @property
     def device(self) -> Device:
         """Where the weights lie; the current device as long as there are none."""
-        weights = self.weights
-        return weights[0].device if weights else current_device()
+        first = self.first_weight()
+        return current_device() if first is None else first.device
 
     def _source(self, x, y, sample_weight, batch_size, **options):
         """The batches of data given to fit, evaluate or predict, on the model's device."""

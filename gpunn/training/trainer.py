@@ -12,7 +12,7 @@ from gpunn.training.predictor import Predictor
 
 
 class Trainer(Predictor):
-    """What makes a layer a model that can be trained; mixed into `Model`."""
+    """What makes a layer a model that can be trained."""
 
     stop_training = False
     last_batch = None

@@ -81,3 +81,12 @@ def test_a_diverging_fit_does_not_warn():
     model.compile(gpunn.optimizers.SGD(1e30), "mse")
     losses = model.fit(X, Y, epochs=3, batch_size=8, verbose=0).history["loss"]
     assert not np.isfinite(losses[-1])
+
+
+def test_nested_models_are_saved_and_cloned(tmp_path):
+    inner = gpunn.Sequential([layers.Dense(3, activation="relu")], name="inner")
+    model = gpunn.Sequential([gpunn.Input((4,)), inner, layers.Dense(2)])
+    model.save(tmp_path / "model.gpunn")
+    loaded = gpunn.load_model(tmp_path / "model.gpunn")
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert gpunn.models.clone_model(model).count_params() == model.count_params()
