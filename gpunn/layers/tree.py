@@ -42,13 +42,16 @@ def map_shapes(function, shapes):
     return type(shapes)([map_shapes(function, s) for s in shapes])
 
 
+_NOT_SEARCHED = ("_added_weights", "_arguments")
+
+
 def find(owner, kind: type, opaque: type):
     """The attributes of an object that are of a kind, or hold such in lists and dicts.
 
     Yields (path, value) in order of assignment. Does not look into objects of type `opaque`.
     """
     for name, value in vars(owner).items():
-        if name not in ("_added_weights", "_arguments"):
+        if isinstance(value, (kind, dict, list, tuple)) and name not in _NOT_SEARCHED:
             yield from _find(name.lstrip("_"), value, kind, opaque)
 
 
