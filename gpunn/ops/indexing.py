@@ -136,7 +136,8 @@ def _expand(shape, key) -> list:
     if missing < 0 or len(dots) > 1:
         raise IndexError(f"too many indices for shape {shape}: {sum(widths)}, {len(dots)} '...'")
     at = dots[0] if dots else len(key)
-    parts, axis = [], 0
+    parts: list = []
+    axis = 0
     for i, p in enumerate([*key, None]):
         if i == at:
             parts += [_slice(None)] * missing
