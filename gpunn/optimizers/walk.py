@@ -149,7 +149,7 @@ class Walk:
         """Update every stretch: clipping, weight decay and the rule, in Keras' order."""
         be, xp = self.be, self.xp
         h = self.numbers.set(numbers)
-        decays = self.decays.set(tuple(lr * rate for rate in self.rates))
+        decays = self.decays.set([lr * rate for rate in self.rates]) if self.rates else ()
         clips = self.clips
         update = rule.update
         for stretch in self.stretches:

@@ -1,6 +1,7 @@
 """Steps: what `compile` is told, and the steps of training and prediction that users override."""
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from gpunn import data, metrics, optimizers
@@ -23,9 +24,8 @@ class Steps(Layer):
     output_names: tuple[str, ...] = ()
     _loss: CompiledLoss | None = None
     _metrics: Any = None
-    _loss_sources: Any = (
-        None  # found once per epoch: walking the layers costs more than a small step
-    )
+    _sources: tuple | None = None  # of losses, inside `_sources_kept`
+    _keeps_sources = False
 
     # --- compile ---
 
@@ -108,7 +108,7 @@ class Steps(Layer):
     # --- steps, to be overridden ---
 
     def train_step(self, batch) -> Mapping:
-        """One step of training on `batch` = (x, y, sample_weight); y and weight may be None.
+        """One step of training on a batch: x, (x, y) or (x, y, sample_weight).
 
         Returns the logs: a mapping of names to tensors or numbers. Override it for a procedure of
         your own: `loss.backward()` fills the gradients, `self.optimizer.step()` applies them.
@@ -145,7 +145,7 @@ class Steps(Layer):
             size = next(iter(outputs.values())).shape[0]
             if len(outputs) > 1:
                 self._track_parts(parts, size)
-        for extra in self.losses_among(*(self._loss_sources or self.sources_of_losses())):
+        for extra in self.losses_among(*self._loss_sources()):
             total = extra if total is None else total + extra
         if total is None:
             raise ArgumentError(
@@ -170,6 +170,22 @@ class Steps(Layer):
             self._part_trackers[name].update_state(value, sample_weight=size)
 
     # --- helpers ---
+
+    @contextmanager
+    def _sources_kept(self):
+        """Find the sources of losses once inside: a walk costs more than a small step."""
+        self._keeps_sources = True
+        try:
+            yield
+        finally:
+            self._keeps_sources = False
+            self._sources = None
+
+    def _loss_sources(self) -> tuple:
+        sources = self._sources or self.sources_of_losses()
+        if self._keeps_sources:
+            self._sources = sources
+        return sources
 
     @property
     def device(self) -> Device:

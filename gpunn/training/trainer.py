@@ -3,7 +3,7 @@
 from gpunn import data
 from gpunn.autograd import no_grad
 from gpunn.backend import current_seed, quiet
-from gpunn.data import unpack_x_y_sample_weight
+from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
 from gpunn.training.callbacks import CallbackList, History, default_callbacks
 from gpunn.training.interrupt import interruptible
@@ -122,16 +122,16 @@ class Trainer(Predictor):
         self.reset_metrics()
         calls.on_epoch_begin(epoch)
         logs = None
-        for step, batch in enumerate(source.epoch()):
-            if step == 0:
-                self._prepare(batch)
-            calls.on_train_batch_begin(step)
-            self.last_batch = batch  # for a callback that looks into what went wrong
-            logs = self.train_step(batch)
-            calls.on_train_batch_end(step, logs)
-            if self.stop_training:
-                break
-        self._loss_sources = None
+        with self._sources_kept():
+            for step, batch in enumerate(source.epoch()):
+                if step == 0:
+                    self._prepare(batch)
+                calls.on_train_batch_begin(step)
+                self.last_batch = batch  # for a callback that looks into what went wrong
+                logs = self.train_step(pack_x_y_sample_weight(*batch))
+                calls.on_train_batch_end(step, logs)
+                if self.stop_training:
+                    break
         if logs is None:
             raise DataError("the data gave no batch at all")
         epoch_logs = to_floats(logs)
@@ -147,7 +147,6 @@ class Trainer(Predictor):
                 self(batch[0], training=False)
         if not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
-        self._loss_sources = self.sources_of_losses()
 
     # --- evaluate and predict ---
 
@@ -195,10 +194,10 @@ class Trainer(Predictor):
         source.reset()
         calls.on_test_begin()
         logs = None
-        with no_grad(), quiet():
+        with no_grad(), quiet(), self._sources_kept():
             for step, batch in enumerate(source.epoch()):
                 calls.on_test_batch_begin(step)
-                logs = self.test_step(batch)
+                logs = self.test_step(pack_x_y_sample_weight(*batch))
                 calls.on_test_batch_end(step, logs)
         if logs is None:
             raise DataError("the data gave no batch at all")
@@ -213,14 +212,14 @@ class Trainer(Predictor):
         self._require_compiled()
         batch = self._batch(x, y, sample_weight, class_weight)
         self._prepare(batch)
-        return self._batch_results(self.train_step(batch), return_dict)
+        return self._batch_results(self.train_step(pack_x_y_sample_weight(*batch)), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluate one batch; returns loss and metrics so far, like `evaluate`."""
         self._require_compiled()
         batch = self._batch(x, y, sample_weight)
         with no_grad():
-            return self._batch_results(self.test_step(batch), return_dict)
+            return self._batch_results(self.test_step(pack_x_y_sample_weight(*batch)), return_dict)
 
     def _batch(self, x, y, sample_weight, class_weight=None):
         return data.make_batch(
