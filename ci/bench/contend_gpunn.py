@@ -1,7 +1,8 @@
 """gpunn, through its public API: what `fit` does per batch, and `fit` and `predict` themselves."""
 
-import gpunn
 from workloads import EPOCHS, EPSILON, RATES, VALIDATION, batches
+
+import gpunn
 
 LOSSES = {
     "mse": "mean_squared_error",
@@ -54,8 +55,9 @@ class Contender:
 
     def step(self, times):
         model, given = self.model, self.batches
-        for i in range(times):
-            model.train_step(given[i % len(given)])
+        with model._sources_kept():  # as in fit
+            for i in range(times):
+                model.train_step(given[i % len(given)])
 
     def fit(self, times):
         for _ in range(times):

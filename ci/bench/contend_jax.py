@@ -60,6 +60,7 @@ class Contender:
         zeros = [jnp.zeros_like(w) for w in p]
         self.state = (p, zeros, [jnp.zeros_like(w) for w in p], jnp.float32(0))
         self.x, self.y = x, y
+        self.rng = np.random.default_rng(3)
         self.batches = [(jnp.asarray(a), jnp.asarray(b)) for a, b in batches(x, y, workload.batch)]
         self.kind, self.batch = workload.kind, workload.batch
 
@@ -82,7 +83,7 @@ class Contender:
 
     def epoch(self, shuffle=True):
         (x, y), (vx, vy) = split(self.x, self.y)
-        order = np.random.permutation(len(x)) if shuffle else np.arange(len(x))
+        order = self.rng.permutation(len(x)) if shuffle else np.arange(len(x))
         total = right = 0.0
         for i in range(0, len(x), self.batch):
             at = order[i : i + self.batch]
