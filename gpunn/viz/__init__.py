@@ -1,5 +1,6 @@
 """Pictures; matplotlib is imported when one is drawn (`pip install 'gpunn[plot]'`)."""
 
+from gpunn.viz.boundary import DecisionBoundary
 from gpunn.viz.curves import plot_history
 
-__all__ = ["plot_history"]
+__all__ = ["DecisionBoundary", "plot_history"]
