@@ -1,6 +1,6 @@
 """What `fit`, `evaluate` and `predict` are given becomes batches."""
 
-from gpunn.data.batch_source import unpack_x_y_sample_weight
+from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.data.csv_table import Table, read_csv
 from gpunn.data.dataset import Dataset
 from gpunn.data.features import Feature, Features
@@ -18,6 +18,7 @@ __all__ = [
     "Target",
     "make_batch",
     "make_source",
+    "pack_x_y_sample_weight",
     "read_csv",
     "train_validation_split",
     "unpack_x_y_sample_weight",

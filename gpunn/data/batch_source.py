@@ -71,6 +71,21 @@ def unpack_x_y_sample_weight(batch) -> tuple:
     return (*batch, None, None)[:3]
 
 
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """What `unpack_x_y_sample_weight` takes apart: x, (x, y) or (x, y, sample_weight).
+
+    Source: keras.utils.pack_x_y_sample_weight.
+
+    >>> gpunn.data.pack_x_y_sample_weight([1.0], [2.0])
+    ([1.0], [2.0])
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, tuple | list) else x
+
+
 def _count(batches) -> int | None:
     """How many batches there are, where that is known."""
     if hasattr(batches, "num_batches"):
