@@ -142,23 +142,41 @@ def primitive(body=None, *, promote=None):
 
 
 def _parameters(body):
-    """Names of operands and static parameters, operands' defaults, public signature, variadic."""
-    parameters = list(inspect.signature(body).parameters.values())[1:]
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    kind = inspect.Parameter.VAR_POSITIONAL if variadic else inspect.Parameter.POSITIONAL_ONLY
-    operands = [p for p in parameters if p.kind is kind]
-    static = [p for p in parameters if p.kind is not kind]
+    """Names of operands and static parameters, operands' defaults, public signature, variadic.
+
+    Read off the code: `inspect.signature` of every op took a third of the time of importing them.
+    """
+    body = inspect.unwrap(body)
+    code = body.__code__
+    names, count, before_slash = code.co_varnames, code.co_argcount, code.co_posonlyargcount
+    keywords = names[count : count + code.co_kwonlyargcount]
+    variadic = bool(code.co_flags & inspect.CO_VARARGS)
+    operands = names[1:before_slash]
+    static = (*names[before_slash:count], *keywords)
+    if variadic:
+        operands = (names[count + len(keywords)],)
     if not operands:
         raise ArgumentError(
             f"primitive {body.__name__} has no operands: write them before a '/', "
             "as in `def f(be, x, /, axis=None)`, or several as `def f(be, /, *xs, axis=0)`"
         )
-    public = [p if variadic else p.replace(kind=p.POSITIONAL_OR_KEYWORD) for p in operands] + static
+    given = body.__defaults__ or ()
+    defaults = dict(zip(names[count - len(given) : count], given, strict=True))
+    defaults.update(body.__kwdefaults__ or {})
+    kinds = dict.fromkeys(names[:count], inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    kinds.update(dict.fromkeys(keywords, inspect.Parameter.KEYWORD_ONLY))
+    if variadic:
+        kinds[operands[0]] = inspect.Parameter.VAR_POSITIONAL
+    missing = inspect.Parameter.empty
+    public = [
+        inspect.Parameter(name, kinds[name], default=defaults.get(name, missing))
+        for name in operands + static
+    ]
     return (
-        tuple(p.name for p in operands),
-        tuple(p.name for p in static),
-        {p.name: p.default for p in operands if p.default is not p.empty},
-        inspect.Signature(public),
+        operands,
+        static,
+        {name: defaults[name] for name in operands if name in defaults},
+        inspect.Signature(public, __validate_parameters__=False),
         variadic,
     )
 
