@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tests.harness import assert_close
 
 import gpunn
+from tests.harness import assert_close
 
 rng = np.random.default_rng(0)
 T = rng.uniform(0.1, 1.0, (5, 4))
