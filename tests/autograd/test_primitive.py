@@ -238,3 +238,16 @@ def test_operands_are_left_alone(device):
     t = gpunn.Tensor(x, requires_grad=True)
     ((t * 2.0 + t).sum() * t.sum()).backward()
     assert x.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_the_signature_is_that_of_the_body_without_its_backend():
+    @gpunn.primitive
+    def op(be, x, y=2.0, /, axis=-1, *, keep=False):
+        return x, None
+
+    @gpunn.primitive
+    def several(be, /, *xs, axis=0):
+        return xs[0], None
+
+    assert str(inspect.signature(op)) == "(x, y=2.0, axis=-1, *, keep=False)"
+    assert str(inspect.signature(several)) == "(*xs, axis=0)"

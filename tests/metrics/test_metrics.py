@@ -294,3 +294,11 @@ def test_no_update_reads_the_device(cuda):
             with cudaemu.measure() as measured, cudaemu.log() as said:
                 update(metric, batch, weighted)
             assert measured.d2h == measured.h2d == measured.stream_syncs == 0, (name, said)
+
+
+def test_mean_of_one_number_that_stands_for_several_samples(device):
+    mean = metrics.Mean()
+    for loss, size in ((1.0, 3), (5.0, 1)):
+        mean.update_state(gpunn.Tensor(loss, device=device), sample_weight=size)
+    assert mean.result().item() == 2.0
+    assert mean.count.array.item() == 4
