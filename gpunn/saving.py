@@ -2,18 +2,22 @@
 
 from gpunn.models.saving import load_model, save_model
 from gpunn.serialization import (
+    custom_object_scope,
     deserialize_value,
     register_serializable,
     registered_name,
     serialize_value,
 )
 
+CustomObjectScope = custom_object_scope
 register_keras_serializable = register_serializable
 get_registered_name = registered_name
 serialize_keras_object = serialize_value
 deserialize_keras_object = deserialize_value
 
 __all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
     "deserialize_keras_object",
     "get_registered_name",
     "load_model",

@@ -1,4 +1,4 @@
-"""Small helpers, as `keras.utils`."""
+"""Small helpers, and others under the name that Keras has for them (`keras.utils`)."""
 
 import random
 
@@ -6,9 +6,35 @@ import numpy as np
 
 from gpunn import backend, ops
 from gpunn.autograd import Tensor
+from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from gpunn.data.py_dataset import PyDataset
 from gpunn.errors import ArgumentError
+from gpunn.layers import clear_session
+from gpunn.serialization import custom_object_scope
+from gpunn.serialization import deserialize_value as deserialize_keras_object
+from gpunn.serialization import register_serializable as register_keras_serializable
+from gpunn.serialization import registered_name as get_registered_name
+from gpunn.serialization import serialize_value as serialize_keras_object
 
-__all__ = ["normalize", "set_random_seed", "to_categorical"]
+CustomObjectScope = custom_object_scope
+Sequence = PyDataset  # what it was called before Keras 3
+
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_registered_name",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]
 
 
 def to_categorical(x, num_classes=None):

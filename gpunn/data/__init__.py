@@ -5,6 +5,7 @@ from gpunn.data.csv_table import Table, read_csv
 from gpunn.data.dataset import Dataset
 from gpunn.data.features import Feature, Features
 from gpunn.data.make import make_batch, make_source
+from gpunn.data.py_dataset import PyDataset
 from gpunn.data.source import Source
 from gpunn.data.split import train_validation_split
 from gpunn.data.target import Target
@@ -13,6 +14,7 @@ __all__ = [
     "Dataset",
     "Feature",
     "Features",
+    "PyDataset",
     "Source",
     "Table",
     "Target",

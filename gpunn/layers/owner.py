@@ -196,6 +196,11 @@ class WeightOwner:
             v.move(target)
         return self
 
+    def zero_grad(self) -> None:
+        """Forget the gradients of its weights; after `optimizer.step()` there are none."""
+        for v in self.weights:
+            v.grad = None
+
     def _require_init(self) -> None:
         if "_added_weights" not in self.__dict__:
             raise NotBuiltError(

@@ -34,10 +34,10 @@ class Callback:
         self.params = params
 
     def on_train_begin(self, logs=None):
-        """Before the first epoch."""
+        """Before the first epoch; logs: empty, as in every hook but the ends."""
 
     def on_train_end(self, logs=None):
-        """After the last epoch, also if training was stopped or failed."""
+        """After the last epoch, also if training was stopped or failed; logs: the last epoch's."""
 
     def on_epoch_begin(self, epoch, logs=None):
         """Before each epoch, counted from 0."""
@@ -129,8 +129,9 @@ class CallbackList:
         return iter(self.callbacks)
 
     def _call(self, hook: str, *arguments) -> None:
+        *where, logs = arguments
         for call in self._calls[hook]:
-            call(*arguments)
+            call(*where, {} if logs is None else logs)
 
     def _call_batch_end(self, hook: str, batch, logs) -> None:
         calls = self._calls[hook]
