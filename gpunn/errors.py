@@ -44,6 +44,10 @@ class NotBuiltError(GpunnError, RuntimeError):
     """A layer, model or optimizer was used before its weights exist."""
 
 
+class CaptureError(GpunnError, RuntimeError):
+    """A step cannot be recorded; it can run all the same, call by call."""
+
+
 class KernelError(GpunnError, RuntimeError):
     """A device kernel does not compile or cannot be launched."""
 

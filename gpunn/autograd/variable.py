@@ -133,6 +133,8 @@ class Variable(Tensor):
     def move(self, device) -> None:
         """Move the values, and the gradient if there is one, to another device."""
         be = get_backend(device)
+        if backend_of(self.array).device == be.device:
+            return
         self.array = be.asarray(self.array)
         self._grad_slot = None
         if self._grad is not None:

@@ -90,6 +90,12 @@ class Backend:
         """
         raise NotImplementedError
 
+    def look(self, check, x, *more) -> None:
+        """Let `check(x, *more)` raise if values of a host array are wrong; a GPU is not waited for.
+
+        A recorded step looks again each time it is done.
+        """
+
     # --- random numbers: the same bits on every device ---
 
     def random_uint32(self, stream: Stream, shape):

@@ -12,10 +12,12 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from gpunn.errors import ArgumentError, SerializationError
+from gpunn.errors import ArgumentError, CaptureError, SerializationError
 
 MASK = (1 << 64) - 1
 _moving = threading.Lock()
+# Whether no stream may move: while a step is recorded, nothing is drawn.
+frozen: ContextVar[bool] = ContextVar("gpunn_frozen", default=False)
 
 
 class _Philox(threading.local):
@@ -65,6 +67,8 @@ class Stream:
 
     def next_position(self) -> int:
         """The position of the draw about to be made; the stream moves on."""
+        if frozen.get():
+            raise CaptureError("numbers drawn on the host cannot be recorded")
         with _moving:
             position = self.position
             self.position = position + 1
@@ -120,6 +124,8 @@ class Seed:
     def stream(self, name: str | None = None) -> Stream:
         """A stream of this seed; without a name, the next of a numbered series."""
         if name is None:
+            if frozen.get():
+                raise CaptureError("a new random stream at every step cannot be recorded: keep one")
             with self._lock:
                 name = f"stream_{self._count}"
                 self._count += 1

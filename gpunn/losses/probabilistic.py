@@ -4,6 +4,7 @@ import warnings
 
 from gpunn import ops
 from gpunn.autograd import cast, convert
+from gpunn.backend import backend_of
 from gpunn.losses.loss import labels_beside, pair
 from gpunn.ops.losses import EPSILON, check_labels
 
@@ -208,7 +209,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
         labels = ops.squeeze(labels, -1)
     classes = y_pred.shape[-1]
     if y_pred.device.kind == "cpu":
-        check_labels(labels.array, classes)
+        backend_of(labels.array).look(check_labels, labels.array, classes)
     labels = cast(labels, "int32")
     one_hot = ops.one_hot(labels, classes, dtype=y_pred.dtype.name)
     # a label that is out of range is no class at all: NaN, since no device is asked here

@@ -9,16 +9,13 @@ from gpunn.autograd import Tensor, no_grad
 from gpunn.backend import Device, current_device
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError, NotBuiltError
-from gpunn.layers import Layer, tree
-from gpunn.training.compiled import (
-    CompiledLoss,
-    CompiledMetrics,
-    outputs_of,
-    weights_by_output,
-)
+from gpunn.layers import Layer
+from gpunn.training.captured import CapturedStep
+from gpunn.training.compiled import CompiledLoss, CompiledMetrics, outputs_of
 from gpunn.training.logs import Logs
 
 JIT = ("auto", True, False)
+STEPS = ("train_step", "compute_loss", "compute_metrics")
 
 
 class Steps(Layer):
@@ -29,6 +26,7 @@ class Steps(Layer):
     output_names: tuple[str, ...] = ()
     _loss: CompiledLoss | None = None
     _metrics: Any = None
+    _captured: CapturedStep | None = None
     _sources: tuple | None = None  # of losses, inside `_sources_kept`
     _keeps_sources = False
 
@@ -54,8 +52,13 @@ class Steps(Layer):
             metrics: a list of metrics, names or functions, or a dict by output name.
             loss_weights: factors of the losses of several outputs.
             weighted_metrics: like `metrics`; these see the sample weights.
-            run_eagerly, steps_per_execution, jit_compile: taken for Keras' sake; every step runs
-                eagerly.
+            run_eagerly: nothing is captured, whatever `jit_compile` says.
+            steps_per_execution: taken for Keras' sake.
+            jit_compile: True: on the CPU, `fit` and `train_on_batch` record a training step of
+                each batch shape, after two ordinary ones, and replay it from then on: several
+                times faster for small models, with the same bits. Python code in layers runs when
+                it is recorded, not when it is replayed. A step that cannot be recorded raises the
+                reason. "auto" and False: every step runs call by call.
 
         Raises:
             ArgumentError: for an unknown name, with the nearest known ones.
@@ -66,10 +69,12 @@ class Steps(Layer):
             raise ArgumentError(f"jit_compile must be 'auto', True or False, not {jit_compile!r}")
         optimizer = optimizers.get(optimizer)
         loss_object = CompiledLoss(loss, loss_weights) if loss is not None else None
-        metric_object = CompiledMetrics(metrics, weighted_metrics, self.output_names)
+        metric_object = CompiledMetrics(metrics, weighted_metrics)
         self.optimizer = optimizer
         self._loss = loss_object
         self._metrics = metric_object
+        captures = jit_compile is True and not run_eagerly
+        self._captured = CapturedStep(strict=True) if captures else None
         self._compile_arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -87,25 +92,15 @@ class Steps(Layer):
 
     @property
     def metrics(self) -> list:
-        """The metrics that training updates: the mean of the loss, those of `compile`, attributes.
-
-        For a `train_step` or `test_step` of your own, those of `compile` are one metric: before
-        the first batch nobody knows which ones a name such as "accuracy" stands for.
-        """
-        found, compiled = [], self._metrics.metrics if self.compiled else []
-        if self.compiled:
-            as_one = self._has_own_steps() and not self._metrics.empty
-            several = [self._metrics] if as_one else compiled
-            found = [self._loss_tracker, *self._part_trackers.values(), *several]
-        known = {id(m) for m in [*found, *compiled]}
-        attributes = {id(m): m for _, m in tree.find(self, metrics.Metric, Layer)}
-        return found + [m for key, m in attributes.items() if key not in known]
+        """The metrics that training updates, the mean of the loss first."""
+        if not self.compiled:
+            return []
+        return [self._loss_tracker, *self._part_trackers.values(), *self._metrics.metrics]
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of the numbers that `evaluate` returns, in its order."""
-        nested = [m.metrics if m is self._metrics else [m] for m in self.metrics]
-        return [m.name for several in nested for m in several]
+        return [m.name for m in self.metrics]
 
     def reset_metrics(self) -> None:
         """Start every metric anew."""
@@ -155,7 +150,7 @@ class Steps(Layer):
                 raise DataError("a compiled loss needs targets: give y")
             outputs = outputs_of(y_pred, self.output_names)
             targets = outputs_of(y, tuple(outputs))
-            weights = weights_by_output(sample_weight, outputs)
+            weights = _weights_by_output(sample_weight, outputs)
             total, parts = self._loss(targets, outputs, weights)
             size = next(iter(outputs.values())).shape[0]
             if len(outputs) > 1:
@@ -172,13 +167,11 @@ class Steps(Layer):
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> Mapping:
         """Update the metrics with a batch; values are only computed when somebody reads them."""
         if y is not None and not self._metrics.empty:
+            outputs = outputs_of(y_pred, self.output_names)
+            targets = outputs_of(y, tuple(outputs))
             with no_grad():
-                self._metrics.update_state(y, y_pred, sample_weight)
+                self._metrics.update(targets, outputs, _weights_by_output(sample_weight, outputs))
         return Logs(self.get_metrics_result)
-
-    def _has_own_steps(self) -> bool:
-        kind = type(self)
-        return kind.train_step is not Steps.train_step or kind.test_step is not Steps.test_step
 
     def _track_parts(self, parts: dict, size: int) -> None:
         for name, value in parts.items():
@@ -187,6 +180,17 @@ class Steps(Layer):
             self._part_trackers[name].update_state(value, sample_weight=size)
 
     # --- helpers ---
+
+    def own_steps(self) -> list[str]:
+        """The parts of a training step that a subclass, or the model itself, has written anew."""
+        return [
+            n for n in STEPS if n in vars(self) or getattr(type(self), n) is not getattr(Steps, n)
+        ]
+
+    def _train(self, batch) -> Mapping:
+        """`train_step`, as it is or captured."""
+        captured = self._captured
+        return self.train_step(batch) if captured is None else captured(self, batch)
 
     @contextmanager
     def _sources_kept(self):
@@ -224,3 +228,11 @@ class Steps(Layer):
 
 def _mean(name: str):
     return metrics.Mean(name=name)
+
+
+def _weights_by_output(sample_weight, outputs: dict) -> dict:
+    if sample_weight is None:
+        return {}
+    if isinstance(sample_weight, dict | list | tuple):
+        return outputs_of(sample_weight, tuple(outputs))
+    return dict.fromkeys(outputs, sample_weight)

@@ -104,22 +104,21 @@ class Trainer(Predictor):
         )
         self.stop_training = False
         self.history = history
-        logs = None
         with interruptible(self), quiet():
             calls.on_train_begin()
             try:
                 for epoch in range(initial_epoch, epochs):
                     if not source.ready():
                         break
-                    logs = self._train_epoch(epoch, source, validation, validation_freq, calls)
+                    self._train_epoch(epoch, source, validation, validation_freq, calls)
                     if self.stop_training:
                         break
             finally:
                 self.last_batch = None
-                calls.on_train_end(logs)
+                calls.on_train_end()
         return history
 
-    def _train_epoch(self, epoch, source, validation, validation_freq, calls) -> dict:
+    def _train_epoch(self, epoch, source, validation, validation_freq, calls) -> None:
         self.reset_metrics()
         calls.on_epoch_begin(epoch)
         logs = None
@@ -129,7 +128,7 @@ class Trainer(Predictor):
                     self._prepare(batch)
                 calls.on_train_batch_begin(step)
                 self.last_batch = batch  # for a callback that looks into what went wrong
-                logs = self.train_step(pack_x_y_sample_weight(*batch))
+                logs = self._train(pack_x_y_sample_weight(*batch))
                 calls.on_train_batch_end(step, logs)
                 if self.stop_training:
                     break
@@ -140,7 +139,6 @@ class Trainer(Predictor):
             results = self._evaluate_source(validation, calls)
             epoch_logs.update({f"val_{name}": value for name, value in results.items()})
         calls.on_epoch_end(epoch, epoch_logs)
-        return epoch_logs
 
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
@@ -214,7 +212,7 @@ class Trainer(Predictor):
         self._require_compiled()
         batch = self._batch(x, y, sample_weight, class_weight)
         self._prepare(batch)
-        return self._batch_results(self.train_step(pack_x_y_sample_weight(*batch)), return_dict)
+        return self._batch_results(self._train(pack_x_y_sample_weight(*batch)), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluate one batch; returns loss and metrics so far, like `evaluate`."""

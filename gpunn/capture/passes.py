@@ -1,0 +1,167 @@
+"""Passes: a list of calls becomes a shorter one, or one that needs less memory, with equal bits."""
+
+from gpunn.capture.ir import Call, Storage, View
+
+
+def without_dead(calls: list[Call]) -> list[Call]:
+    """Leave out calls whose results nobody reads."""
+    live: set[Storage] = set()
+    kept = []
+    for call in reversed(calls):
+        out = call.out
+        if out is not None and out.storage.kind == "temp" and not call.lasting:
+            if out.storage not in live:
+                continue
+            if call.overwrites:
+                live.discard(out.storage)
+        live.update(view.storage for view in call.reads)
+        kept.append(call)
+    return kept[::-1]
+
+
+def retargeted(calls: list[Call]) -> list[Call]:
+    """Compute what is only copied to somebody's memory right there: weight gradients, mostly."""
+    places: dict[Storage, View] = {}
+    uses = _uses(calls)
+    for i, call in enumerate(calls):
+        source, target = call.copies, call.out
+        if source is None or target is None or target.storage.kind != "external":
+            continue
+        temp = source.storage
+        if temp.kind != "temp" or temp in places or not (source.whole and source.contiguous):
+            continue
+        if not target.contiguous or not calls[uses[temp][0]].overwrites:
+            continue
+        if _free(calls, uses, temp, target, i):
+            places[temp] = target
+    if not places:
+        return calls
+    calls = [call.replaced(lambda view: _moved(view, places)) for call in calls]
+    return [c for c in calls if c.out is None or c.copies != c.out]
+
+
+def _free(calls, uses, temp: Storage, target: View, copy: int) -> bool:
+    """Whether the target's memory can be the temp's, which is copied to it by call `copy`."""
+    first, last = uses[temp][0], uses[temp][-1]
+    later = [calls[j].out for j in uses[temp] if j > copy]
+    if any(out is not None and out.storage is temp for out in later):
+        return False
+    for j in uses[target.storage]:
+        if j == copy or j < first:
+            continue
+        if j < copy and any(view.overlaps(target) for view in calls[j].uses()):
+            return False
+        out = calls[j].out
+        if copy < j <= last and out is not None and out.overlaps(target):
+            return False
+    return True
+
+
+def _moved(view: View, places: dict[Storage, View]) -> View:
+    place = places.get(view.storage)
+    if place is None:
+        return view
+    return view._replace(storage=place.storage, offset=place.offset + view.offset)
+
+
+def in_place(calls: list[Call]) -> list[Call]:
+    """Write an elementwise result over an operand that is not needed any more."""
+    last = {storage: at[-1] for storage, at in _uses(calls).items()}
+    seen: set[Storage] = set()
+    homes: dict[Storage, Storage] = {}
+
+    def moved(view: View) -> View:
+        home = homes.get(view.storage)
+        return view if home is None else view._replace(storage=home)
+
+    result = []
+    for i, call in enumerate(calls):
+        call = call.replaced(moved) if homes else call
+        out = call.out
+        if out is not None and call.form == "ufunc" and _elementwise(call):
+            fresh = out.storage
+            if fresh.kind == "temp" and fresh not in seen and out.whole:
+                host = next(
+                    (v.storage for v in call.reads if _gives_way(v, out, call, last, i)), None
+                )
+                if host is not None:
+                    homes[fresh] = host
+                    last[host] = last[fresh]
+                    call = call._replace(out=out._replace(storage=host))
+        seen.update(view.storage for view in call.uses())
+        result.append(call)
+    return result
+
+
+def _elementwise(call: Call) -> bool:
+    return getattr(call.fn, "signature", "not a ufunc") is None
+
+
+def _gives_way(view: View, out: View, call: Call, last: dict, i: int) -> bool:
+    """Whether the operand ends here, and has the layout of the result."""
+    storage = view.storage
+    return (
+        storage.kind == "temp"
+        and last[storage] == i
+        and view.whole
+        and (view.shape, view.strides) == (out.shape, out.strides)
+        and view.dtype.itemsize == out.dtype.itemsize
+        and all(v == view for v in call.reads if v.storage is storage)
+    )
+
+
+def _uses(calls: list[Call]) -> dict[Storage, list[int]]:
+    """The calls that read or write each storage, in order."""
+    uses: dict[Storage, list[int]] = {}
+    for i, call in enumerate(calls):
+        for storage in dict.fromkeys(view.storage for view in call.uses()):
+            uses.setdefault(storage, []).append(i)
+    return uses
+
+
+def arena(calls: list[Call], shared: bool = True) -> tuple[dict[Storage, int], int]:
+    """Where in one piece of memory each temp lies, and how long that is.
+
+    Temps that are never needed at the same time may lie in the same place, unless not `shared`.
+    """
+    uses = _uses(calls)
+    temps = [s for s in uses if s.kind == "temp"]
+    starts: dict[int, list[Storage]] = {}
+    ends: dict[int, list[Storage]] = {}
+    for s in temps:
+        starts.setdefault(uses[s][0], []).append(s)
+        ends.setdefault(uses[s][-1], []).append(s)
+    places: dict[Storage, int] = {}
+    gaps: list[tuple[int, int]] = []  # (start, stop), in order
+    top = 0
+    for i in range(len(calls)):
+        for s in starts.get(i, ()):
+            size = _size(s)
+            fitting = [g for g in gaps if g[1] - g[0] >= size]
+            if fitting:
+                start, stop = gap = min(fitting, key=lambda g: g[1] - g[0])
+                at = gaps.index(gap)
+                gaps[at : at + 1] = [(start + size, stop)] if stop - start > size else []
+            else:
+                start, top = top, top + size
+            places[s] = start
+        for s in ends.get(i, ()) if shared else ():
+            gaps = _joined(sorted([*gaps, (places[s], places[s] + _size(s))]))
+    return places, top
+
+
+def _size(storage: Storage) -> int:
+    return -(-storage.nbytes // 64) * 64
+
+
+def _joined(gaps):
+    joined = [gaps[0]]
+    for start, stop in gaps[1:]:
+        if start == joined[-1][1]:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((start, stop))
+    return joined
+
+
+PASSES = {"dead": without_dead, "retarget": retargeted, "in_place": in_place}

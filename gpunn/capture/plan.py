@@ -1,0 +1,95 @@
+"""Plan: the calls of a recording bound to memory that was made once."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+
+from gpunn.capture.carrier import RecArray
+from gpunn.capture.ir import Call, Storage, View, mapped
+from gpunn.capture.passes import PASSES, arena
+from gpunn.capture.record import Recorder
+
+
+class Plan:
+    """What a recorder noted, ready to be done again and again.
+
+    Args:
+        recorder: the recording, which is over.
+        results: recorded arrays whose values shall be there after each run.
+        passes: names of those of `PASSES` that are applied, and "arena" for memory that is shared;
+            default: all.
+
+    >>> recorder, x = Recorder(), np.array([1.0, 2.0])
+    >>> with recorder:
+    ...     y = np.exp(recorder.external(x)) * 2
+    >>> plan = Plan(recorder, [y])
+    >>> x[:] = 0
+    >>> plan.run()
+    >>> plan.results
+    [array([2., 2.])]
+    """
+
+    def __init__(self, recorder: Recorder, results: Iterable[RecArray] = (), passes=None):
+        chosen = (*PASSES, "arena") if passes is None else passes
+        wanted = [recorder.view(x) for x in results]
+        for view in wanted:
+            if view.storage.kind == "temp":
+                view.storage.kind = "kept"
+        calls = recorder.calls
+        for name, apply in PASSES.items():
+            if name in chosen:
+                calls = apply(calls)
+        places, size = arena(calls, "arena" in chosen)
+        self.arena = np.zeros(size, np.uint8)
+        self._memory: dict[Storage, np.ndarray] = {}
+        self._places = places
+        self._arrays: dict[View, np.ndarray] = {}
+        self.calls = [self._bound(call) for call in calls]
+        self.results = [self._array(view) for view in wanted]
+
+    def run(self) -> None:
+        """Make every call."""
+        for function, args in self.calls:
+            function(*args)
+
+    def poison(self) -> None:
+        """Fill the memory with NaN: a test's way to find calls that read what nobody wrote."""
+        self.arena.fill(0xFF)
+
+    def _array(self, view: View) -> np.ndarray:
+        found = self._arrays.get(view)
+        if found is None:
+            storage = view.storage
+            place = self._places.get(storage)
+            memory = self.arena if place is not None else self._own(storage)
+            found = self._arrays[view] = np.ndarray(
+                view.shape, view.dtype, memory, (place or 0) + view.offset, view.strides
+            )
+        return found
+
+    def _own(self, storage: Storage) -> np.ndarray:
+        """The bytes of a storage that does not lie in the arena."""
+        memory = self._memory.get(storage)
+        if memory is None:
+            array = storage.array
+            if array is None:
+                array = np.zeros(storage.nbytes, np.uint8)
+            memory = self._memory[storage] = array.reshape(-1).view(np.uint8)
+        return memory
+
+    def _bound(self, call: Call) -> tuple[Callable, tuple]:
+        """A function and its arguments."""
+        args = mapped(call.args, self._array)
+        if call.form == "do" or call.out is None:
+            return call.fn, args
+        out = self._array(call.out)
+        if call.form == "store":
+            return partial(_store, out, call.fn, call.options), args
+        if call.form == "into" or call.fn in (np.maximum, np.minimum):  # NumPy wants out= by name
+            return partial(call.fn, out=out, **call.options), args
+        return call.fn, (*args, out)
+
+
+def _store(out, function, options, *args) -> None:
+    np.copyto(out, function(*args, **options))

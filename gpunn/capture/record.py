@@ -1,0 +1,319 @@
+"""Recorder: a backend whose arrays calculate nothing, and note what would be calculated."""
+
+import threading
+
+import numpy as np
+
+from gpunn.backend import BY_TYPE, CPU_BACKEND
+from gpunn.backend.device import CPU
+from gpunn.backend.dtypes import standardize
+from gpunn.backend.numpy_ import NumpyBackend
+from gpunn.backend.random import frozen
+from gpunn.capture.carrier import RecArray, arrays_in, plain
+from gpunn.capture.ir import Call, Storage, View, views_in
+from gpunn.errors import CaptureError
+
+# What can write to `out` and gives the same bits so.
+WITH_OUT = {"sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum"}
+FUNCTIONS = {
+    getattr(np, name)
+    for name in (
+        "where concatenate stack hstack vstack take take_along_axis roll tile tril triu diff pad "
+        "broadcast_to moveaxis rollaxis transpose permute_dims swapaxes reshape ravel squeeze "
+        "expand_dims flip sum prod max min amax amin mean var std any all argmax argmin argsort "
+        "sort cumsum cumprod cumulative_sum clip round nan_to_num zeros_like ones_like full_like "
+        "empty_like einsum tensordot outer trace diagonal atleast_1d atleast_2d"
+    ).split()
+    if hasattr(np, name)
+}
+ABOUT = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj}  # no values
+_one_at_a_time = threading.RLock()
+
+
+class _Module:
+    """numpy, as bodies see it: arrays that are made are the recorder's."""
+
+    def __init__(self, recorder):
+        for name in ("empty", "zeros", "full"):
+            setattr(self, name, getattr(recorder, name))
+        for name in ("ones", "arange", "eye", "linspace", "tri"):
+            setattr(self, name, _making(recorder, getattr(np, name)))
+        self.asarray = self.ascontiguousarray = self.array = recorder.array
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+
+def _making(recorder, function):
+    return lambda *args, **options: recorder.copy(recorder.constant(function(*args, **options)))
+
+
+class Recorder(NumpyBackend):
+    """Notes the calls that run inside its `with` block on the arrays it gives out.
+
+    What it cannot record raises CaptureError; whatever happens, no array of anybody changes.
+
+    >>> recorder = Recorder()
+    >>> x = np.ones(2)
+    >>> with recorder:
+    ...     y = recorder.external(x)
+    ...     y += 1
+    >>> len(recorder.calls), x
+    (1, array([1., 1.]))
+    """
+
+    array_type = RecArray  # type: ignore[assignment]
+
+    def __init__(self):
+        super().__init__(CPU)
+        self.xp = _Module(self)
+        self.calls: list[Call] = []
+        self.closed = False
+        self._externals: dict[int, RecArray] = {}
+        for name in ("erf", "erfinv", "lgamma", "digamma"):
+            setattr(self, name, self._function_of_one(getattr(CPU_BACKEND, name)))
+
+    def __enter__(self):
+        _one_at_a_time.acquire()
+        BY_TYPE[RecArray] = self
+        self._token = frozen.set(True)
+        return self
+
+    def __exit__(self, *exc):
+        frozen.reset(self._token)
+        del BY_TYPE[RecArray]
+        self.closed = True
+        _one_at_a_time.release()
+
+    # --- arrays in ---
+
+    def new(self, carrier, kind="temp", array=None) -> RecArray:
+        """A recorded array that a fresh carrier stands for."""
+        found = np.ndarray.view(carrier, RecArray)
+        found.storage = Storage(kind, carrier, array)
+        found.recorder = self
+        return found
+
+    def external(self, array) -> RecArray:
+        """What stands for a real array that the calls shall read and write."""
+        if array is None or not array.flags.c_contiguous or not array.size:
+            raise CaptureError("only arrays in C order that are not empty can be recorded")
+        found = self._externals.get(id(array))
+        if found is None:
+            found = self.new(np.zeros(array.shape, array.dtype), "external", array)
+            self._externals[id(array)] = found
+        return found
+
+    def constant(self, array) -> RecArray:
+        """A real array that never changes."""
+        array = np.ascontiguousarray(array).reshape(np.shape(array))
+        return self.new(array, "constant", array)
+
+    def view(self, x: RecArray) -> View:
+        """An array as a part of a storage."""
+        storage = x.storage
+        if storage is None or x.recorder is not self or not x.size:
+            raise CaptureError("an empty array, or one of another recording")
+        low, high = np.lib.array_utils.byte_bounds(plain(x))
+        if low < storage.low or high > storage.low + storage.nbytes:
+            raise CaptureError("an array that was made in a way the recording did not see")
+        offset = plain(x).__array_interface__["data"][0] - storage.low
+        return View(storage, offset, x.shape, x.strides, x.dtype)
+
+    def _arguments(self, x):
+        """Nested arguments with views instead of arrays; foreign arrays are refused."""
+        if isinstance(x, RecArray):
+            return self.view(x)
+        if isinstance(x, np.ndarray):
+            raise CaptureError(
+                f"an array of shape {x.shape} that was made outside the primitives takes part: it "
+                "would never change again; make it a Variable or an input"
+            )
+        if type(x) in (tuple, list):
+            return type(x)([self._arguments(v) for v in x])
+        return x
+
+    def note(self, form, fn, args, out=None, options=None, lasting=False, reads=None) -> None:
+        """Add a call."""
+        args = self._arguments(tuple(args))
+        target = None if out is None else self.view(out)
+        if target is not None and target.storage.kind == "constant":
+            raise CaptureError("a constant would be changed in place")
+        reads = tuple(views_in(args)) if reads is None else self._arguments(tuple(reads))
+        self.calls.append(Call(form, fn, args, options or {}, reads, target, lasting))
+
+    # --- what arrays do ---
+
+    def run(self, function, args, options):
+        """A function whose result's shape does not depend on values."""
+        if any(isinstance(v, np.ndarray) for v in options.values()):
+            raise CaptureError(f"{function.__name__} with out= or an array by name")
+        with np.errstate(all="ignore"):
+            result = function(*plain(args), **options)
+        if not isinstance(result, np.ndarray | np.generic):
+            raise CaptureError(f"{function.__name__} gives a {type(result).__name__}")
+        for x in arrays_in(args):
+            if isinstance(result, np.ndarray) and np.may_share_memory(result, x.storage.carrier):
+                view = np.ndarray.view(result, RecArray)
+                view.storage, view.recorder = x.storage, self
+                return view
+        out = self.new(np.array(result, order="K", copy=True))
+        form = "into" if function.__name__ in WITH_OUT else "store"
+        self.note(form, function, args, out, options)
+        return out
+
+    def function(self, function, args, options):
+        """A function of NumPy."""
+        if function is np.copyto:
+            return self.copy_to(*args, **options)
+        if function is np.dot:
+            return self._product(np.dot, *args, **options)
+        if function in ABOUT:
+            return function(*plain(args), **options)
+        if function not in FUNCTIONS or (function is np.where and len(args) != 3):
+            raise CaptureError(f"numpy.{function.__name__} cannot be recorded")
+        return self.run(function, args, options)
+
+    def ufunc(self, ufunc, method, inputs, options):
+        """A ufunc, or its reduction."""
+        (out,) = options.pop("out", (None,))
+        if options.pop("where", True) is not True:
+            raise CaptureError(f"{ufunc.__name__} with where= cannot be recorded")
+        if ufunc is np.matmul and method == "__call__" and not options:
+            return self._product(ufunc, *inputs, out=out)
+        if method in ("reduce", "accumulate"):
+            function = getattr(ufunc, method)
+            if out is None:
+                with np.errstate(all="ignore"):
+                    out = self.new(np.array(function(*plain(inputs), **options), order="K"))
+            self.note("into", function, inputs, out, options)
+            return out
+        if method != "__call__" or ufunc.nout != 1 or ufunc.signature or set(options) - {"dtype"}:
+            raise CaptureError(f"{ufunc.__name__}.{method} cannot be recorded as it was called")
+        samples = [np.ones(1, x.dtype) if isinstance(x, np.ndarray) else x for x in inputs]
+        with np.errstate(all="ignore"):
+            into = None if out is None else np.ones(1, out.dtype)
+            dtype = ufunc(*samples, out=into, **options).dtype
+        if out is None:
+            out = self.new(_allocated([plain(x) for x in inputs], dtype))
+        kinds = {x.dtype for x in inputs if isinstance(x, np.ndarray)}
+        if len(kinds) == 1 and next(iter(kinds)).kind == "f":
+            inputs = tuple([self._number(x, *kinds) for x in inputs])
+        self.note("into" if options else "ufunc", ufunc, inputs, out, options)
+        return out
+
+    def _number(self, x, dtype):
+        """A Python number as the 0-d array that NumPy would make of it at every call."""
+        if type(x) not in (int, float):
+            return x
+        with np.errstate(all="ignore"):
+            return self.constant(np.asarray(x, dtype))
+
+    def _product(self, function, a, b, out=None):
+        if out is None:
+            if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
+                found = np.zeros((a.shape[0], b.shape[1]), np.result_type(a.dtype, b.dtype))
+            else:
+                found = np.asarray(function(plain(a), plain(b)))
+            out = self.new(found)
+        self.note("ufunc", function, (a, b), out)
+        return out
+
+    def copy_to(self, target, source, casting="same_kind", where=True):
+        """Note a copy of an array or a number."""
+        if not isinstance(target, RecArray) or where is not True:
+            raise CaptureError("a copy to an array that is not recorded, or of parts of one")
+        if isinstance(source, RecArray) and not np.can_cast(source.dtype, target.dtype, casting):
+            raise TypeError(f"cannot cast {source.dtype} to {target.dtype} by the rule {casting!r}")
+        fn = np.copyto
+        if isinstance(source, RecArray) and not np.can_cast(source.dtype, target.dtype):
+            fn = _copy_cast
+        self.note("do", fn, (target, source), target, reads=arrays_in([source]))
+
+    # --- what a primitive's `be` does ---
+
+    def empty(self, shape, dtype=float):
+        return self.new(np.zeros(shape, standardize(dtype)))
+
+    def zeros(self, shape, dtype=float):
+        return self.full(shape, 0, dtype)
+
+    def full(self, shape, value, dtype=None):
+        out = self.empty(shape, dtype)
+        self.copy_to(out, value)
+        return out
+
+    def const(self, key, make):
+        return self.constant(CPU_BACKEND.const(key, lambda be: make(CPU_BACKEND)))
+
+    def copy(self, x):
+        return x.copy()
+
+    def array(self, x, dtype=None, copy=None, order="C"):
+        if not isinstance(x, RecArray):
+            return self.constant(np.array(self._arguments(x), dtype))
+        x = x if dtype is None else x.astype(dtype, copy=False)
+        return x if x.flags.c_contiguous and not copy else self.copy(x)
+
+    def asarray(self, data, dtype=None):
+        return self.array(data, dtype) if dtype is not None else data
+
+    def wrap(self, x):
+        return x if isinstance(x, RecArray) else self.array(x)
+
+    def matmul(self, a, b, out=None):
+        return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
+
+    def windows(self, x, shape, strides):
+        seen = np.lib.stride_tricks.as_strided(plain(x), shape, strides, writeable=False)
+        view = np.ndarray.view(seen, RecArray)
+        view.storage, view.recorder = x.storage, self
+        return view
+
+    def scatter_add(self, dst, indices, src):
+        self.note("do", CPU_BACKEND.scatter_add, (dst, indices, src), dst)
+
+    def random_uint32(self, stream, shape):
+        return self._drawn(CPU_BACKEND.random_uint32, stream, shape, np.uint32)
+
+    def uniform(self, stream, shape, dtype="float32"):
+        return self._drawn(CPU_BACKEND.uniform, stream, shape, dtype, dtype)
+
+    def _drawn(self, draw, stream, shape, dtype, *more):
+        out = self.empty(shape, dtype)
+        self.note("store", draw, (stream, shape, *more), out, lasting=True, reads=())
+        return out
+
+    def look(self, check, x, *more):
+        self.note("do", check, (x, *more), lasting=True)
+
+    def _function_of_one(self, function):
+        def run(x):
+            out = self.new(np.zeros(x.shape, x.dtype))
+            self.note("store", function, (x,), out)
+            return out
+
+        return run
+
+    def to_numpy(self, x):
+        raise CaptureError("the values of a tensor were asked for")
+
+    def address(self, x):
+        return 0, 0
+
+
+def _copy_cast(target, source) -> None:
+    np.copyto(target, source, casting="unsafe")
+
+
+def _allocated(operands, dtype) -> np.ndarray:
+    """The array that a ufunc would make for its result, with zeros in it."""
+    arrays = [x for x in operands if isinstance(x, np.ndarray)]
+    flags: list = [["readonly"]] * len(arrays) + [["writeonly", "allocate"]]
+    dtypes = [None] * len(arrays) + [dtype]
+    iterator = np.nditer([*arrays, None], None, flags, dtypes, order="K")
+    made = iterator.operands[-1]
+    found = np.zeros_like(made, order="K")
+    if found.strides != made.strides:
+        raise CaptureError("a result with gaps in memory")
+    return found

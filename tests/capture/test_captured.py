@@ -1,0 +1,270 @@
+"""When plans are made, dropped and refused, and that a recording changes nothing."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn.errors import CaptureError, DataError
+from gpunn.layers import BatchNormalization, Dense, Dropout
+from gpunn.training.captured import CapturedStep
+from tests.capture.steps import assert_same, batches, state, train, twins
+
+
+def net(**compiled):
+    model = gpunn.Sequential(
+        [gpunn.Input((5,)), Dense(8, "relu"), Dropout(0.3), BatchNormalization(), Dense(3)]
+    )
+    model.compile(**{"optimizer": "adam", "loss": "mse", "metrics": ["mae"], **compiled})
+    return model
+
+
+def packed(model, batch):
+    made = model._batch(*batch, None)
+    model._prepare(made)
+    return gpunn.data.pack_x_y_sample_weight(*made)
+
+
+class Failing(gpunn.layers.Layer):
+    """Reads a value when told to, in the gradient or in the forward pass."""
+
+    reads = None
+
+    def call(self, inputs):
+        if self.reads == "forward":
+            float(gpunn.ops.sum(inputs))
+        if self.reads == "foreign":
+            return inputs + np.ones(inputs.shape, np.float32)
+        if self.reads == "numpy":
+            return inputs * inputs.numpy().mean()
+        if self.reads == "draw":
+            return inputs + gpunn.random.normal(inputs.shape)
+        if self.reads == "attribute":
+            self.seen = inputs.shape
+        if self.reads == "list":
+            self.kept.append(1)
+        return reading(inputs) if self.reads == "backward" else inputs
+
+
+@gpunn.primitive
+def reading(be, x, /):
+    def pullback(dy, needs):
+        return (dy * float(dy.reshape(-1)[0]),)
+
+    return x * 1.0, pullback
+
+
+def failing(reads, strict=False):
+    layer = Failing()
+    layer.kept = []
+    layer.reads = reads
+    model = gpunn.Sequential([gpunn.Input((5,)), Dense(8), BatchNormalization(), layer, Dense(3)])
+    model.compile("adam", "mse", ["mae"])
+    return model, CapturedStep(strict)
+
+
+@pytest.mark.parametrize(
+    "reads", ["forward", "backward", "foreign", "numpy", "draw", "attribute", "list"]
+)
+def test_what_cannot_be_recorded_runs_eagerly_and_changes_nothing(reads):
+    model, captured = failing(reads, strict=True)
+    made = [packed(model, b) for b in batches(3, target=3)]
+    captured(model, made[0])
+    captured(model, made[1])
+    before, kept = state(model), len(model.layers[2].kept)
+    with pytest.raises(CaptureError):
+        captured(model, made[2])
+    assert state(model) == before
+    assert len(model.layers[2].kept) == kept
+    assert all(type(v.array) is np.ndarray and v._grad is None for v in model.weights)
+    model.train_step(made[2])
+    assert state(model) != before
+    lenient, captured = failing(reads)
+    for b in batches(3, target=3):
+        captured(lenient, packed(lenient, b))
+    assert captured.refused and not captured._steps
+
+
+def test_a_recording_changes_nothing(monkeypatch):
+    model, captured = net(), CapturedStep(strict=True)
+    made = [packed(model, b) for b in batches(4, target=3)]
+    for b in made[:2]:
+        captured(model, b)
+    attributes = [dict(vars(layer)) for layer in model.walk()]
+    before = state(model)
+    monkeypatch.setattr("gpunn.training.captured._Step.__call__", lambda *args: None)
+    captured(model, made[2])
+    assert captured._steps
+    assert state(model) == before
+    assert attributes == [vars(layer) for layer in model.walk()]
+    assert model.train_step(made[3])["loss"] > 0
+
+
+def flip_trainable(model):
+    model.layers[0].trainable = False
+
+
+def new_rate(model):
+    model.layers[1].rate = 0.6
+
+
+def new_momentum(model):
+    model.layers[2].momentum = 0.1
+
+
+def new_weights(model):
+    model.set_weights([w * 0.5 for w in model.get_weights()])
+
+
+def new_memory(model):
+    v = model.layers[0].kernel
+    v.array = v.array.copy()
+
+
+def new_learning_rate(model):
+    model.optimizer.learning_rate = 0.5
+
+
+def new_optimizer(model):
+    model.compile("sgd", "mse", ["mae"])
+
+
+def new_loss_option(model):
+    next(iter(model._loss._bound.values()))[0].reduction = "sum"
+
+
+def new_layer(model):
+    model.add(Dense(3, kernel_initializer="ones"))
+    model.optimizer = gpunn.optimizers.SGD()
+
+
+def evaluation(model):
+    model.evaluate(np.ones((4, 5)), np.ones((4, 3)), verbose=0)
+    model.predict(np.ones((4, 5)), verbose=0)
+    model.reset_metrics()
+
+
+def a_gradient_of_ones_own(model):
+    model.layers[0].kernel.grad = np.ones((5, 8), "float32")
+
+
+CHANGES = {
+    flip_trainable: True,
+    new_rate: True,
+    new_momentum: True,
+    new_memory: True,
+    new_loss_option: True,
+    new_layer: True,
+    new_weights: False,
+    new_learning_rate: False,
+    evaluation: False,
+    a_gradient_of_ones_own: False,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
+def test_a_change_between_steps(change):
+    eager, other = twins(net)
+    captured = CapturedStep(strict=True)
+    data = batches(10, target=3)
+    plan = None
+    for i, batch in enumerate(data):
+        if i == 5:
+            plan = next(iter(captured._steps.values()))
+            change(eager)
+            change(other)
+        eager.train_step(packed(eager, batch))
+        captured(other, packed(other, batch))
+        assert_same(eager, other, f"step {i}")
+    assert (plan is not next(iter(captured._steps.values()))) == CHANGES[change]
+
+
+def test_compile_starts_anew():
+    model = net(jit_compile=True)
+    x, y = batches(1, target=3)[0]
+    for _ in range(4):
+        model.train_on_batch(x, y)
+    assert model._captured._steps
+    new_optimizer(model)
+    assert model._captured is None
+    for jit, eagerly in (("auto", False), (False, False), (True, True)):
+        model.compile("sgd", "mse", jit_compile=jit, run_eagerly=eagerly)
+        assert model._captured is None
+
+
+def test_jit_compile_says_what_it_cannot_do():
+    class Own(gpunn.Sequential):
+        def train_step(self, batch):
+            return super().train_step(batch)
+
+    model = Own([gpunn.Input((5,)), Dense(3)])
+    model.compile("sgd", "mse", jit_compile=True)
+    x, y = batches(1, target=3)[0]
+    with pytest.raises(CaptureError, match="train_step"):
+        for _ in range(3):
+            model.train_on_batch(x, y)
+
+
+def test_labels_are_checked_at_every_step():
+    model = gpunn.Sequential([gpunn.Input((5,)), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    captured = CapturedStep(strict=True)
+    data = batches(5, classes=3)
+    for batch in data[:4]:
+        captured(model, packed(model, batch))
+    before = model.get_weights()
+    data[4][1][2] = 3
+    with pytest.raises(DataError, match="in row 2 is out of range"):
+        captured(model, packed(model, data[4]))
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_metric_that_cannot_be_recorded_is_called():
+    class Rows(gpunn.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="rows")
+            self.seen = 0
+            self.last = []
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.seen += len(y_true)
+            self.last.append(y_pred.numpy().copy())
+
+        def result(self):
+            return gpunn.Tensor(float(sum(p.sum() for p in self.last)))
+
+    captured = train(lambda: net(metrics=[Rows()]), batches(6, target=3))
+    (step,) = captured._steps.values()
+    assert step.outputs is not None
+
+
+def test_copies_take_no_plans_along():
+    model = net(jit_compile=True)
+    x, y = batches(1, target=3)[0]
+    for _ in range(4):
+        model.train_on_batch(x, y)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert not other._captured._steps
+        for _ in range(4):
+            other.train_on_batch(x, y)
+    assert model._captured._steps
+
+
+def test_anomaly_mode_runs_eagerly():
+    model, captured = net(), CapturedStep(strict=True)
+    made = packed(model, batches(1, target=3)[0])
+    for _ in range(4):
+        captured(model, made)
+    made[0].array[0, 0] = np.nan
+    with pytest.raises(gpunn.errors.AnomalyError), gpunn.autograd.detect_anomaly():
+        captured(model, made)
+
+
+def test_on_cuda_steps_are_eager(cuda):
+    with gpunn.device("cuda"):
+        model, captured = net(), CapturedStep()
+        for batch in batches(4, target=3):
+            captured(model, packed(model, batch))
+    assert "CPU" in captured.refused
