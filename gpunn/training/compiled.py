@@ -21,6 +21,15 @@ def outputs_of(structure, names) -> dict:
     return {names[0] if names else "output": structure}
 
 
+def weights_by_output(sample_weight, outputs: dict) -> dict:
+    """The sample weights of each output by name: the same for all, or nested like them."""
+    if sample_weight is None:
+        return {}
+    if isinstance(sample_weight, dict | list | tuple):
+        return outputs_of(sample_weight, tuple(outputs))
+    return dict.fromkeys(outputs, sample_weight)
+
+
 def by_output(given, outputs: dict, what: str) -> dict:
     """What was given per output, as a dict by output name; None for outputs without."""
     keys = list(outputs)
@@ -90,9 +99,14 @@ def _loss(identifier, y, y_pred):
 
 
 class CompiledMetrics:
-    """The metrics of each output, the unweighted ones and those that see the sample weights."""
+    """The metrics of each output, the unweighted ones and those that see the sample weights.
 
-    def __init__(self, plain=None, weighted=None):
+    To a `train_step` of the user's own it is one metric, whose result is a dict.
+    """
+
+    name = "compile_metrics"
+
+    def __init__(self, plain=None, weighted=None, output_names=()):
         for name, given in (("metrics", plain), ("weighted_metrics", weighted)):
             if given is not None and not isinstance(given, list | tuple | dict):
                 raise ArgumentTypeError(f"{name} must be a list or a dict, got {given!r}")
@@ -100,6 +114,7 @@ class CompiledMetrics:
                 if isinstance(identifier, str) and identifier.lower() not in BY_SHAPE:
                     metrics.get(identifier)  # an unknown name is an error now
         self._given = (plain or [], weighted or [])
+        self._output_names = output_names
         self.empty = not (plain or weighted)
         self._bound: Any = None
 
@@ -136,15 +151,32 @@ class CompiledMetrics:
                     bound.append((name, metric, weighted))
         self._bound = bound
 
-    def update(self, y: dict, y_pred: dict, sample_weight: dict) -> None:
-        """Take a batch into account."""
+    @property
+    def variables(self) -> list:
+        """The state of all."""
+        return [v for m in self.metrics for v in m.variables]
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        """Take a batch into account; all are nested like the model's outputs."""
+        outputs = outputs_of(y_pred, self._output_names)
+        targets = outputs_of(y_true, tuple(outputs))
+        weights = weights_by_output(sample_weight, outputs)
         if self._bound is None:
-            self.bind(y, y_pred)
+            self.bind(targets, outputs)
         for name, metric, weighted in self._bound:
             if weighted:
-                metric.update_state(y[name], y_pred[name], sample_weight.get(name))
+                metric.update_state(targets[name], outputs[name], weights.get(name))
             else:
-                metric.update_state(y[name], y_pred[name])
+                metric.update_state(targets[name], outputs[name])
+
+    def result(self) -> dict:
+        """The values by name."""
+        return {m.name: m.result() for m in self.metrics}
+
+    def reset_state(self) -> None:
+        """Start every metric anew."""
+        for metric in self.metrics:
+            metric.reset_state()
 
 
 def _metric(identifier, y, y_pred):

@@ -9,9 +9,14 @@ from gpunn.autograd import Tensor, no_grad
 from gpunn.backend import Device, current_device
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError, NotBuiltError
-from gpunn.layers import Layer
+from gpunn.layers import Layer, tree
 from gpunn.training.captured import CapturedStep
-from gpunn.training.compiled import CompiledLoss, CompiledMetrics, outputs_of
+from gpunn.training.compiled import (
+    CompiledLoss,
+    CompiledMetrics,
+    outputs_of,
+    weights_by_output,
+)
 from gpunn.training.logs import Logs
 
 JIT = ("auto", True, False)
@@ -69,7 +74,7 @@ class Steps(Layer):
             raise ArgumentError(f"jit_compile must be 'auto', True or False, not {jit_compile!r}")
         optimizer = optimizers.get(optimizer)
         loss_object = CompiledLoss(loss, loss_weights) if loss is not None else None
-        metric_object = CompiledMetrics(metrics, weighted_metrics)
+        metric_object = CompiledMetrics(metrics, weighted_metrics, self.output_names)
         self.optimizer = optimizer
         self._loss = loss_object
         self._metrics = metric_object
@@ -92,15 +97,25 @@ class Steps(Layer):
 
     @property
     def metrics(self) -> list:
-        """The metrics that training updates, the mean of the loss first."""
-        if not self.compiled:
-            return []
-        return [self._loss_tracker, *self._part_trackers.values(), *self._metrics.metrics]
+        """The metrics that training updates: the mean of the loss, those of `compile`, attributes.
+
+        For a `train_step` or `test_step` of your own, those of `compile` are one metric: before
+        the first batch nobody knows which ones a name such as "accuracy" stands for.
+        """
+        found, compiled = [], self._metrics.metrics if self.compiled else []
+        if self.compiled:
+            as_one = self._has_own_steps() and not self._metrics.empty
+            several = [self._metrics] if as_one else compiled
+            found = [self._loss_tracker, *self._part_trackers.values(), *several]
+        known = {id(m) for m in [*found, *compiled]}
+        attributes = {id(m): m for _, m in tree.find(self, metrics.Metric, Layer)}
+        return found + [m for key, m in attributes.items() if key not in known]
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of the numbers that `evaluate` returns, in its order."""
-        return [m.name for m in self.metrics]
+        nested = [m.metrics if m is self._metrics else [m] for m in self.metrics]
+        return [m.name for several in nested for m in several]
 
     def reset_metrics(self) -> None:
         """Start every metric anew."""
@@ -150,7 +165,7 @@ class Steps(Layer):
                 raise DataError("a compiled loss needs targets: give y")
             outputs = outputs_of(y_pred, self.output_names)
             targets = outputs_of(y, tuple(outputs))
-            weights = _weights_by_output(sample_weight, outputs)
+            weights = weights_by_output(sample_weight, outputs)
             total, parts = self._loss(targets, outputs, weights)
             size = next(iter(outputs.values())).shape[0]
             if len(outputs) > 1:
@@ -167,11 +182,13 @@ class Steps(Layer):
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> Mapping:
         """Update the metrics with a batch; values are only computed when somebody reads them."""
         if y is not None and not self._metrics.empty:
-            outputs = outputs_of(y_pred, self.output_names)
-            targets = outputs_of(y, tuple(outputs))
             with no_grad():
-                self._metrics.update(targets, outputs, _weights_by_output(sample_weight, outputs))
+                self._metrics.update_state(y, y_pred, sample_weight)
         return Logs(self.get_metrics_result)
+
+    def _has_own_steps(self) -> bool:
+        kind = type(self)
+        return kind.train_step is not Steps.train_step or kind.test_step is not Steps.test_step
 
     def _track_parts(self, parts: dict, size: int) -> None:
         for name, value in parts.items():
@@ -228,11 +245,3 @@ class Steps(Layer):
 
 def _mean(name: str):
     return metrics.Mean(name=name)
-
-
-def _weights_by_output(sample_weight, outputs: dict) -> dict:
-    if sample_weight is None:
-        return {}
-    if isinstance(sample_weight, dict | list | tuple):
-        return outputs_of(sample_weight, tuple(outputs))
-    return dict.fromkeys(outputs, sample_weight)

@@ -104,21 +104,22 @@ class Trainer(Predictor):
         )
         self.stop_training = False
         self.history = history
+        logs = None
         with interruptible(self), quiet():
             calls.on_train_begin()
             try:
                 for epoch in range(initial_epoch, epochs):
                     if not source.ready():
                         break
-                    self._train_epoch(epoch, source, validation, validation_freq, calls)
+                    logs = self._train_epoch(epoch, source, validation, validation_freq, calls)
                     if self.stop_training:
                         break
             finally:
                 self.last_batch = None
-                calls.on_train_end()
+                calls.on_train_end(logs)
         return history
 
-    def _train_epoch(self, epoch, source, validation, validation_freq, calls) -> None:
+    def _train_epoch(self, epoch, source, validation, validation_freq, calls) -> dict:
         self.reset_metrics()
         calls.on_epoch_begin(epoch)
         logs = None
@@ -139,6 +140,7 @@ class Trainer(Predictor):
             results = self._evaluate_source(validation, calls)
             epoch_logs.update({f"val_{name}": value for name, value in results.items()})
         calls.on_epoch_end(epoch, epoch_logs)
+        return epoch_logs
 
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
