@@ -12,6 +12,7 @@ from gpunn.ops.comparison import *
 from gpunn.ops.complexes import *
 from gpunn.ops.contraction import *
 from gpunn.ops.control import *
+from gpunn.ops.convolution import *
 from gpunn.ops.core import *
 from gpunn.ops.correlation import *
 from gpunn.ops.counting import *
@@ -34,6 +35,7 @@ from gpunn.ops.nan import *
 from gpunn.ops.noise import *
 from gpunn.ops.normalization import *
 from gpunn.ops.norms import *
+from gpunn.ops.pooling import *
 from gpunn.ops.probabilities import *
 from gpunn.ops.products import *
 from gpunn.ops.quantiles import *

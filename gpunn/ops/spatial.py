@@ -1,0 +1,156 @@
+"""Windows that slide over the spatial axes, and arguments as convolutions take them."""
+
+import itertools
+from dataclasses import dataclass
+from numbers import Integral
+
+from gpunn.errors import ArgumentError, ShapeError, unknown
+from gpunn.ops.shaping import _shape, moveaxis
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window over the spatial axes of an array whose channels are last; one entry an axis.
+
+    Args:
+        size: of the array.
+        taps: how many values the window has.
+        strides: how far it moves.
+        dilation: how far its taps lie apart.
+        before: how much padding lies before the array; after it lies as much as is needed.
+        out: how many places the window takes.
+    """
+
+    size: tuple[int, ...]
+    taps: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """The sizes with padding, of which a window past the end is cut off."""
+        axes = zip(self.size, self.before, self.out, self.strides, self.reach, strict=True)
+        return tuple([max(n + b, (o - 1) * s + r) for n, b, o, s, r in axes])
+
+    @property
+    def reach(self) -> tuple[int, ...]:
+        """From the window's first value to behind its last."""
+        return tuple([(k - 1) * d + 1 for k, d in zip(self.taps, self.dilation, strict=True)])
+
+    @property
+    def inner(self) -> tuple:
+        """The index of the array in the padded array."""
+        inside = [slice(b, b + n) for b, n in zip(self.before, self.size, strict=True)]
+        return (slice(None), *inside)
+
+    @property
+    def apart(self) -> bool:
+        """Whether no two places of the window share a value."""
+        return all(r <= s for r, s in zip(self.reach, self.strides, strict=True))
+
+    def slices(self):
+        """Each tap: its position in the window, and the index of its values in the padded array."""
+        for at in itertools.product(*[range(k) for k in self.taps]):
+            axes = zip(at, self.dilation, self.strides, self.out, strict=True)
+            values = [slice(i * d, i * d + (o - 1) * s + 1, s) for i, d, s, o in axes]
+            yield at, (slice(None), *values)
+
+    def rotated(self) -> "Window":
+        """The window over the places whose taps are all that saw one value; for strides of 1."""
+        before = tuple([r - 1 - b for r, b in zip(self.reach, self.before, strict=True)])
+        return Window(self.out, self.taps, self.strides, self.dilation, before, self.size)
+
+
+def window(op, size, taps, strides, padding, dilation) -> Window:
+    """The window of a convolution or a pooling.
+
+    Args:
+        op: for the message.
+        size, taps, strides, dilation: see `Window`.
+        padding: "valid", "same" or "causal".
+
+    Raises:
+        ShapeError: if the window does not fit once.
+    """
+    out, before = [], []
+    for n, k, s, d in zip(size, taps, strides, dilation, strict=True):
+        reach = (k - 1) * d + 1
+        places = output_size(n, k, s, padding, d)
+        if places < 1:
+            raise ShapeError(
+                f"{op}: a window of {tuple(taps)} values, {reach} from end to end, does not fit "
+                f"into spatial axes of {tuple(size)}; use larger inputs or padding='same'"
+            )
+        short = max((places - 1) * s + reach - n, 0)
+        out.append(places)
+        before.append({"valid": 0, "same": short // 2, "causal": reach - 1}[padding])
+    return Window(tuple(size), taps, strides, dilation, tuple(before), tuple(out))
+
+
+def output_size(n, taps: int, stride: int, padding: str, dilation: int = 1):
+    """How many places a window takes along an axis of n values; None of None, 0 if it is too long.
+
+    >>> output_size(5, 3, 2, "valid"), output_size(5, 3, 2, "same")
+    (2, 3)
+    """
+    if n is None:
+        return None
+    reach = (taps - 1) * dilation + 1 if padding == "valid" else 1
+    return max((n - reach) // stride + 1, 0)
+
+
+# --- arguments ---
+
+
+def numbers(op: str, argument: str, value, n: int, low: int = 1) -> tuple[int, ...]:
+    """One integer for each of n spatial axes, of one for all or a sequence of n.
+
+    Raises:
+        ArgumentError: if it is not that, or an integer is below `low`.
+    """
+    values = (value,) * n if isinstance(value, Integral) else value
+    good = isinstance(values, list | tuple) and len(values) == n
+    if not good or not all(
+        isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= low for v in values
+    ):
+        wanted = f"an integer >= {low}" + (f", or {n} of them" if n > 1 else "")
+        raise ArgumentError(f"{op}: {argument} must be {wanted}, got {value!r}")
+    return tuple([int(v) for v in values])
+
+
+def padding_mode(op: str, value, known=("valid", "same")) -> str:
+    """The padding in lower case.
+
+    Raises:
+        ArgumentError: if it is not one of the known ones.
+    """
+    mode = value.lower() if isinstance(value, str) else value
+    if mode not in known:
+        raise unknown(f"padding of {op}", value, known)
+    return mode
+
+
+def channels_last(op: str, inputs, data_format):
+    """The inputs with their channels last, and how many spatial axes they have.
+
+    Raises:
+        ArgumentError: if the format is unknown.
+        ShapeError: unless the inputs have a batch, one to three spatial axes and channels.
+    """
+    if data_format not in (None, "channels_last", "channels_first"):
+        raise unknown(f"data_format of {op}", data_format, ("channels_last", "channels_first"))
+    shape = _shape(inputs)
+    if not 3 <= len(shape) <= 5:
+        raise ShapeError(
+            f"{op}: expected inputs with a batch, 1 to 3 spatial axes and channels, got {shape}"
+        )
+    if data_format == "channels_first":
+        inputs = moveaxis(inputs, 1, -1)
+    return inputs, len(shape) - 2
+
+
+def as_given(y, data_format):
+    """A result with its channels where the inputs had them."""
+    return moveaxis(y, -1, 1) if data_format == "channels_first" else y

@@ -1,0 +1,176 @@
+"""Convolutions and pooling: devices, strips, shapes, ties and errors. Keras' numbers: layers."""
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import ops
+from gpunn.errors import ArgumentError, GpunnError, ShapeError
+from gpunn.ops import columns
+from tests.harness import assert_close, check_op, rand
+
+X = {1: rand(2, 7, 4), 2: rand(2, 6, 5, 4), 3: rand(2, 4, 3, 5, 4)}
+
+
+def naive(x, w, strides=1, dilation=1):
+    """A valid convolution as its definition has it: one place at a time, in float64."""
+    taps = w.shape[:-2]
+    axes = zip(x.shape[1:-1], taps, strict=True)
+    out = [(n - (k - 1) * dilation - 1) // strides + 1 for n, k in axes]
+    assert x.size and w.size and min(out) > 0
+    y = np.zeros((len(x), *out, w.shape[-1]))
+    for place in np.ndindex(*out):
+        for tap in np.ndindex(*taps):
+            at = [p * strides + t * dilation for p, t in zip(place, tap, strict=True)]
+            y[(slice(None), *place)] += x[(slice(None), *at)] @ w[tap]
+    return y
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_conv(rank, device):
+    w = rand(*(3, 2, 2)[:rank], 4, 3, seed=1)
+    check_op(ops.conv, X[rank], w, reference=naive, device=device, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("strides", "dilation"), [(2, 1), (3, 1), (1, 2)])
+def test_conv_with_steps(strides, dilation, device):
+    check_op(
+        lambda x, w: ops.conv(x, w, strides, dilation_rate=dilation),
+        *(X[2], rand(2, 3, 4, 3, seed=1)),
+        reference=lambda x, w: naive(x, w, strides, dilation),
+        device=device,
+        edges=False,
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_depthwise_and_separable_conv(rank, device):
+    """A depthwise kernel is a kernel that is zero between the channels."""
+    w, p = rand(*(3, 2, 2)[:rank], 4, 2, seed=1), rand(*(1,) * rank, 8, 3, seed=2)
+    whole = np.zeros((*w.shape[:-1], 8))
+    for c in range(4):
+        whole[..., c, 2 * c : 2 * c + 2] = w[..., c, :]
+    y = naive(X[rank], whole)
+    assert_close(ops.depthwise_conv(X[rank], w), y, rtol=1e-9, atol=1e-9)
+    assert_close(ops.separable_conv(X[rank], w, p), naive(y, p), rtol=1e-9, atol=1e-9)
+    if rank == 2:
+        check_op(ops.depthwise_conv, X[2], w, device=device, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_conv_transpose_is_the_transpose(strides, device):
+    """<conv(x), y> = <x, conv_transpose(y)> wherever the windows reach."""
+    w = rand(3, 2, 4, 3, seed=1)
+    y = ops.conv(X[2], w, strides)
+    back = ops.conv_transpose(rand(*y.shape, seed=2), w, strides)
+    n, m = back.shape[1:3]
+    x = np.zeros((2, n, m, 4))
+    inside = X[2][:, :n, :m]
+    x[:, : inside.shape[1], : inside.shape[2]] = inside
+    left = (ops.conv(x, w, strides).numpy() * rand(*y.shape, seed=2)).sum()
+    assert_close(left, (x * back.numpy()).sum(), rtol=1e-9)
+
+
+def test_strips_change_nothing(monkeypatch):
+    x, w = rand(5, 9, 8, 3), rand(3, 3, 3, 4, seed=1)
+
+    def run():
+        tensors = [gpunn.Tensor(a, requires_grad=True) for a in (x, w)]
+        y = ops.conv(*tensors, padding="same")
+        y.backward(rand(*y.shape, seed=2))
+        return y, *(t.grad for t in tensors)
+
+    whole = run()
+    for size in (100, 3000, 20000, 60000):
+        monkeypatch.setitem(columns.STRIP, "cpu", size)
+        for part, one in zip(run(), whole, strict=True):
+            assert_close(part, one, rtol=1e-11, atol=1e-11)
+
+
+def test_float16_sums_in_float32(device):
+    x, w = np.full((1, 4, 4, 64), 8, "float16"), np.full((3, 3, 64, 1), 8, "float16")
+    y = ops.conv(x / 16, w / 16)
+    assert y.dtype == "float16" and (y.numpy() == 3 * 3 * 64 / 4).all()
+
+
+def test_integers_become_floats():
+    x, w = np.ones((1, 4, 2), "int32"), np.ones((3, 2, 1), "int32")
+    assert ops.conv(x, w).dtype == "float32"
+    assert ops.max_pool(x, 2).dtype == "int32"
+    assert ops.max_pool(-x, 3, padding="same").numpy().max() == -1
+    assert ops.average_pool(x, 2).dtype == "float32"
+
+
+@pytest.mark.parametrize("op", [ops.max_pool, ops.average_pool])
+def test_pool(op, device):
+    pick = {"max_pool": np.max, "average_pool": np.mean}[op.__name__]
+
+    def reference(x):
+        windows = np.lib.stride_tricks.sliding_window_view(x, (3, 2), (1, 2))
+        return pick(windows[:, ::2, ::1], (-1, -2))
+
+    check_op(lambda x: op(x, (3, 2), (2, 1)), X[2], reference=reference, device=device, rtol=1e-5)
+
+
+def test_the_first_of_equals_gets_the_gradient(device):
+    x = gpunn.Tensor(np.zeros((1, 4, 4, 1), "float32"), requires_grad=True)
+    ops.max_pool(x, 2).sum().backward()
+    wanted = np.zeros((4, 4), "float32")
+    wanted[::2, ::2] = 1
+    assert_close(x.grad.numpy()[0, ..., 0], wanted)
+
+
+def test_nan_stays(device):
+    x = np.zeros((1, 4, 1), "float32")
+    x[0, 1] = np.nan
+    for y in (ops.max_pool(x, 2), ops.average_pool(x, 2)):
+        assert np.isnan(y.numpy()[0, 0, 0]) and y.numpy()[0, 1, 0] == 0
+
+
+@pytest.mark.parametrize("op", [ops.adaptive_average_pool, ops.adaptive_max_pool])
+def test_adaptive_pool(op, device):
+    def reference(x):
+        pick = np.mean if "average" in op.__name__ else np.max
+        parts = [slice(i * 7 // 3, -(-(i + 1) * 7 // 3)) for i in range(3)]
+        return np.stack([pick(x[:, part], 1) for part in parts], 1)
+
+    check_op(lambda x: op(x, 3), X[1], reference=reference, device=device, edges=False, rtol=1e-5)
+
+
+def test_empty_batches(device):
+    x = gpunn.Tensor(np.zeros((0, 5, 4, 2), "float32"), requires_grad=True)
+    w = gpunn.Tensor(rand(3, 2, 2, 6).astype("float32"), requires_grad=True)
+    for strides in (1, 2):
+        y = ops.conv(x, w, strides, "same")
+        y.sum().backward()
+        assert y.shape[0] == 0 and x.grad.shape == x.shape and not w.grad.numpy().any()
+    assert ops.conv_transpose(y, w, 2).shape == (0, 7, 4, 2)
+    assert ops.max_pool(x, 2).shape == (0, 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda x: ops.conv(x, np.ones((3, 4, 2))), ShapeError, "take a kernel of 4 axes"),
+        (lambda x: ops.conv(x, np.ones((3, 3, 3, 2))), ShapeError, "4 channels do not fit"),
+        (lambda x: ops.conv(x, np.ones((3, 3, 2, 5))), ShapeError, "a multiple of groups"),
+        (lambda x: ops.conv(x, np.ones((7, 1, 4, 2))), ShapeError, "does not fit"),
+        (lambda x: ops.conv(x[0, 0], np.ones((3, 4, 2))), ShapeError, "1 to 3 spatial axes"),
+        (lambda x: ops.conv(x, np.ones((3, 3, 4, 2)), 0), ArgumentError, "strides must be"),
+        (lambda x: ops.conv(x, np.ones((3, 3, 4, 2)), (1,)), ArgumentError, "or 2 of them"),
+        (lambda x: ops.conv(x, np.ones((3, 3, 4, 2)), 1, "sam"), ArgumentError, "'same'"),
+        (lambda x: ops.conv(x, np.ones((3, 3, 4, 2)), 1, "same", "NCHW"), ArgumentError, "NCHW"),
+        (lambda x: ops.depthwise_conv(x, np.ones((3, 3, 3, 2))), ShapeError, "multiplier"),
+        (lambda x: ops.conv_transpose(x, np.ones((3, 3, 4, 2))), ShapeError, "last axis"),
+        (lambda x: ops.max_pool(x, 7), ShapeError, "does not fit"),
+        (lambda x: ops.max_pool(x, 0), ArgumentError, "pool_size must be an integer >= 1"),
+        (lambda x: ops.average_pool(x, 2, 1.5), ArgumentError, "strides must be"),
+        (lambda x: ops.adaptive_max_pool(x, -1), ArgumentError, "output_size must be"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(GpunnError, match=message) as raised:
+        call(X[2])
+    assert isinstance(raised.value, error)
