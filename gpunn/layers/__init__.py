@@ -1,15 +1,38 @@
 """Layers: weights, and functions of tensors that use them (Keras: `keras.layers`)."""
 
 from gpunn.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from gpunn.layers.core import Identity, Lambda
 from gpunn.layers.dense import Dense
+from gpunn.layers.einsum_dense import EinsumDense
 from gpunn.layers.embedding import Embedding
 from gpunn.layers.input import Input, InputLayer
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
+from gpunn.layers.merged import (
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from gpunn.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from gpunn.layers.naming import clear_session
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
 from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from gpunn.layers.preprocessing import Normalization, Rescaling
+from gpunn.layers.recurrent import GRU, LSTM, SimpleRNN
 from gpunn.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -20,28 +43,47 @@ from gpunn.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from gpunn.layers.rnn import RNN, StackedRNNCells
+from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from gpunn.layers.wrappers import Bidirectional, TimeDistributed
 from gpunn.serialization import Registry
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
+    "Add",
     "AlphaDropout",
+    "Average",
     "BatchNormalization",
+    "Bidirectional",
+    "Concatenate",
     "DTypePolicy",
     "Dense",
+    "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
+    "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
@@ -49,16 +91,29 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
+    "Subtract",
+    "TimeDistributed",
+    "add",
+    "average",
     "clear_session",
+    "concatenate",
     "deserialize",
+    "dot",
     "dtype_policy",
     "get",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
     "set_dtype_policy",
+    "subtract",
 ]
 
 REGISTRY = Registry(

@@ -1,0 +1,390 @@
+"""SimpleRNN, LSTM and GRU: whole sequences in one op where there is one, else step by step."""
+
+from gpunn import activations
+from gpunn.layers.check import wrong
+from gpunn.layers.input_spec import InputSpec
+from gpunn.layers.rnn import RNN
+from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
+from gpunn.ops.recurrent import lstm, simple_rnn
+from gpunn.ops.recurrent_gru import gru
+
+
+def _of_cell(name: str):
+    return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
+
+
+class _Recurrent(RNN):
+    """A layer that makes its own cell."""
+
+    input_spec = InputSpec(ndim=3)
+
+    units = _of_cell("units")
+    activation = _of_cell("activation")
+    use_bias = _of_cell("use_bias")
+    kernel_initializer = _of_cell("kernel_initializer")
+    recurrent_initializer = _of_cell("recurrent_initializer")
+    bias_initializer = _of_cell("bias_initializer")
+    kernel_regularizer = _of_cell("kernel_regularizer")
+    recurrent_regularizer = _of_cell("recurrent_regularizer")
+    bias_regularizer = _of_cell("bias_regularizer")
+    kernel_constraint = _of_cell("kernel_constraint")
+    recurrent_constraint = _of_cell("recurrent_constraint")
+    bias_constraint = _of_cell("bias_constraint")
+    dropout = _of_cell("dropout")
+    recurrent_dropout = _of_cell("recurrent_dropout")
+    seed = _of_cell("seed")
+
+    def _run(self, sequences, states, mask, training):
+        cell = self.cell
+        drops = training and (cell.recurrent_dropout or (cell.dropout and cell.mask_per_gate))
+        if drops or not self._has_op():
+            return super()._run(sequences, states, mask, training)
+        if training and cell.dropout:
+            kept = cell.get_dropout_mask(sequences[:, 0])
+            sequences = sequences * kept.reshape(len(kept), 1, -1)
+        states = [None] * len(self.state_size) if states is None else states
+        y, *last = self._op(sequences, states, mask)
+        return (y, last) if self.return_sequences else (y, [y, *last])
+
+    def _has_op(self) -> bool:
+        """Whether the activations are those of the op."""
+        return self.cell.activation is activations.tanh
+
+    def get_config(self):
+        """The arguments that make a layer like this one."""
+        config = super().get_config()
+        del config["cell"]
+        return config
+
+
+class _Gated(_Recurrent):
+    """A layer whose cell has gates."""
+
+    recurrent_activation = _of_cell("recurrent_activation")
+    implementation = _of_cell("implementation")
+
+    def _has_op(self):
+        return super()._has_op() and self.cell.recurrent_activation is activations.sigmoid
+
+    def _check_cudnn(self, use_cudnn):
+        if use_cudnn not in ("auto", True, False):
+            raise wrong(self, f"use_cudnn must be 'auto', True or False, got {use_cudnn!r}")
+        return use_cudnn
+
+
+class SimpleRNN(_Recurrent):
+    """The fully connected recurrent layer: h_t = activation(x_t W + h_(t-1) R + b).
+
+    Args:
+        units: size of the output.
+        activation: name or function; None: linear. Default: "tanh".
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: default: "glorot_uniform",
+            "orthogonal", "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer: terms
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections after each step.
+        dropout, recurrent_dropout: in training, the fraction of the inputs and of the states set
+            to 0, the same ones at all steps of a sequence.
+        seed: of the dropout. Default: drawn from `gpunn.set_seed`'s.
+        return_sequences, return_state, go_backwards, stateful, unroll: as of `RNN`.
+
+    Call arguments: sequences, initial_state, mask and training, as of `RNN`.
+
+    Shapes: (batch, steps, n) -> (batch, units) or (batch, steps, units). Weights: kernel
+    (n, units), recurrent_kernel (units, units), bias (units,).
+
+    Raises:
+        ArgumentError: if units is not a positive integer, or a name is unknown.
+        ShapeError: if sequences, mask or states do not fit.
+
+    Source: keras.layers.SimpleRNN.
+
+    >>> gpunn.layers.SimpleRNN(3)(np.ones((5, 7, 4))).shape
+    (5, 3)
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        **kwargs,
+    ):
+        cell = SimpleRNNCell(
+            units,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="simple_rnn_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+
+    def _has_op(self):
+        return self.cell.activation in (activations.tanh, activations.relu)
+
+    def _op(self, x, states, mask):
+        cell = self.cell
+        name = "tanh" if cell.activation is activations.tanh else "relu"
+        weights = cell.kernel, cell.recurrent_kernel, cell.bias
+        return simple_rnn(
+            x, *states, *weights, mask, activation=name, sequences=self.return_sequences
+        )
+
+
+class LSTM(_Gated):
+    """Long short-term memory: an output h and a carry c go from step to step, see `LSTMCell`.
+
+    Args:
+        units: size of the output.
+        activation: name or function; None: linear. Default: "tanh".
+        recurrent_activation: of the gates. Default: "sigmoid".
+        unit_forget_bias: whether the bias of the forget gate starts as 1. Default: True.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: default: "glorot_uniform",
+            "orthogonal", "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer: terms
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections after each step.
+        dropout, recurrent_dropout: in training, the fraction of the inputs and of the states set
+            to 0, the same ones at all steps of a sequence.
+        seed: of the dropout. Default: drawn from `gpunn.set_seed`'s.
+        return_sequences, return_state, go_backwards, stateful, unroll: as of `RNN`.
+        use_cudnn: accepted; there is one way on every device.
+
+    Call arguments: sequences, initial_state, mask and training, as of `RNN`.
+
+    Shapes: (batch, steps, n) -> (batch, units) or (batch, steps, units). Weights: as of `LSTMCell`.
+
+    Raises:
+        ArgumentError: if units is not a positive integer, or a name is unknown.
+        ShapeError: if sequences, mask or states do not fit.
+
+    Source: keras.layers.LSTM; Hochreiter and Schmidhuber, 1997.
+
+    >>> gpunn.layers.LSTM(3)(np.ones((5, 7, 4))).shape
+    (5, 3)
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        unit_forget_bias=True,
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        use_cudnn="auto",
+        **kwargs,
+    ):
+        cell = LSTMCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            unit_forget_bias=unit_forget_bias,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            implementation=kwargs.pop("implementation", 2),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="lstm_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.use_cudnn = self._check_cudnn(use_cudnn)
+
+    unit_forget_bias = _of_cell("unit_forget_bias")
+
+    def _op(self, x, states, mask):
+        cell = self.cell
+        weights = cell.kernel, cell.recurrent_kernel, cell.bias
+        return lstm(x, *states, *weights, mask, sequences=self.return_sequences)
+
+
+class GRU(_Gated):
+    """The gated recurrent unit, see `GRUCell`.
+
+    Args:
+        units: size of the output.
+        activation: name or function; None: linear. Default: "tanh".
+        recurrent_activation: of the gates. Default: "sigmoid".
+        reset_after: whether the reset gate is applied after the product with the state.
+            Default: True.
+        use_bias: whether there is a bias.
+        kernel_initializer, recurrent_initializer, bias_initializer: default: "glorot_uniform",
+            "orthogonal", "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer: terms
+            added to the loss.
+        kernel_constraint, recurrent_constraint, bias_constraint: projections after each step.
+        dropout, recurrent_dropout: in training, the fraction of the inputs and of the states set
+            to 0, the same ones at all steps of a sequence.
+        seed: of the dropout. Default: drawn from `gpunn.set_seed`'s.
+        return_sequences, return_state, go_backwards, stateful, unroll: as of `RNN`.
+        use_cudnn: accepted; there is one way on every device.
+
+    Call arguments: sequences, initial_state, mask and training, as of `RNN`.
+
+    Shapes: (batch, steps, n) -> (batch, units) or (batch, steps, units). Weights: as of `GRUCell`.
+
+    Raises:
+        ArgumentError: if units is not a positive integer, or a name is unknown.
+        ShapeError: if sequences, mask or states do not fit.
+
+    Source: keras.layers.GRU; Cho et al., 2014, https://arxiv.org/abs/1406.1078.
+
+    >>> gpunn.layers.GRU(3)(np.ones((5, 7, 4))).shape
+    (5, 3)
+    """
+
+    def __init__(
+        self,
+        units,
+        activation="tanh",
+        recurrent_activation="sigmoid",
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        recurrent_initializer="orthogonal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        recurrent_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        recurrent_constraint=None,
+        bias_constraint=None,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        seed=None,
+        return_sequences=False,
+        return_state=False,
+        go_backwards=False,
+        stateful=False,
+        unroll=False,
+        reset_after=True,
+        use_cudnn="auto",
+        **kwargs,
+    ):
+        cell = GRUCell(
+            units,
+            activation=activation,
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            recurrent_initializer=recurrent_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            recurrent_regularizer=recurrent_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            recurrent_constraint=recurrent_constraint,
+            bias_constraint=bias_constraint,
+            dropout=dropout,
+            recurrent_dropout=recurrent_dropout,
+            seed=seed,
+            reset_after=reset_after,
+            implementation=kwargs.pop("implementation", 2),
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name="gru_cell",
+        )
+        super().__init__(
+            cell,
+            return_sequences=return_sequences,
+            return_state=return_state,
+            go_backwards=go_backwards,
+            stateful=stateful,
+            unroll=unroll,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
+        )
+        self.use_cudnn = self._check_cudnn(use_cudnn)
+
+    reset_after = _of_cell("reset_after")
+
+    def _op(self, x, states, mask):
+        cell = self.cell
+        weights = cell.kernel, cell.recurrent_kernel, cell.bias
+        return gru(
+            x,
+            *states,
+            *weights,
+            mask,
+            reset_after=cell.reset_after,
+            sequences=self.return_sequences,
+        )

@@ -1,0 +1,114 @@
+"""What the recurrent ops share: states with the features first, gates, masks, gradients.
+
+A step's state is a matrix (units, batch): products with it are quicker than with (batch, units),
+and the gates of a step are contiguous slices. A sequence of them is (steps, units, batch).
+"""
+
+from gpunn.autograd import primitive
+from gpunn.ops.reduction import narrow, wide
+
+__all__ = []
+
+
+@primitive
+def steps(be, x, /):
+    """The steps of sequences (batch, steps, ...), each a view of shape (batch, ...).
+
+    >>> [x.numpy().tolist() for x in gpunn.ops.recurrence.steps([[[1.0], [2.0]]])]
+    [[[1.0]], [[2.0]]]
+    """
+    if not x.shape[1]:
+        raise ValueError(f"sequences of shape {x.shape} have no steps")
+
+    def pullback(dy, needs):
+        return (be.xp.stack(dy, 1),)
+
+    return tuple([x[:, t] for t in range(x.shape[1])]), pullback
+
+
+def by_step(be, x):
+    """(batch, steps, n) as a contiguous (steps, n, batch)."""
+    return be.copy(wide(x).transpose(1, 2, 0))
+
+
+def halved(be, w, rows: int):
+    """A contiguous transposed copy, its first rows times 1/2: sigmoid(x) = tanh(x/2)/2 + 1/2."""
+    w = be.copy(w.T)
+    first = w[:rows]
+    first *= 0.5
+    return w
+
+
+def projected(be, x, w, b):
+    """The inputs' share of every step: w x_t + b, of shape (steps, rows of w, batch)."""
+    z = be.matmul(w, x.transpose(1, 2, 0))
+    if b is not None:
+        z += b[:, None]
+    return z
+
+
+def squash(be, z, rows: int) -> None:
+    """In place: tanh, and sigmoid in the first rows, which come halved."""
+    be.xp.tanh(z, z)
+    first = z[:rows]
+    first *= 0.5
+    first += 0.5
+
+
+def slope(be, y, rows: int, out) -> None:
+    """The derivative of what `squash` made, from its result: 1 - y^2, and y - y^2."""
+    be.xp.multiply(y, y, out)
+    be.xp.subtract(y[:rows], out[:rows], out[:rows])
+    be.xp.subtract(1, out[rows:], out[rows:])
+
+
+def states(be, first, shape, dtype):
+    """A buffer for the states (1 + steps, units, batch), the first of which is given or zeros."""
+    buffer = be.empty(shape, dtype)
+    be.copyto(buffer[0], be.zeros(shape[1:], dtype) if first is None else wide(first).T)
+    return buffer
+
+
+def step_masks(mask):
+    """A mask (batch, steps) as booleans (steps, batch): True where a step counts."""
+    return None if mask is None else mask.T != 0
+
+
+def outputs(be, hs, sequences: bool, last, dtype) -> tuple:
+    """The results of an op: the outputs of all steps if asked for, and the last states."""
+    last = [narrow(be.copy(s[-1].T), dtype) for s in last]
+    if not sequences:
+        return tuple(last)
+    return narrow(be.copy(hs[1:].transpose(2, 0, 1)), dtype), *last
+
+
+def incoming(be, dy, sequences: bool) -> tuple:
+    """Gradients of the results: of every step's output or None, and copies of the last states'."""
+    last = [be.copy(wide(d).T) for d in (dy[1:] if sequences else dy)]
+    return by_step(be, dy[0]) if sequences else None, *last
+
+
+def divided(be, mask, d) -> tuple:
+    """A gradient as what goes into the step and what passes by where the step is masked."""
+    return be.xp.where(mask, d, 0), be.xp.where(mask, 0, d)
+
+
+def side_by_side(be, xs):
+    """(steps, n, batch) as a matrix (n, steps * batch)."""
+    return be.copy(xs.transpose(1, 0, 2)).reshape(xs.shape[1], xs.shape[0] * xs.shape[2])
+
+
+def input_gradients(be, x, w, dz, needs) -> tuple:
+    """dx and dw of w^T x_t, where dz is a matrix (rows, steps * batch) and w (n, rows)."""
+    batch, count, n = x.shape
+    dx = dw = None
+    if needs[0]:
+        dx = be.dot(w, dz).reshape(n, count, batch).transpose(2, 1, 0)
+    if needs[1]:
+        dw = be.dot(x.transpose(2, 1, 0).reshape(n, count * batch), dz.T)
+    return dx, dw
+
+
+def row_sums(be, dz):
+    """The sum of each row, which is the gradient of a bias."""
+    return be.dot(dz, be.ones(dz.shape[1], dz.dtype))

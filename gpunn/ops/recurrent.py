@@ -1,0 +1,201 @@
+"""simple_rnn and lstm: whole sequences in one op, with their gradients through time."""
+
+from gpunn.autograd import primitive
+from gpunn.errors import ArgumentError
+from gpunn.ops.recurrence import (
+    divided,
+    halved,
+    incoming,
+    input_gradients,
+    outputs,
+    projected,
+    row_sums,
+    side_by_side,
+    slope,
+    squash,
+    states,
+    step_masks,
+)
+from gpunn.ops.reduction import wide
+
+__all__ = []  # public through the layers
+
+
+@primitive(promote="float")
+def simple_rnn(
+    be, x, h, kernel, recurrent_kernel, bias=None, mask=None, /, activation="tanh", sequences=True
+):
+    """h_t = activation(x_t kernel + h_{t-1} recurrent_kernel + bias).
+
+    Args:
+        x: tensor of shape (batch, steps, n).
+        h: the first state, of shape (batch, units), or None: zeros.
+        kernel: matrix of shape (n, units).
+        recurrent_kernel: matrix of shape (units, units).
+        bias: vector of `units` values, or None.
+        mask: of shape (batch, steps), false where the state stays as it is; or None.
+        activation: "tanh" (default) or "relu".
+        sequences: whether the outputs of all steps are wanted. Default: True.
+
+    Returns:
+        The outputs (batch, steps, units), if wanted, and the last state.
+
+    Source: keras.layers.SimpleRNN.
+
+    >>> w = np.ones((1, 1))
+    >>> y, h = gpunn.ops.recurrent.simple_rnn(np.ones((1, 2, 1)), None, w, w)
+    >>> y.numpy().round(2).tolist(), h.numpy().round(2).tolist()
+    ([[[0.76], [0.94]]], [[0.94]])
+    """
+    if activation not in ("tanh", "relu"):
+        raise ArgumentError(f"simple_rnn: activation must be 'tanh' or 'relu', not {activation!r}")
+    dtype, x, kernel, recurrent = x.dtype, wide(x), wide(kernel), wide(recurrent_kernel)
+    z = projected(be, x, kernel.T, None if bias is None else wide(bias))
+    count, units, batch = z.shape
+    hs = states(be, h, (count + 1, units, batch), z.dtype)
+    transposed, masks = be.copy(recurrent.T), step_masks(mask)
+    product = be.empty((units, batch), z.dtype)
+    for t in range(count):
+        y = z[t]
+        y += be.dot(transposed, hs[t], product)
+        if activation == "tanh":
+            be.xp.tanh(y, y)
+        else:
+            be.xp.maximum(y, 0, out=y)
+        be.copyto(hs[t + 1], y if masks is None else be.xp.where(masks[t], y, hs[t]))
+
+    def pullback(dy, needs):
+        dys, dh = incoming(be, dy, sequences)
+        dzs = be.empty((units, count, batch), z.dtype)
+        passed = None
+        for t in reversed(range(count)):
+            if dys is not None:
+                dh += dys[t]
+            if masks is not None:
+                dh, passed = divided(be, masks[t], dh)
+            dh *= 1 - z[t] * z[t] if activation == "tanh" else z[t] > 0
+            be.copyto(dzs[:, t], dh)
+            dh = be.dot(recurrent, dh)
+            if passed is not None:
+                dh += passed
+        dz = dzs.reshape(units, count * batch)
+        dx, dkernel = input_gradients(be, x, kernel, dz, (needs[0], needs[2]))
+        return (
+            dx,
+            dh.T if needs[1] else None,
+            dkernel,
+            be.dot(side_by_side(be, hs[:-1]), dz.T) if needs[3] else None,
+            row_sums(be, dz) if needs[4] else None,
+            None,
+        )
+
+    return outputs(be, hs, sequences, [hs], dtype), pullback
+
+
+@primitive(promote="float")
+def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequences=True):
+    """Long short-term memory, with tanh and sigmoid.
+
+    i, f, o = sigmoid(x_t W + h_{t-1} R + b), g = tanh(the same with their own columns),
+    c_t = f c_{t-1} + i g, h_t = o tanh(c_t).
+
+    Args:
+        x: tensor of shape (batch, steps, n).
+        h, c: the first states, of shape (batch, units), or None: zeros.
+        kernel: matrix of shape (n, 4 units), the gates in the order i, f, g, o.
+        recurrent_kernel: matrix of shape (units, 4 units).
+        bias: vector of 4 units values, or None.
+        mask: of shape (batch, steps), false where the states stay as they are; or None.
+        sequences: whether the outputs of all steps are wanted. Default: True.
+
+    Returns:
+        The outputs (batch, steps, units), if wanted, and the last h and c.
+
+    Source: keras.layers.LSTM; Hochreiter and Schmidhuber, 1997.
+
+    >>> w = np.ones((1, 4))
+    >>> y, h, c = gpunn.ops.recurrent.lstm(np.ones((1, 2, 1)), None, None, w, w)
+    >>> y.numpy().round(2).tolist(), c.numpy().round(2).tolist()
+    ([[[0.37], [0.65]]], [[1.14]])
+    """
+    dtype, x, units = x.dtype, wide(x), len(recurrent_kernel)
+    sigmoids = 3 * units
+    kernel, recurrent = _ordered(be, kernel, units), _ordered(be, recurrent_kernel, units)
+    b = None if bias is None else halved(be, _ordered(be, bias, units), sigmoids)
+    gates = projected(be, x, halved(be, kernel, sigmoids), b)
+    count, rows, batch = gates.shape
+    hs = states(be, h, (count + 1, units, batch), gates.dtype)
+    cs = states(be, c, hs.shape, gates.dtype)
+    tanhs = be.empty((count, units, batch), gates.dtype)
+    transposed, masks = halved(be, recurrent, sigmoids), step_masks(mask)
+    product = be.empty((rows, batch), gates.dtype)
+    for t in range(count):
+        gate, c_next, tanh_c = gates[t], cs[t + 1], tanhs[t]
+        gate += be.dot(transposed, hs[t], product)
+        squash(be, gate, sigmoids)
+        i, f, o, g = _four(gate, units)
+        be.xp.multiply(f, cs[t], c_next)
+        c_next += be.xp.multiply(i, g, product[:units])
+        be.xp.tanh(c_next, tanh_c)
+        be.xp.multiply(o, tanh_c, hs[t + 1])
+        if masks is not None:
+            be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
+            be.copyto(c_next, be.xp.where(masks[t], c_next, cs[t]))
+
+    def pullback(dy, needs):
+        dys, dh, dc = incoming(be, dy, sequences)
+        dzs = be.empty((rows, count, batch), gates.dtype)
+        dz, slopes = be.empty((rows, batch), gates.dtype), be.empty((rows, batch), gates.dtype)
+        di, df, do, dg = _four(dz, units)
+        spare = slopes[:units]
+        passed_h = passed_c = None
+        for t in reversed(range(count)):
+            gate, tanh_c = gates[t], tanhs[t]
+            i, f, o, g = _four(gate, units)
+            if dys is not None:
+                dh += dys[t]
+            if masks is not None:
+                dh, passed_h = divided(be, masks[t], dh)
+                dc, passed_c = divided(be, masks[t], dc)
+            be.xp.multiply(dh, tanh_c, do)
+            be.xp.multiply(tanh_c, tanh_c, spare)
+            be.xp.subtract(1, spare, spare)
+            spare *= o
+            spare *= dh
+            dc += spare
+            be.xp.multiply(dc, g, di)
+            be.xp.multiply(dc, cs[t], df)
+            be.xp.multiply(dc, i, dg)
+            dc *= f
+            slope(be, gate, sigmoids, slopes)
+            dz *= slopes
+            be.copyto(dzs[:, t], dz)
+            dh = be.dot(recurrent, dz, dh)
+            if passed_h is not None:
+                dh += passed_h
+                dc += passed_c
+        flat = dzs.reshape(rows, count * batch)
+        dx, dkernel = input_gradients(be, x, kernel, flat, (needs[0], needs[3]))
+        return (
+            dx,
+            dh.T if needs[1] else None,
+            dc.T if needs[2] else None,
+            _ordered(be, dkernel, units) if needs[3] else None,
+            _ordered(be, be.dot(side_by_side(be, hs[:-1]), flat.T), units) if needs[4] else None,
+            _ordered(be, row_sums(be, flat), units) if needs[5] else None,
+            None,
+        )
+
+    return outputs(be, hs, sequences, [hs, cs], dtype), pullback
+
+
+def _ordered(be, w, units: int):
+    """Gates i, f, g, o as i, f, o, g, and the other way round: the sigmoids lie together."""
+    w = wide(w)
+    parts = [w[..., : 2 * units], w[..., 3 * units :], w[..., 2 * units : 3 * units]]
+    return be.xp.concatenate(parts, -1)
+
+
+def _four(rows, units: int) -> tuple:
+    """The rows of each of four gates."""
+    return rows[:units], rows[units : 2 * units], rows[2 * units : 3 * units], rows[3 * units :]

@@ -1,0 +1,152 @@
+"""gru: whole sequences in one op, with its gradients through time."""
+
+from gpunn.autograd import primitive
+from gpunn.ops.recurrence import (
+    divided,
+    halved,
+    incoming,
+    input_gradients,
+    outputs,
+    projected,
+    row_sums,
+    side_by_side,
+    squash,
+    states,
+    step_masks,
+)
+from gpunn.ops.reduction import wide
+
+__all__ = []  # public through the layers
+
+
+@primitive(promote="float")
+def gru(
+    be, x, h, kernel, recurrent_kernel, bias=None, mask=None, /, reset_after=True, sequences=True
+):
+    """Gated recurrent unit, with tanh and sigmoid.
+
+    z, r = sigmoid(x_t W + h_{t-1} R + b), h_t = z h_{t-1} + (1 - z) g, where
+    g = tanh(x_t W_g + b_g + r (h_{t-1} R_g + b'_g)), or without `reset_after`
+    g = tanh(x_t W_g + b_g + (r h_{t-1}) R_g).
+
+    Args:
+        x: tensor of shape (batch, steps, n).
+        h: the first state, of shape (batch, units), or None: zeros.
+        kernel: matrix of shape (n, 3 units), the gates in the order z, r, g.
+        recurrent_kernel: matrix of shape (units, 3 units).
+        bias: of shape (2, 3 units), for inputs and states, or (3 units,) without `reset_after`;
+            or None.
+        mask: of shape (batch, steps), false where the state stays as it is; or None.
+        reset_after: whether r is applied after the product. Default: True.
+        sequences: whether the outputs of all steps are wanted. Default: True.
+
+    Returns:
+        The outputs (batch, steps, units), if wanted, and the last state.
+
+    Source: keras.layers.GRU; Cho et al., 2014, https://arxiv.org/abs/1406.1078
+
+    >>> w = np.ones((1, 3))
+    >>> y, h = gpunn.ops.recurrent_gru.gru(np.ones((1, 2, 1)), None, w, w)
+    >>> y.numpy().round(2).tolist()
+    [[[0.2], [0.35]]]
+    """
+    dtype, x, units = x.dtype, wide(x), len(recurrent_kernel)
+    sigmoids = 2 * units
+    kernel, recurrent = wide(kernel), wide(recurrent_kernel)
+    b, b_state = _biases(be, bias, reset_after, sigmoids)
+    gates = projected(be, x, halved(be, kernel, sigmoids), b)
+    count, rows, batch = gates.shape
+    hs = states(be, h, (count + 1, units, batch), gates.dtype)
+    # of every step: h R_g + b'_g, or r h without reset_after
+    inner = be.empty((count, units, batch), gates.dtype)
+    transposed, masks = halved(be, recurrent, sigmoids), step_masks(mask)
+    both, candidate = transposed[:sigmoids], transposed[sigmoids:]
+    product = be.empty((sigmoids, batch), gates.dtype)
+    for t in range(count):
+        zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
+        zr += be.dot(both, hs[t], product)
+        squash(be, zr, sigmoids)
+        z, r = zr[:units], zr[units:]
+        if reset_after:
+            be.dot(candidate, hs[t], inner[t])
+            if b_state is not None:
+                be.xp.add(inner[t], b_state, inner[t])
+            g += be.xp.multiply(r, inner[t], product[:units])
+        else:
+            be.xp.multiply(r, hs[t], inner[t])
+            g += be.dot(candidate, inner[t], product[:units])
+        be.xp.tanh(g, g)
+        be.xp.subtract(hs[t], g, h_next)
+        h_next *= z
+        h_next += g
+        if masks is not None:
+            be.copyto(h_next, be.xp.where(masks[t], h_next, hs[t]))
+
+    def pullback(dy, needs):
+        dys, dh = incoming(be, dy, sequences)
+        dgates = be.empty((rows, count, batch), gates.dtype)
+        dinners = be.empty((units, count, batch), gates.dtype)
+        d = be.empty((rows, batch), gates.dtype)
+        dz, dr, dzr, dg = d[:units], d[units:sigmoids], d[:sigmoids], d[sigmoids:]
+        back, back_g = be.copy(recurrent[:, :sigmoids]), be.copy(recurrent[:, sigmoids:])
+        passed = None
+        for t in reversed(range(count)):
+            zr, g, h_prev = gates[t][:sigmoids], gates[t][sigmoids:], hs[t]
+            z, r = zr[:units], zr[units:]
+            if dys is not None:
+                dh += dys[t]
+            if masks is not None:
+                dh, passed = divided(be, masks[t], dh)
+            be.xp.subtract(h_prev, g, dz)
+            dz *= dh
+            be.xp.multiply(dh, 1 - z, dg)
+            dg *= 1 - g * g
+            if reset_after:
+                be.xp.multiply(dg, inner[t], dr)
+                dinner = dg * r
+                be.copyto(dinners[:, t], dinner)
+                to_h = be.dot(back_g, dinner)
+            else:
+                to_h = be.dot(back_g, dg)
+                be.xp.multiply(to_h, h_prev, dr)
+                to_h *= r
+            dzr *= zr - zr * zr
+            be.copyto(dgates[:, t], d)
+            dh = dh * z
+            dh += to_h
+            dh += be.dot(back, dzr)
+            if passed is not None:
+                dh += passed
+        flat = dgates.reshape(rows, count * batch)
+        inner_flat = dinners.reshape(units, count * batch) if reset_after else None
+        dx, dkernel = input_gradients(be, x, kernel, flat, (needs[0], needs[2]))
+        drecurrent = dbias = None
+        if needs[3]:
+            before = side_by_side(be, hs[:-1])
+            of_g = (
+                be.dot(before, inner_flat.T)
+                if reset_after
+                else be.dot(side_by_side(be, inner), flat[sigmoids:].T)
+            )
+            drecurrent = be.xp.concatenate([be.dot(before, flat[:sigmoids].T), of_g], 1)
+        if needs[4]:
+            dbias = row_sums(be, flat)
+            if reset_after:
+                of_state = [dbias[:sigmoids], row_sums(be, inner_flat)]
+                dbias = be.xp.stack([dbias, be.xp.concatenate(of_state)])
+        return dx, dh.T if needs[1] else None, dkernel, drecurrent, dbias, None
+
+    return outputs(be, hs, sequences, [hs], dtype), pullback
+
+
+def _biases(be, bias, reset_after: bool, sigmoids: int) -> tuple:
+    """The bias of the inputs' product, with all of z's and r's in it, and that of h R_g."""
+    if bias is None:
+        return None, None
+    bias = wide(bias)
+    if not reset_after:
+        return halved(be, bias, sigmoids), None
+    b, b_state = be.copy(bias[0]), bias[1]
+    first = b[:sigmoids]
+    first += b_state[:sigmoids]
+    return halved(be, b, sigmoids), b_state[sigmoids:, None]
