@@ -42,11 +42,9 @@ class Plan:
                 calls = apply(calls)
         places, size = arena(calls, "arena" in chosen)
         self.arena = np.zeros(size, np.uint8)
-        self._memory: dict[Storage, np.ndarray] = {}
-        self._places = places
-        self._arrays: dict[View, np.ndarray] = {}
-        self.calls = [self._bound(call) for call in calls]
-        self.results = [self._array(view) for view in wanted]
+        memory = _Memory(self.arena, places)
+        self.calls = [_bound(call, memory) for call in calls]
+        self.results = [memory.array(view) for view in wanted]
 
     def run(self) -> None:
         """Make every call."""
@@ -57,38 +55,48 @@ class Plan:
         """Fill the memory with NaN: a test's way to find calls that read what nobody wrote."""
         self.arena.fill(0xFF)
 
-    def _array(self, view: View) -> np.ndarray:
+
+class _Memory:
+    """The real array of each view; needed while a plan is made, and no longer."""
+
+    def __init__(self, shared: np.ndarray, places: dict[Storage, int]):
+        self._shared = shared
+        self._places = places
+        self._own: dict[Storage, np.ndarray] = {}
+        self._arrays: dict[View, np.ndarray] = {}
+
+    def array(self, view: View) -> np.ndarray:
         found = self._arrays.get(view)
         if found is None:
-            storage = view.storage
-            place = self._places.get(storage)
-            memory = self.arena if place is not None else self._own(storage)
+            place = self._places.get(view.storage)
+            memory = self._bytes(view.storage) if place is None else self._shared
             found = self._arrays[view] = np.ndarray(
                 view.shape, view.dtype, memory, (place or 0) + view.offset, view.strides
             )
         return found
 
-    def _own(self, storage: Storage) -> np.ndarray:
-        """The bytes of a storage that does not lie in the arena."""
-        memory = self._memory.get(storage)
+    def _bytes(self, storage: Storage) -> np.ndarray:
+        """The bytes of a storage that does not lie in the shared memory."""
+        memory = self._own.get(storage)
         if memory is None:
             array = storage.array
             if array is None:
                 array = np.zeros(storage.nbytes, np.uint8)
-            memory = self._memory[storage] = array.reshape(-1).view(np.uint8)
+            memory = self._own[storage] = array.reshape(-1).view(np.uint8)
         return memory
 
-    def _bound(self, call: Call) -> tuple[Callable, tuple]:
-        """A function and its arguments."""
-        args = mapped(call.args, self._array)
-        if call.form == "do" or call.out is None:
-            return call.fn, args
-        out = self._array(call.out)
-        if call.form == "store":
-            return partial(_store, out, call.fn, call.options), args
-        if call.form == "into" or call.fn in (np.maximum, np.minimum):  # NumPy wants out= by name
-            return partial(call.fn, out=out, **call.options), args
-        return call.fn, (*args, out)
+
+def _bound(call: Call, memory: _Memory) -> tuple[Callable, tuple]:
+    """A function and its arguments."""
+    args = mapped(call.args, memory.array)
+    if call.form == "do" or call.out is None:
+        return call.fn, args
+    out = memory.array(call.out)
+    if call.form == "store":
+        return partial(_store, out, call.fn, call.options), args
+    if call.form == "into" or call.fn in (np.maximum, np.minimum):  # NumPy wants out= by name
+        return partial(call.fn, out=out, **call.options), args
+    return call.fn, (*args, out)
 
 
 def _store(out, function, options, *args) -> None:

@@ -311,7 +311,7 @@ def _allocated(operands, dtype) -> np.ndarray:
     arrays = [x for x in operands if isinstance(x, np.ndarray)]
     flags: list = [["readonly"]] * len(arrays) + [["writeonly", "allocate"]]
     dtypes = [None] * len(arrays) + [dtype]
-    iterator = np.nditer([*arrays, None], None, flags, dtypes, order="K")
+    iterator = np.nditer([*arrays, None], ["zerosize_ok"], flags, dtypes, order="K")
     made = iterator.operands[-1]
     found = np.zeros_like(made, order="K")
     if found.strides != made.strides:

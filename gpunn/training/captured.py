@@ -20,7 +20,8 @@ log = logging.getLogger("gpunn")
 
 EAGER_STEPS = 2  # before a plan is made: they build what is built late
 MOST_PLANS = 16
-MOST_DROPS = 8  # of plans, before a model is left as it is
+FEW = 10  # steps of a plan: it was not worth making,
+MOST_DROPS = 8  # and after so many of those none is made any more
 # What a step and the loop around it set all the time, and no step depends on.
 PASSING = {
     "last_batch", "history", "stop_training", "_stream", "_interrupted", "_sources",
@@ -55,6 +56,8 @@ class CapturedStep:
         if self.refused is not None or observers or not grad_enabled.get():
             return model.train_step(batch)
         leaves = list(_leaves(batch))
+        if not all(x.array.flags.c_contiguous for x in leaves):  # bits depend on the order
+            return model.train_step(batch)
         key = (_nesting(batch), floatx(), *[(x.array.shape, x.array.dtype) for x in leaves])
         step = self._steps.get(key)
         if step is not None:
@@ -62,9 +65,9 @@ class CapturedStep:
                 return step(leaves, batch)
             self._steps.clear()
             self._seen.clear()
-            self._drops += 1
+            self._drops = self._drops + 1 if step.runs < FEW else 0
             if self._drops > MOST_DROPS:
-                self._refuse(model, CaptureError("what it depends on changes again and again"))
+                self._refuse(model, "what it depends on changes again and again")
         if len(self._seen) > 256:  # shapes that are new all the time
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
@@ -72,17 +75,16 @@ class CapturedStep:
             try:
                 self._steps[key] = step = _Step(model, batch, self.passes)
             except Exception as e:  # whatever the rehearsal met, the step itself can still run
-                self._refuse(model, e)
+                if self.strict:
+                    raise
+                self._refuse(model, str(e))
             else:
                 return step(leaves, batch)
         return model.train_step(batch)
 
-    def _refuse(self, model, error: Exception) -> None:
-        if self.strict:
-            raise error
-        self.refused = str(error)
-        log.info("%s: its training step is not captured, it runs call by call: %s", model.name,
-                 error)  # fmt: skip
+    def _refuse(self, model, reason: str) -> None:
+        self.refused = reason
+        log.info("%s: steps run call by call, they are not captured: %s", model.name, reason)
 
 
 class _Step:
@@ -91,6 +93,7 @@ class _Step:
     def __init__(self, model, batch, passes):
         _require_plain(model)
         self.model = model
+        self.runs = 0
         self.variables = list({id(v): v for v in _variables(model)}.values())
         self.places = [(v, v.array, v._grad_slot, v.requires_grad) for v in self.variables]
         objects = [*_objects(model), *_metrics(model)]
@@ -118,14 +121,14 @@ class _Step:
         for buffer, x in zip(self.inputs, leaves, strict=True):
             np.copyto(buffer, x.array)
         self.plan.run()
+        self.runs += 1
         for v in self.trained:
             v._grad = v._grad_slot
         model.optimizer.step()
         if self.outputs is None:
             return Logs(model.get_metrics_result)
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
-        results = iter(self.plan.results)
-        y_pred = tree.map(lambda _: wrap(next(results).copy()), self.outputs)
+        y_pred = tree.map(Tensor.clone, self.outputs)
         return model.compute_metrics(x, y, y_pred, sample_weight)
 
     def _record(self, batch, passes, with_metrics: bool) -> None:
@@ -164,8 +167,12 @@ class _Step:
             changed = {name for attributes in before for name in attributes.restore()}
         if changed:
             raise CaptureError(f"attributes are set while it runs: {', '.join(sorted(changed))}")
-        self.outputs = None if with_metrics else tree.map(Tensor.detach, y_pred)
-        self.plan = Plan(recorder, [x.array for x in tree.leaves(self.outputs)], passes)
+        if with_metrics:
+            self.plan, self.outputs = Plan(recorder, (), passes), None
+            return
+        self.plan = Plan(recorder, [x.array for x in tree.leaves(y_pred)], passes)
+        results = iter(self.plan.results)
+        self.outputs = tree.map(lambda _: wrap(next(results)), y_pred)
 
 
 class _Watched:

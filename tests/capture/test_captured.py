@@ -240,6 +240,29 @@ def test_a_metric_that_cannot_be_recorded_is_called():
     assert step.outputs is not None
 
 
+def test_inputs_in_another_order_run_eagerly():
+    def packed_in_fortran_order(model, batch):
+        x, y = packed(model, batch)
+        return gpunn.Tensor(np.asfortranarray(x.array)), y
+
+    eager, other = twins(net)
+    captured = CapturedStep(strict=True)
+    for batch in batches(5, target=3):
+        eager.train_step(packed_in_fortran_order(eager, batch))
+        captured(other, packed_in_fortran_order(other, batch))
+        assert_same(eager, other)
+    assert not captured._steps
+
+
+def test_what_changes_all_the_time_is_left_alone():
+    model, captured = net(), CapturedStep()
+    made = packed(model, batches(1, target=3)[0])
+    for i in range(40):
+        model.layers[1].rate = i / 100
+        captured(model, made)
+    assert "again and again" in captured.refused
+
+
 def test_copies_take_no_plans_along():
     model = net(jit_compile=True)
     x, y = batches(1, target=3)[0]

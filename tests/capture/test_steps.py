@@ -11,6 +11,7 @@ from gpunn.layers import Dense
 from tests.capture.steps import batches, rows, train
 
 layers = gpunn.layers
+L1L2 = gpunn.regularizers.L1L2(0.01, 0.02)
 ACTIVATIONS = sorted(
     set(gpunn.activations.__all__) - {"deserialize", "get", "serialize", "glu", "threshold"}
 )
@@ -29,7 +30,7 @@ LAYERS = {
     "gaussian noise": lambda: [Dense(8), layers.GaussianNoise(0.4)],
     "alpha dropout": lambda: [Dense(8), layers.AlphaDropout(0.4)],
     "activity": lambda: [Dense(8), layers.ActivityRegularization(0.1, 0.1)],
-    "regularizers": lambda: [Dense(8, kernel_regularizer="l1_l2", bias_regularizer="l2")],
+    "regularizers": lambda: [Dense(8, kernel_regularizer=L1L2, bias_regularizer="l2")],
     "constraint": lambda: [Dense(8, kernel_constraint=gpunn.constraints.MaxNorm(0.5))],
     "rescaling": lambda: [layers.Rescaling(0.5, 1.0)],
     "normalization": lambda: [layers.Normalization(mean=1.0, variance=2.0)],
