@@ -6,8 +6,9 @@ from gpunn.backend import device
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.layer import Layer
+from gpunn.layers.rnn_cells import SimpleRNNCell
 from gpunn.ops import tree
-from gpunn.ops.recurrence import steps
+from gpunn.ops.recurrence import no_state, steps
 from gpunn.serialization import deserialize_value
 
 
@@ -174,8 +175,8 @@ class RNN(Layer):
     def _run(self, sequences, states, mask, training):
         """The output, of all steps or the last, and the last states."""
         if states is None:
-            with device(sequences.device):
-                states = self.get_initial_state(sequences.shape[0])
+            states = _first_states(self.cell, sequences)
+            states = list(states) if isinstance(states, list | tuple) else [states]
         masks = [None] * sequences.shape[1] if mask is None else steps(mask)
         outputs = []
         for x, counts in zip(steps(sequences), masks, strict=True):
@@ -299,6 +300,18 @@ def reset_dropout(cell) -> None:
         if hasattr(one, "reset_dropout_mask"):
             one.reset_dropout_mask()
             one.reset_recurrent_dropout_mask()
+
+
+def _first_states(cell, x):
+    """A cell's own first states for sequences, or zeros, made by an op as all that is recorded."""
+    if isinstance(cell, StackedRNNCells):
+        return [_first_states(one, x) for one in cell.cells]
+    own = getattr(type(cell), "get_initial_state", None)
+    if own not in (None, SimpleRNNCell.get_initial_state):
+        with device(x.device):
+            return cell.get_initial_state(batch_size=x.shape[0])
+    size = cell.state_size
+    return [no_state(x, size=n) for n in (size if isinstance(size, list | tuple) else [size])]
 
 
 def _state_shapes(batch, size):

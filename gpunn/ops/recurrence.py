@@ -26,6 +26,16 @@ def steps(be, x, /):
     return tuple([x[:, t] for t in range(x.shape[1])]), pullback
 
 
+@primitive
+def no_state(be, x, /, size):
+    """Zeros (batch, size): a state before the first step of sequences.
+
+    >>> gpunn.ops.recurrence.no_state(np.ones((2, 5, 3)), size=4).shape
+    (2, 4)
+    """
+    return be.zeros((len(x), size), x.dtype), None
+
+
 def by_step(be, x):
     """(batch, steps, n) as a contiguous (steps, n, batch)."""
     return be.copy(wide(x).transpose(1, 2, 0))

@@ -268,6 +268,35 @@ def test_in_a_model(device):
     assert losses[-1] < losses[0]
 
 
+RECORDED = {
+    "ops": lambda: [
+        layers.SimpleRNN(5, "relu", return_sequences=True),
+        layers.LSTM(4, dropout=0.3),
+    ],
+    "both ways": lambda: [
+        layers.Bidirectional(layers.GRU(2, return_sequences=True)),
+        layers.GRU(4),
+    ],
+    "cells": lambda: [layers.RNN([layers.LSTMCell(3), layers.GRUCell(4)])],
+    "recurrent dropout": lambda: [layers.LSTM(4, recurrent_dropout=0.3)],
+    "steps": lambda: [layers.TimeDistributed(layers.Dense(3)), layers.GRU(4, reset_after=False)],
+}
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_step_changes_no_bit(name):
+    x, y = rand(24, 4, 3).astype("float32"), rand(24, 4).astype("float32")
+    found = []
+    for jit_compile in (False, True):
+        gpunn.set_seed(1)
+        model = gpunn.Sequential(RECORDED[name]())
+        model.compile("adam", "mse", jit_compile=jit_compile)
+        model.fit(x, y, epochs=2, batch_size=8, verbose=0)
+        found.append(model.get_weights())
+    for a, b in zip(*found, strict=True):
+        assert (a == b).all()
+
+
 # --- errors ---
 
 
