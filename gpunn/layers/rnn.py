@@ -157,7 +157,7 @@ class RNN(Layer):
                 f"got {sequences.shape}",
                 ShapeError,
             )
-        states = self._first_states(sequences, initial_state)
+        states = self._given_states(sequences, initial_state)
         mask = self._checked_mask(sequences, mask)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
@@ -195,12 +195,15 @@ class RNN(Layer):
         states = initial_state(self.cell, batch_size)
         return list(states) if isinstance(states, list | tuple) else [states]
 
-    def _first_states(self, sequences, given):
+    def _given_states(self, sequences, given):
         """The states to begin with, in the dtype of the sequences; None: the cell's own."""
-        if given is None:
-            given = self.states if self.stateful else None
-        if given is None:
+        if given is None and not self.stateful:
             return None
+        if given is None and self.states is None:
+            # not made by an op: a recorded step would forget the states, and is refused
+            with device(sequences.device):
+                return self.get_initial_state(sequences.shape[0])
+        given = self.states if given is None else given
         given = list(given) if isinstance(given, list | tuple) else [given]
         states = tree.map_structure(convert, given)
         found = tree.map_structure(lambda s: s.shape, states)

@@ -5,7 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import layers
-from gpunn.errors import GpunnError, ShapeError
+from gpunn.errors import CaptureError, GpunnError, ShapeError
 from gpunn.ops import tree
 from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, values, weights
 from tests.harness import assert_close, golden, rand
@@ -295,6 +295,16 @@ def test_a_recorded_step_changes_no_bit(name):
         found.append(model.get_weights())
     for a, b in zip(*found, strict=True):
         assert (a == b).all()
+
+
+def test_kept_states_are_not_recorded():
+    x, y = rand(24, 4, 3).astype("float32"), rand(24, 4).astype("float32")
+    model = gpunn.Sequential([layers.GRU(4, stateful=True)])
+    model.compile("adam", "mse", jit_compile=True)
+    with pytest.raises(CaptureError):
+        for _ in range(3):
+            model.layers[0].reset_states()
+            model.train_on_batch(x, y)
 
 
 # --- errors ---
