@@ -166,7 +166,9 @@ l2 = L2
 l1_l2 = L1L2
 orthogonal_regularizer = OrthogonalRegularizer
 
-REGISTRY = Registry("regularizer", Regularizer, [L1, L2, L1L2, OrthogonalRegularizer])
+REGISTRY = Registry(
+    "regularizer", Regularizer, [L1, L2, L1L2, OrthogonalRegularizer], {"l1_l2": L1L2}
+)
 
 
 def get(identifier):

@@ -14,11 +14,11 @@ def snake_case(name: str) -> str:
     """The snake_case form of a class name (Keras: `to_snake_case`).
 
     >>> gpunn.serialization.snake_case("RandomNormal"), gpunn.serialization.snake_case("L1L2")
-    ('random_normal', 'l1_l2')
+    ('random_normal', 'l1l2')
     """
     name = re.sub(r"\W+", "", name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 class Registry:

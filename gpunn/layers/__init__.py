@@ -1,10 +1,42 @@
 """Layers: weights, and functions of tensors that use them (Keras: `keras.layers`)."""
 
 from gpunn.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from gpunn.layers.adaptive_pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
+from gpunn.layers.borders import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from gpunn.layers.convolution import Conv1D, Conv2D, Conv3D
+from gpunn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from gpunn.layers.core import Identity, Lambda
 from gpunn.layers.dense import Dense
+from gpunn.layers.depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from gpunn.layers.einsum_dense import EinsumDense
 from gpunn.layers.embedding import Embedding
+from gpunn.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
 from gpunn.layers.input import Input, InputLayer
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
@@ -31,6 +63,14 @@ from gpunn.layers.merging import (
 from gpunn.layers.naming import clear_session
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
 from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
+from gpunn.layers.pooling import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
 from gpunn.layers.preprocessing import Normalization, Rescaling
 from gpunn.layers.recurrent import GRU, LSTM, SimpleRNN
 from gpunn.layers.regularization import (
@@ -46,6 +86,7 @@ from gpunn.layers.regularization import (
 from gpunn.layers.rnn import RNN, StackedRNNCells
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from gpunn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from gpunn.layers.wrappers import Bidirectional, TimeDistributed
 from gpunn.serialization import Registry
 
@@ -56,14 +97,34 @@ __all__ = [
     "RNN",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
+    "AdaptiveMaxPooling3D",
     "Add",
     "AlphaDropout",
     "Average",
+    "AveragePooling1D",
+    "AveragePooling2D",
+    "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
     "Concatenate",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Cropping1D",
+    "Cropping2D",
+    "Cropping3D",
     "DTypePolicy",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -72,6 +133,12 @@ __all__ = [
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAveragePooling3D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GlobalMaxPooling3D",
     "Identity",
     "Input",
     "InputLayer",
@@ -81,6 +148,9 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "MaxPooling3D",
     "Maximum",
     "Minimum",
     "Multiply",
@@ -91,6 +161,8 @@ __all__ = [
     "RepeatVector",
     "Rescaling",
     "Reshape",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "SimpleRNN",
     "SimpleRNNCell",
     "Softmax",
@@ -100,6 +172,12 @@ __all__ = [
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
+    "UpSampling1D",
+    "UpSampling2D",
+    "UpSampling3D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "ZeroPadding3D",
     "add",
     "average",
     "clear_session",

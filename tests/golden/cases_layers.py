@@ -104,9 +104,9 @@ ADAPT = {
 }
 
 
-def arguments(case, l1l2):
+def arguments(options, l1l2):
     """A case's arguments, with regularizers made by `l1l2`."""
     return {
         name: l1l2(**value) if name.endswith("_regularizer") else value
-        for name, value in CASES[case][1].items()
+        for name, value in options.items()
     }

@@ -13,7 +13,7 @@ def main():
     warnings.filterwarnings("ignore", message=".*rms_scaling")
     out = {}
     for case, (cls, _, kind) in CASES.items():
-        layer = getattr(keras.layers, cls)(**arguments(case, keras.regularizers.L1L2))
+        layer = getattr(keras.layers, cls)(**arguments(CASES[case][1], keras.regularizers.L1L2))
         x = inputs(kind)
         layer(x)
         if layer.weights:

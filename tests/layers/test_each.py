@@ -9,8 +9,7 @@ import gpunn
 from gpunn import layers
 from gpunn.backend import Stream
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, GpunnError, ShapeError
-from tests.golden import cases_merging, cases_recurrent
-from tests.golden.cases_layers import CASES
+from tests.golden import cases_convolution, cases_layers, cases_merging, cases_recurrent
 from tests.harness import assert_close, rand
 
 # arguments for the layers that draw at random
@@ -27,7 +26,8 @@ RANK = {"SpatialDropout1D": 3, "SpatialDropout2D": 4, "SpatialDropout3D": 5}
 
 
 def test_every_layer_has_a_case():
-    compared = {cls for cls, _, _ in CASES.values()}
+    cases = {**cases_layers.CASES, **cases_convolution.CASES}
+    compared = {cls for cls, _, _ in cases.values()}
     compared |= {cls for cls, _, _ in cases_merging.CASES.values()}
     for make, *_ in cases_recurrent.CASES.values():
         compared |= {type(layer).__name__ for layer in make(layers).walk()}

@@ -6,16 +6,24 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.regularizers import L1L2
-from tests.golden.cases_layers import ADAPT, CASES, arguments, inputs, values, weights
+from tests.golden import cases_convolution, cases_layers
+from tests.golden.cases_layers import ADAPT, arguments, inputs, values, weights
 from tests.harness import assert_close, golden
 
-GOLDEN = golden("layers")
+CASES = {**cases_layers.CASES, **cases_convolution.CASES}
+GOLDEN = {**golden("layers"), **golden("convolution")}
+# convolutions and the like do the same in training
+MODES = [
+    *[(case, "inference") for case in CASES],
+    *[(case, "training") for case in cases_layers.CASES],
+]
 
 
 def build(case):
     """The layer of a case with its weights, and its inputs."""
-    layer = getattr(layers, CASES[case][0])(**arguments(case, L1L2))
-    x = inputs(CASES[case][2])
+    cls, options, kind = CASES[case]
+    layer = getattr(layers, cls)(**arguments(options, L1L2))
+    x = inputs(kind)
     layer(x)
     if layer.weights:
         layer.set_weights(weights(layer))
@@ -28,8 +36,7 @@ def found(prefix):
     return [GOLDEN[f"{prefix}{i}"] for i in range(len(names))]
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("mode", ["inference", "training"])
+@pytest.mark.parametrize(("case", "mode"), MODES)
 def test_values_and_gradients(case, mode, device):
     layer, x = build(case)
     x = gpunn.Tensor(x)
@@ -90,10 +97,10 @@ def test_config_makes_the_same_layer(case, device):
 
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_in_float64(case):
-    cls, _, kind = CASES[case]
+    cls, options, kind = CASES[case]
     if kind[0] == "int":
         pytest.skip("integers have no gradient")
-    layer = getattr(layers, cls)(dtype="float64", **arguments(case, L1L2))
+    layer = getattr(layers, cls)(dtype="float64", **arguments(options, L1L2))
     x = inputs(kind).astype(np.float64)
     assert layer(x).dtype == "float64" and {v.dtype for v in layer.weights} <= {np.dtype("float64")}
     if layer.weights:

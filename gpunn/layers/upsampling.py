@@ -1,0 +1,160 @@
+"""Layers that make their inputs larger: UpSampling1D, UpSampling2D, UpSampling3D."""
+
+import numpy as np
+
+from gpunn import ops
+from gpunn.errors import unknown
+from gpunn.layers.check import positive_integer
+from gpunn.layers.spatial import ChannelsLast, Spatial
+from gpunn.ops.pooling import mix
+
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+
+
+class _UpSampling(ChannelsLast):
+    """A layer whose outputs are `size` times as large."""
+
+    def _factors(self):
+        return (self.size,) if self.rank == 1 else self.size
+
+    def call(self, inputs):
+        """Repeat the values along each spatial axis."""
+        for axis, factor in zip(self._axes, self._factors(), strict=True):
+            inputs = ops.repeat(inputs, factor, axis=axis)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        """The spatial sizes times `size`."""
+        sizes, channels = self._parts(input_shape)
+        axes = zip(sizes, self._factors(), strict=True)
+        sizes = tuple([None if n is None else n * factor for n, factor in axes])
+        return self._shape(input_shape[0], sizes, channels)
+
+
+class UpSampling1D(_UpSampling):
+    """Each step of sequences `size` times.
+
+    Args:
+        size: how many times. Default: 2.
+
+    Shapes: (batch, steps, features) -> (batch, steps * size, features).
+
+    Raises:
+        ArgumentError: if size is not a positive integer.
+        ShapeError: if the inputs have another rank.
+
+    Source: keras.layers.UpSampling1D.
+
+    >>> gpunn.layers.UpSampling1D(2)([[[1.0], [2.0]]]).numpy().ravel().tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+
+    rank = 1
+
+    def __init__(self, size=2, **kwargs):
+        super().__init__(**kwargs)
+        self.size = positive_integer(self, "size", size)
+
+
+class UpSampling2D(_UpSampling, Spatial):
+    """Larger images.
+
+    Args:
+        size: factors of rows and columns; one integer for both. Default: 2.
+        data_format: "channels_last" (default) or "channels_first".
+        interpolation: "nearest" (default): each value several times; or "bilinear", "bicubic",
+            "lanczos3", "lanczos5": sums of the values around.
+
+    Shapes: (batch, rows, columns, channels) -> (batch, rows', columns', channels).
+
+    Raises:
+        ArgumentError: if an argument is not allowed.
+        ShapeError: if the inputs have another rank.
+
+    Source: keras.layers.UpSampling2D.
+
+    >>> x = np.array([0.0, 4.0]).reshape(1, 1, 2, 1)
+    >>> gpunn.layers.UpSampling2D((1, 2), interpolation="bilinear")(x).numpy().ravel().tolist()
+    [0.0, 1.0, 3.0, 4.0]
+    """
+
+    rank = 2
+
+    def __init__(self, size=(2, 2), data_format=None, interpolation="nearest", **kwargs):
+        super().__init__(data_format=data_format, **kwargs)
+        self.size = self._numbers("size", size)
+        known = isinstance(interpolation, str) and interpolation.lower() in INTERPOLATIONS
+        if not known:
+            raise unknown(f"interpolation of {self.name!r}", interpolation, INTERPOLATIONS)
+        self.interpolation = interpolation.lower()
+
+    def call(self, inputs):
+        """Interpolate along rows and columns."""
+        if self.interpolation == "nearest":
+            return super().call(inputs)
+        for axis, factor in zip(self._axes, self.size, strict=True):
+            size = inputs.shape[axis] * factor
+            inputs = mix(inputs, make=MATRICES[self.interpolation], size=size, axis=axis)
+        return inputs
+
+
+class UpSampling3D(_UpSampling, Spatial):
+    """Each value of volumes several times along each axis.
+
+    Args:
+        size: factors of the three axes; one integer for all. Default: 2.
+        data_format: "channels_last" (default) or "channels_first".
+
+    Shapes: (batch, d1, d2, d3, channels) -> (batch, d1', d2', d3', channels).
+
+    Raises:
+        ArgumentError: if an argument is not allowed.
+        ShapeError: if the inputs have another rank.
+
+    Source: keras.layers.UpSampling3D.
+
+    >>> gpunn.layers.UpSampling3D(2)(np.ones((2, 3, 3, 3, 1))).shape
+    (2, 6, 6, 6, 1)
+    """
+
+    rank = 3
+
+    def __init__(self, size=(2, 2, 2), data_format=None, **kwargs):
+        super().__init__(data_format=data_format, **kwargs)
+        self.size = self._numbers("size", size)
+
+
+# --- interpolation, as a matrix from n values to more ---
+
+
+def _matrix(weigh):
+    """A function of two sizes: the matrix of weights by distance, which sum to 1 in each row."""
+
+    def make(n, size):
+        at = (np.arange(size) + 0.5) * n / size - 0.5
+        weights = weigh(abs(at[:, None] - np.arange(n)))
+        return weights / weights.sum(1, keepdims=True)
+
+    return make
+
+
+def _linear(x):
+    return np.maximum(1 - x, 0)
+
+
+def _cubic(x):
+    """Keys' cubic, with a = -1/2."""
+    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
+def _lanczos(radius):
+    return lambda x: np.where(x <= radius, np.sinc(x) * np.sinc(x / radius), 0)
+
+
+MATRICES = {
+    "bilinear": _matrix(_linear),
+    "bicubic": _matrix(_cubic),
+    "lanczos3": _matrix(_lanczos(3)),
+    "lanczos5": _matrix(_lanczos(5)),
+}
