@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunn.autograd import Tensor, wrap
 from gpunn.autograd.mode import grad_enabled, observers
-from gpunn.backend import floatx
+from gpunn.backend import standardize
 from gpunn.capture import Plan, Recorder
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import CaptureError, DeviceError
@@ -55,14 +55,12 @@ class CapturedStep:
         """One step of training; returns the logs."""
         if self.refused is not None or observers or not grad_enabled.get():
             return model.train_step(batch)
-        leaves = list(_leaves(batch))
-        if not all(x.array.flags.c_contiguous for x in leaves):  # bits depend on the order
-            return model.train_step(batch)
-        key = (_nesting(batch), floatx(), *[(x.array.shape, x.array.dtype) for x in leaves])
+        arrays, nesting = _arrays(batch)
+        key = (nesting, standardize(None).num, *[(a.shape, a.dtype.num) for a in arrays])
         step = self._steps.get(key)
         if step is not None:
             if step.valid():
-                return step(leaves, batch)
+                return step(arrays, batch)
             self._steps.clear()
             self._seen.clear()
             self._drops = self._drops + 1 if step.runs < FEW else 0
@@ -79,7 +77,7 @@ class CapturedStep:
                     raise
                 self._refuse(model, str(e))
             else:
-                return step(leaves, batch)
+                return step(arrays, batch)
         return model.train_step(batch)
 
     def _refuse(self, model, reason: str) -> None:
@@ -110,16 +108,21 @@ class _Step:
         for v, array, slot, trained in self.places:
             if v.array is not array or v._grad_slot is not slot or v.requires_grad is not trained:
                 return False
-        return all(w.unchanged() for w in self.watched)
+        for watched in self.watched:
+            if not watched.unchanged():
+                return False
+        return True
 
-    def __call__(self, leaves, batch):
+    def __call__(self, arrays, batch):
         """One step of training; returns the logs."""
         model = self.model
         for v in self.trained:
             if v._grad is not None:  # a gradient of the user's, to be added to
                 return model.train_step(batch)
-        for buffer, x in zip(self.inputs, leaves, strict=True):
-            np.copyto(buffer, x.array)
+        for buffer, array in zip(self.inputs, arrays):
+            if not array.flags.c_contiguous:  # bits may depend on the order
+                return model.train_step(batch)
+            np.copyto(buffer, array)
         self.plan.run()
         self.runs += 1
         for v in self.trained:
@@ -136,7 +139,7 @@ class _Step:
         model, recorder = self.model, Recorder()
         before = [_Attributes(o) for o in (*_objects(model), *_metrics(model))]
         kept = [(v, v.array, v._grad, v._grad_slot) for v in self.variables]
-        self.inputs = [np.empty(x.array.shape, x.array.dtype) for x in _leaves(batch)]
+        self.inputs = [np.empty(a.shape, a.dtype) for a in _arrays(batch)[0]]
         try:
             with recorder:
                 buffers = iter(self.inputs)
@@ -263,8 +266,12 @@ def _variables(model) -> Iterator:
         yield from metric.variables
 
 
-def _leaves(batch) -> Iterator[Tensor]:
-    return tree.leaves(unpack_x_y_sample_weight(batch))
+def _arrays(batch) -> tuple[list, object]:
+    """The arrays of a batch, and what tells how they are nested."""
+    parts = batch if type(batch) is tuple else (batch,)
+    if set(map(type, parts)) == {Tensor}:
+        return [part.array for part in parts], len(parts)
+    return [x.array for x in tree.leaves(unpack_x_y_sample_weight(batch))], _nesting(batch)
 
 
 def _nesting(batch):
