@@ -62,8 +62,10 @@ class Steps(Layer):
             jit_compile: True: on the CPU, `fit` and `train_on_batch` record a training step of
                 each batch shape, after two ordinary ones, and replay it from then on: several
                 times faster for small models, with the same bits. Python code in layers runs when
-                it is recorded, not when it is replayed. A step that cannot be recorded raises the
-                reason. "auto" and False: every step runs call by call.
+                it is recorded, not when it is replayed, and what it reads beside attributes of
+                layers and losses stays what it was then: compile again to have it seen. No other
+                thread may use the model while it trains. A step that cannot be recorded raises
+                the reason. "auto" and False: every step runs call by call.
 
         Raises:
             ArgumentError: for an unknown name, with the nearest known ones.
