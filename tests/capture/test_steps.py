@@ -39,6 +39,27 @@ LAYERS = {
 }  # fmt: skip
 
 
+ON_IMAGES = {
+    "convolution": lambda: [layers.Conv2D(4, 3, activation="relu")],
+    "strided": lambda: [layers.Conv2D(4, 3, strides=2, padding="same")],
+    "transposed": lambda: [layers.Conv2DTranspose(4, 3)],
+    "depthwise": lambda: [layers.DepthwiseConv2D(3)],
+    "separable": lambda: [layers.SeparableConv2D(4, 3), layers.BatchNormalization()],
+    "max": lambda: [layers.Conv2D(4, 3), layers.MaxPooling2D(2)],
+    "average": lambda: [layers.Conv2D(4, 3), layers.AveragePooling2D(2)],
+    "global max": lambda: [layers.Conv2D(4, 3), layers.GlobalMaxPooling2D()],
+    "borders": lambda: [layers.Conv2D(4, 3), layers.ZeroPadding2D(), layers.Cropping2D(2)],
+    "larger": lambda: [layers.Conv2D(4, 3), layers.UpSampling2D()],
+}
+ON_SEQUENCES = {
+    "causal": lambda: [layers.Conv1D(4, 3, padding="causal")],
+    "SimpleRNN": lambda: [layers.SimpleRNN(5, return_sequences=True)],
+    "LSTM": lambda: [layers.LSTM(5, return_sequences=True), layers.LSTM(3)],
+    "GRU": lambda: [layers.GRU(5, return_sequences=True), layers.GRU(3)],
+    "Bidirectional": lambda: [layers.Bidirectional(layers.LSTM(3))],
+}
+
+
 def subclasses(module, base, without=()):
     """The names of a module's public classes of a kind."""
     found = []
@@ -96,6 +117,23 @@ def test_activation(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer(name):
     assert_captured(train(sequence(LAYERS[name]), batches(5, target=3)))
+
+
+@pytest.mark.parametrize(
+    "shape, parts",
+    [pytest.param((8, 8, 3), parts, id=name) for name, parts in ON_IMAGES.items()]
+    + [pytest.param((6, 4), parts, id=name) for name, parts in ON_SEQUENCES.items()],
+)
+def test_layer_of_more_axes(shape, parts):
+    def make():
+        flat = [layers.Flatten(), Dense(3)]
+        model = gpunn.Sequential([gpunn.Input(shape), *parts(), *flat])
+        model.compile("adam", "mse")
+        return model
+
+    size = int(np.prod(shape))
+    data = [(x.reshape(-1, *shape), y) for x, y in batches(4, 3, size, target=3)]
+    assert_captured(train(make, data))
 
 
 @pytest.mark.parametrize("weights", [False, True], ids=["", "weighted"])
