@@ -8,7 +8,8 @@ from gpunn.autograd import primitive
 from gpunn.backend.dtypes import is_float
 from gpunn.ops.columns import pad
 from gpunn.ops.extrema import max as maximum
-from gpunn.ops.indexing import take
+from gpunn.ops.indexing import get_item
+from gpunn.ops.joining import concatenate
 from gpunn.ops.reduction import narrow, wide
 from gpunn.ops.shaping import _shape
 from gpunn.ops.spatial import as_given, channels_last, numbers, padding_mode, window
@@ -192,11 +193,14 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
     op = "adaptive_max_pool"
     inputs, rank = channels_last(op, inputs, data_format)
     for axis, n in enumerate(numbers(op, "output_size", output_size, rank), 1):
-        spans = _spans(_shape(inputs)[axis], n)
-        longest = max(b - a for a, b in spans)
-        # a shorter window has its last value several times
-        indices = np.array([[min(a + i, b - 1) for i in range(longest)] for a, b in spans])
-        inputs = maximum(take(inputs, indices, axis=axis), axis=axis + 1)
+        before = (slice(None),) * axis
+        inputs = concatenate(
+            [
+                maximum(get_item(inputs, (*before, slice(a, b))), axis=axis, keepdims=True)
+                for a, b in _spans(_shape(inputs)[axis], n)
+            ],
+            axis=axis,
+        )
     return as_given(inputs, data_format)
 
 
