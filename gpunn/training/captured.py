@@ -36,7 +36,9 @@ class CapturedStep:
     made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss.
 
     Args:
-        strict: raise the reason why a step cannot be recorded, instead of logging it once.
+        strict: raise the reason why a step cannot be recorded, instead of logging it once. Else
+            only models made of gpunn's own classes and functions are captured: what Python code
+            of others reads or does besides, a plan would not see.
         passes: see `gpunn.capture.Plan`.
     """
 
@@ -71,6 +73,8 @@ class CapturedStep:
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         if seen > EAGER_STEPS and len(self._steps) < MOST_PLANS:
             try:
+                if not self.strict:
+                    _require_own(model)
                 self._steps[key] = step = _Step(model, batch, self.passes)
             except Exception as e:  # whatever the rehearsal met, the step itself can still run
                 if self.strict:
@@ -236,6 +240,20 @@ def _require_plain(model) -> None:
         raise CaptureError(f"{type(model).__name__} has its own {', '.join(own)}")
     if model.device.kind != "cpu":
         raise CaptureError("steps are captured on the CPU only")
+
+
+def _require_own(model) -> None:
+    """Raise if code that is not gpunn's takes part in a step."""
+    for o in (*_objects(model), *_metrics(model)):
+        for part in (type(o), *vars(o).values()):
+            if callable(part) and not _is_own(part):
+                name = getattr(part, "__qualname__", type(part).__qualname__)
+                raise CaptureError(f"{name} is not gpunn's: jit_compile=True captures it as well")
+
+
+def _is_own(part) -> bool:
+    home = part if hasattr(part, "__qualname__") else type(part)
+    return home.__module__.partition(".")[0] == "gpunn"
 
 
 def _objects(model) -> Iterator:
