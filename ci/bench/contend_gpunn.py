@@ -1,4 +1,4 @@
-"""gpunn, through its public API: what `fit` does per batch, and `fit` and `predict` themselves."""
+"""gpunn: what `fit` does per batch, `fit`, `predict`; "eager" is without the captured step."""
 
 from workloads import EPOCHS, EPSILON, RATES, VALIDATION, batches
 
@@ -30,6 +30,7 @@ class Contender:
             optimizer=optimizer,
             loss=LOSSES[workload.loss],
             metrics=["accuracy"] if workload.kind == "fit" else None,
+            jit_compile=False if variant == "eager" else "auto",
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self.x, self.y = x, y
@@ -57,7 +58,7 @@ class Contender:
         model, given = self.model, self.batches
         with model._sources_kept():  # as in fit
             for i in range(times):
-                model.train_step(given[i % len(given)])
+                model._train(given[i % len(given)])
 
     def fit(self, times):
         for _ in range(times):

@@ -113,7 +113,9 @@ def duration(seconds: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--against", default="torch", help="torch, torch-fused, jax, with commas")
+    parser.add_argument(
+        "--against", default="torch", help="torch, torch-fused, jax, gpunn-eager, with commas"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", default=",".join(WORKLOADS), help="default: all")
     parser.add_argument("--trials", type=int, default=15)
