@@ -289,7 +289,7 @@ def check_labels(labels: np.ndarray, classes: int) -> None:
         return
     row = tuple(int(i) for i in np.argwhere(~((labels >= 0) & (labels < classes)))[0])
     raise DataError(
-        f"label {labels[row]:g} in row {row[0] if len(row) == 1 else row} is out of range: "
+        f"label {labels[row]} in row {row[0] if len(row) == 1 else row} is out of range: "
         f"expected labels 0 ... {classes - 1} for {classes} classes"
     )
 
