@@ -36,14 +36,15 @@ class CapturedStep:
     made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss.
 
     Args:
-        strict: raise the reason why a step cannot be recorded, instead of logging it once. Else
-            only models made of gpunn's own classes and functions are captured: what Python code
+        strict: raise the reason why a step cannot be recorded, instead of logging it once.
+        own_only: capture only models made of gpunn's own classes and functions: what Python code
             of others reads or does besides, a plan would not see.
         passes: see `gpunn.capture.Plan`.
     """
 
-    def __init__(self, strict: bool = False, passes=None):
+    def __init__(self, strict: bool = False, own_only: bool = False, passes=None):
         self.strict = strict
+        self.own_only = own_only
         self.passes = passes
         self.refused: str | None = None  # why steps stay as they are
         self._steps: dict[tuple, _Step] = {}
@@ -51,7 +52,7 @@ class CapturedStep:
         self._drops = 0
 
     def __reduce__(self):
-        return CapturedStep, (self.strict, self.passes)
+        return CapturedStep, (self.strict, self.own_only, self.passes)
 
     def __call__(self, model, batch):
         """One step of training; returns the logs."""
@@ -73,7 +74,7 @@ class CapturedStep:
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         if seen > EAGER_STEPS and len(self._steps) < MOST_PLANS:
             try:
-                if not self.strict:
+                if self.own_only:
                     _require_own(model)
                 self._steps[key] = step = _Step(model, batch, self.passes)
             except Exception as e:  # whatever the rehearsal met, the step itself can still run

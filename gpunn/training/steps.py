@@ -82,7 +82,8 @@ class Steps(Layer):
         self._loss = loss_object
         self._metrics = metric_object
         captures = jit_compile is not False and not run_eagerly
-        self._captured = CapturedStep(strict=jit_compile is True) if captures else None
+        strict = jit_compile is True
+        self._captured = CapturedStep(strict, own_only=not strict) if captures else None
         self._compile_arguments = {
             "optimizer": optimizer,
             "loss": loss,
