@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn.datasets import digits, files, iris, mnist
+from gpunn.datasets import digits, files, iris, mnist, shakespeare
 from gpunn.datasets.split import stratified_split
 from gpunn.errors import ArgumentError, DataError, GpunnError, MissingFileError
 
@@ -71,6 +71,24 @@ def test_stratified_split(split):
 def test_stratified_split_refuses(split):
     with pytest.raises(ArgumentError, match="test_split"):
         digits.load_data(split)
+
+
+def test_shakespeare(tmp_path):
+    text = shakespeare.load_data()
+    assert text.startswith("A Midsummer Night's Dream\n\nACT I\n") and text.endswith("amends.\n")
+    (tmp_path / "own.txt").write_bytes("Größe\r\n".encode())
+    assert shakespeare.load_data(tmp_path / "own.txt") == "Größe\n"
+
+
+def test_shakespeare_refuses_what_is_no_text(tmp_path):
+    with pytest.raises(MissingFileError, match="no text file at"):
+        shakespeare.load_data(tmp_path / "nothing.txt")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="UTF-8"):
+        shakespeare.load_data(tmp_path / "binary")
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(DataError, match="empty"):
+        shakespeare.load_data(tmp_path / "empty")
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""Data sets as in `keras.datasets`: `digits` and `iris` in the package, `mnist` from a file."""
+"""Data sets as in `keras.datasets`: `digits`, `iris` and a play in the package, `mnist` a file."""
 
-from gpunn.datasets import digits, iris, mnist
+from gpunn.datasets import digits, iris, mnist, shakespeare
 
-__all__ = ["digits", "iris", "mnist"]
+__all__ = ["digits", "iris", "mnist", "shakespeare"]
