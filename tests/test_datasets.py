@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn.datasets import digits, files, iris, mnist, shakespeare
+from gpunn.datasets import digits, files, iris, mnist, shakespeare, sunspots
 from gpunn.datasets.split import stratified_split
 from gpunn.errors import ArgumentError, DataError, GpunnError, MissingFileError
 
@@ -89,6 +89,13 @@ def test_shakespeare_refuses_what_is_no_text(tmp_path):
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(DataError, match="empty"):
         shakespeare.load_data(tmp_path / "empty")
+
+
+def test_sunspots():
+    years, numbers = sunspots.load_data()
+    assert years.tolist() == list(range(1700, 2009)) and numbers.shape == (309,)
+    assert numbers.dtype == np.float32 and years.dtype == np.int64
+    assert years[numbers.argmax()] == 1957 and numbers.min() == 0
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-"""Data sets as in `keras.datasets`: `digits`, `iris` and a play in the package, `mnist` a file."""
+"""Data sets as in `keras.datasets`; all but `mnist`, which is a file, are in the package."""
 
-from gpunn.datasets import digits, iris, mnist, shakespeare
+from gpunn.datasets import digits, iris, mnist, shakespeare, sunspots
 
-__all__ = ["digits", "iris", "mnist", "shakespeare"]
+__all__ = ["digits", "iris", "mnist", "shakespeare", "sunspots"]
