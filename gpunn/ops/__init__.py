@@ -7,6 +7,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 from gpunn.ops import linalg, operators, tree  # noqa: F401 - operators: for its effect on Tensor
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
+from gpunn.ops.attention import *
 from gpunn.ops.choosing import *
 from gpunn.ops.comparison import *
 from gpunn.ops.complexes import *

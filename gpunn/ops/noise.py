@@ -28,7 +28,7 @@ def dropout(be, x, /, rate, stream, noise_shape=None):
     >>> sorted(set(y.numpy().tolist()))
     [0.0, 2.0]
     """
-    keep = _keep(be, x, rate, stream, noise_shape)
+    keep = kept(be, x, rate, stream, noise_shape)
     keep *= 1 / (1 - rate) if rate < 1 else 0
 
     def pullback(dy, needs):
@@ -52,7 +52,7 @@ def alpha_dropout(be, x, /, rate, stream, noise_shape=None):
     """
     low = -ALPHA * SCALE
     a = ((1 - rate) * (1 + rate * low**2)) ** -0.5 if rate < 1 else 0.0
-    keep = _keep(be, x, rate, stream, noise_shape)
+    keep = kept(be, x, rate, stream, noise_shape)
     y = x * keep
     y += low * (1 - keep)
     y *= a
@@ -108,7 +108,7 @@ def gaussian_dropout(be, x, /, deviation, stream):
     return x * factor, pullback
 
 
-def _keep(be, x, rate, stream, shape):
+def kept(be, x, rate, stream, shape=None):
     """1 where a value is kept and 0 where it is dropped."""
     bits = be.random_uint32(stream, x.shape if shape is None else shape)
     return (bits >= min(round(rate * 2**32), 2**32 - 1)).astype(x.dtype)
