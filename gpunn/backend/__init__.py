@@ -10,6 +10,10 @@ from gpunn.backend.host import keep_freed_memory
 from gpunn.backend.kernels import kernel
 from gpunn.backend.memory import empty_cache, memory_summary
 from gpunn.backend.numpy_ import CPU_BACKEND, quiet
+from gpunn.backend.precision import (
+    get_float32_matmul_precision,
+    set_float32_matmul_precision,
+)
 from gpunn.backend.random import Stream, current_seed, seed, set_seed
 from gpunn.backend.registry import (
     BY_TYPE,
@@ -35,6 +39,7 @@ __all__ = [
     "empty_cache",
     "floatx",
     "get_backend",
+    "get_float32_matmul_precision",
     "get_num_threads",
     "host_array",
     "is_array",
@@ -44,6 +49,7 @@ __all__ = [
     "quiet",
     "seed",
     "set_device",
+    "set_float32_matmul_precision",
     "set_floatx",
     "set_num_threads",
     "set_seed",

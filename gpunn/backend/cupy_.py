@@ -8,6 +8,7 @@ import cupy
 import numpy as np
 from cupyx.scipy import special
 
+from gpunn.backend import products
 from gpunn.backend import special as own_special
 from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import Device
@@ -51,6 +52,12 @@ class CupyBackend(Backend):
     def activate(self) -> None:
         if not self.alone:
             self._cuda.use()
+
+    def matmul(self, a, b, out=None):
+        return products.matmul(self, a, b, out)
+
+    def dot(self, a, b, out=None):
+        return products.dot(self, a, b, out)
 
     def take(self, x, indices, axis=0):
         """The slices at indices; one out of range reads NaN (integers: their smallest value)."""
