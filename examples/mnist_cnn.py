@@ -50,13 +50,13 @@ def main():
     parser.add_argument("--epochs", type=int, default=5, help="passes over the data (default: 5)")
     parser.add_argument("--batch-size", type=int, default=64, help="images a step (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights, shuffles and dropout")
-    parser.add_argument("--smoke", action="store_true", help="the package's small digits, 2 epochs")
+    parser.add_argument("--smoke", action="store_true", help="the package's small digits, 1 epoch")
     options = parser.parse_args()
 
     gpunn.set_device(options.device)
     gpunn.set_seed(options.seed)
     (x_train, y_train), (x_test, y_test), largest = load(options.smoke)
-    epochs = 2 if options.smoke else options.epochs
+    epochs = 1 if options.smoke else options.epochs
     steps = epochs * math.ceil(len(x_train) / options.batch_size)
     model = make_model(x_train.shape[1:], largest)
     model.summary()
