@@ -1,9 +1,22 @@
 """gpunn: what `fit` does per batch, `fit`, `predict`; "eager" is without the captured step."""
 
-from workloads import EPOCHS, EPSILON, RATES, VALIDATION, batches
+from workloads import EPOCHS, EPSILON, NORM, VALIDATION, batches
 
 import gpunn
+from gpunn import layers
 
+LAYERS = {
+    "dense": layers.Dense,
+    "conv": lambda n, padding="valid", **options: layers.Conv2D(n, 3, padding=padding, **options),
+    "norm": lambda: layers.BatchNormalization(**NORM),
+    "pool": layers.MaxPooling2D,
+    "flatten": layers.Flatten,
+    "embed": layers.Embedding,
+    "lstm": lambda n: layers.LSTM(n, return_sequences=True),
+    "gru": lambda n: layers.GRU(n, return_sequences=True),
+    "relu": layers.ReLU,
+    "sigmoid": lambda: layers.Activation("sigmoid"),
+}
 LOSSES = {
     "mse": "mean_squared_error",
     "bce": "binary_crossentropy",
@@ -11,18 +24,23 @@ LOSSES = {
 }
 
 
+def net(words):
+    """The layers, with an activation as an argument of the dense or convolution before it."""
+    made = []
+    for (name, *args), (after, *_) in zip(words, [*words[1:], ("",)], strict=True):
+        if name in ("dense", "conv") and after in ("relu", "sigmoid"):
+            made.append(LAYERS[name](*args, activation=after))
+        elif not (name in ("relu", "sigmoid") and made[-1].name.startswith(("dense", "conv"))):
+            made.append(LAYERS[name](*args))
+    return made
+
+
 class Contender:
     def __init__(self, workload, x, y, weights, threads, variant=""):
         gpunn.set_num_threads(threads)
-        *hidden, last = workload.sizes[1:]
-        top = None if workload.loss == "ce" else "sigmoid"
-        self.model = gpunn.Sequential(
-            [gpunn.Input((workload.sizes[0],))]
-            + [gpunn.layers.Dense(n, activation=workload.hidden) for n in hidden]
-            + [gpunn.layers.Dense(last, activation=top)]
-        )
+        self.model = gpunn.Sequential([gpunn.Input(workload.shape), *net(workload.layers)])
         self.model.set_weights(weights)
-        rate = RATES[workload.optimizer]
+        rate = workload.rate
         optimizer = gpunn.optimizers.SGD(rate)
         if workload.optimizer == "adam":
             optimizer = gpunn.optimizers.Adam(rate, epsilon=EPSILON)

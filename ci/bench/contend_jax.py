@@ -5,16 +5,79 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from workloads import EPOCHS, EPSILON, RATES, batches, split
+from workloads import EPOCHS, EPSILON, NORM, batches, split
 
 
-def forward(hidden, top, p, x):
-    """The logits where top is None, else the activated outputs."""
-    for i in range(0, len(p), 2):
-        x = x @ p[i] + p[i + 1]
-        if i + 2 < len(p):
-            x = hidden(x)
-    return x if top is None else top(x)
+def conv(x, w, b, padding="valid"):
+    layout = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, w, (1, 1), padding, dimension_numbers=layout) + b
+
+
+def norm(x, gamma, beta):
+    mean, variance = jnp.mean(x, (0, 1, 2)), jnp.var(x, (0, 1, 2))
+    return (x - mean) / jnp.sqrt(variance + NORM["epsilon"]) * gamma + beta, mean, variance
+
+
+def pool(x):
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "valid")
+
+
+def lstm(x, kernel, recurrent, bias):
+    def step(state, z):
+        h, c = state
+        i, f, g, o = jnp.split(z + h @ recurrent, 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
+
+    zeros = jnp.zeros((len(x), len(recurrent)), x.dtype)
+    return scanned(step, (zeros, zeros), x @ kernel + bias)
+
+
+def gru(x, kernel, recurrent, bias):
+    def step(h, inputs):
+        a, b = jnp.split(inputs, 3, -1), jnp.split(h @ recurrent + bias[1], 3, -1)
+        z, r = jax.nn.sigmoid(a[0] + b[0]), jax.nn.sigmoid(a[1] + b[1])
+        h = z * h + (1 - z) * jnp.tanh(a[2] + r * b[2])
+        return h, h
+
+    return scanned(step, jnp.zeros((len(x), len(recurrent)), x.dtype), x @ kernel + bias[0])
+
+
+def scanned(step, first, x):
+    """The states after each step of sequences (batch, steps, n)."""
+    return jax.lax.scan(step, first, x.swapaxes(0, 1))[1].swapaxes(0, 1)
+
+
+LAYERS = {
+    "dense": (2, lambda x, w, b, n: x @ w + b),
+    "conv": (2, lambda x, w, b, n, padding="valid": conv(x, w, b, padding)),
+    "embed": (1, lambda x, w, *sizes: w[x]),
+    "lstm": (3, lambda x, *p: lstm(x, *p[:3])),
+    "gru": (3, lambda x, *p: gru(x, *p[:3])),
+    "pool": (0, pool),
+    "flatten": (0, lambda x: x.reshape(len(x), -1)),
+    "relu": (0, jax.nn.relu),
+    "sigmoid": (0, jax.nn.sigmoid),
+}  # how many weights, and a function of the inputs, them and the arguments
+
+
+def forward(words, p, x):
+    """The outputs, and the weights with the moving statistics of the batch in them."""
+    given, after = iter(p), []
+    for name, *args in words:
+        if name == "norm":
+            gamma, beta, *moving = [next(given) for _ in range(4)]
+            x, *batch = norm(x, gamma, beta)
+            m = NORM["momentum"]
+            moving = [m * a + (1 - m) * b for a, b in zip(moving, batch, strict=True)]
+            after += [gamma, beta, *map(jax.lax.stop_gradient, moving)]
+        else:
+            count, run = LAYERS[name]
+            own = [next(given) for _ in range(count)]
+            x = run(x, *own, *args)
+            after += own
+    return x, after
 
 
 def loss_of(kind, out, y):
@@ -23,25 +86,23 @@ def loss_of(kind, out, y):
     if kind == "bce":
         p = jnp.clip(out, 1e-7, 1 - 1e-7)
         return -jnp.mean(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))
-    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(out), y[:, None], 1))
+    return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(out), y[..., None], -1))
 
 
 class Contender:
     def __init__(self, workload, x, y, weights, threads, variant=""):
-        hidden = jax.nn.relu if workload.hidden == "relu" else jax.nn.sigmoid
-        top = None if workload.loss == "ce" else jax.nn.sigmoid
-        net = partial(forward, hidden, top)
-        rate = RATES[workload.optimizer]
+        net = partial(forward, workload.layers)
+        rate = workload.rate
 
         def cost(p, x, y):
-            out = net(p, x)
+            out, after = net(p, x)
             right = jnp.sum((out > 0.5) == y) if workload.kind == "fit" else 0.0
-            return loss_of(workload.loss, out, y), right
+            return loss_of(workload.loss, out, y), (right, after)
 
         def train(state, x, y):
             p, m, v, t = state
-            (loss, right), g = jax.value_and_grad(cost, has_aux=True)(p, x, y)
-            t = t + 1
+            (loss, (right, after)), g = jax.value_and_grad(cost, has_aux=True)(p, x, y)
+            p, t = after, t + 1
             if workload.optimizer == "sgd":
                 p = [a - rate * b for a, b in zip(p, g, strict=True)]
             else:
@@ -55,7 +116,7 @@ class Contender:
 
         self.train = jax.jit(train, donate_argnums=0)
         self.test = jax.jit(cost)
-        self.net = jax.jit(net)
+        self.net = jax.jit(lambda p, x: net(p, x)[0])
         p = [jnp.asarray(w) for w in weights]
         zeros = [jnp.zeros_like(w) for w in p]
         self.state = (p, zeros, [jnp.zeros_like(w) for w in p], jnp.float32(0))
@@ -92,7 +153,9 @@ class Contender:
         results = [float(total) / len(x), float(right) / len(x)]
         total = right = 0.0
         for i in range(0, len(vx), self.batch):
-            loss, hits = self.test(self.state[0], vx[i : i + self.batch], vy[i : i + self.batch])
+            loss, (hits, _) = self.test(
+                self.state[0], vx[i : i + self.batch], vy[i : i + self.batch]
+            )
             total, right = total + loss * len(vx[i : i + self.batch]), right + hits
         results += [float(total) / len(vx), float(right) / len(vx)]
         return results[::2]

@@ -2,31 +2,99 @@
 
 import torch
 from torch import nn
-from workloads import EPOCHS, EPSILON, RATES, batches, split
+from workloads import EPOCHS, EPSILON, NORM, batches, split
 
-ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
-LOSSES = {"mse": nn.MSELoss, "bce": nn.BCELoss, "ce": nn.CrossEntropyLoss}
+LOSSES = {"mse": nn.MSELoss, "bce": nn.BCELoss}
+
+
+class Last(nn.Module):
+    """A module that gives several results, of which the first is wanted."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)[0]
+
+
+class CrossEntropy(nn.CrossEntropyLoss):
+    """Of logits whose classes are last."""
+
+    def forward(self, out, y):
+        return super().forward(out.reshape(-1, out.shape[-1]), y.reshape(-1))
+
+
+def net(words, shape, weights):
+    """The modules, with the weights in them; images have their channels first."""
+    given = (torch.from_numpy(w.copy()) for w in weights)
+    made = []
+    for name, *args in words:
+        if name == "dense":
+            w = next(given)
+            if isinstance(made[-1] if made else None, nn.Flatten):  # rows, columns, channels there
+                w = w.reshape(*shape, -1).permute(2, 0, 1, 3).reshape(w.shape)
+            made.append(holding(nn.Linear(*w.shape), w.T, next(given)))
+        elif name == "conv":
+            w, same = next(given).permute(3, 2, 0, 1), args[1:] == ["same"]
+            made.append(
+                holding(nn.Conv2d(w.shape[1], w.shape[0], 3, padding=int(same)), w, next(given))
+            )
+            cut = 0 if same else 2
+            shape = (shape[0] - cut, shape[1] - cut, args[0])
+        elif name == "norm":
+            gamma, beta, _, _ = [next(given) for _ in range(4)]
+            norm = nn.BatchNorm2d(len(gamma), NORM["epsilon"], 1 - NORM["momentum"])
+            made.append(holding(norm, gamma, beta))
+        elif name == "pool":
+            made.append(nn.MaxPool2d(2))
+            shape = (shape[0] // 2, shape[1] // 2, shape[2])
+        elif name == "embed":
+            made.append(holding(nn.Embedding(*args), next(given)))
+        elif name == "lstm":
+            kernel, recurrent, bias = next(given), next(given), next(given)
+            inner = nn.LSTM(len(kernel), len(recurrent), batch_first=True)
+            holding(inner, kernel.T, recurrent.T, bias, torch.zeros_like(bias))
+            inner.bias_hh_l0.requires_grad_(False)  # Keras has one bias
+            made.append(Last(inner))
+        elif name == "gru":
+            w, recurrent, bias = [swapped(next(given)) for _ in range(3)]
+            inner = nn.GRU(len(w), len(recurrent), batch_first=True)
+            made.append(Last(holding(inner, w.T, recurrent.T, *bias)))
+        else:
+            made.append({"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "flatten": nn.Flatten}[name]())
+    return nn.Sequential(*made)
+
+
+def holding(module, *weights):
+    """The module with these weights."""
+    with torch.no_grad():
+        for parameter, w in zip(module.parameters(), weights, strict=True):
+            parameter.copy_(w)
+    return module
+
+
+def swapped(w):
+    """A GRU's gates z, r, g as r, z, g."""
+    z, r, g = w.chunk(3, -1)
+    return torch.cat([r, z, g], -1)
 
 
 class Contender:
     def __init__(self, workload, x, y, weights, threads, variant=""):
         torch.set_num_threads(threads)
-        parts = []
-        for n, m in zip(workload.sizes, workload.sizes[1:], strict=False):
-            parts += [nn.Linear(n, m), ACTIVATIONS[workload.hidden]()]
-        parts[-1:] = [] if workload.loss == "ce" else [nn.Sigmoid()]
-        self.model = nn.Sequential(*parts)
-        with torch.no_grad():
-            for p, w in zip(self.model.parameters(), weights, strict=True):
-                p.copy_(torch.from_numpy(w.T.copy()))
-        self.loss = LOSSES[workload.loss]()
-        rate, parameters = RATES[workload.optimizer], self.model.parameters()
+        self.model = net(workload.layers, workload.shape, weights)
+        self.loss = LOSSES.get(workload.loss, CrossEntropy)()
+        rate = workload.rate
+        parameters = [p for p in self.model.parameters() if p.requires_grad]
         if workload.optimizer == "sgd":
             self.optimizer = torch.optim.SGD(parameters, rate)
         else:
             self.optimizer = torch.optim.Adam(
                 parameters, rate, eps=EPSILON, fused=True if variant == "fused" else None
             )
+        if x.ndim == 4:
+            x = x.transpose(0, 3, 1, 2).copy()
         self.numpy_x = x
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         self.batches = batches(self.x, self.y, workload.batch)
