@@ -12,8 +12,9 @@ from gpunn import ops
 from gpunn.autograd import Tensor, convert, no_grad, wrap
 from gpunn.backend import CPU_BACKEND, Stream, current_seed, get_backend, set_seed
 from gpunn.backend.dtypes import is_float, standardize
-from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from gpunn.errors import ArgumentError, DTypeError, ShapeError
 from gpunn.ops import noise
+from gpunn.ops.noise import stream_of
 
 __all__ = [
     "SeedGenerator",
@@ -67,23 +68,6 @@ class SeedGenerator:
     def from_config(cls, config: dict) -> "SeedGenerator":
         """The generator of a configuration."""
         return cls(**config)
-
-
-def stream_of(seed) -> Stream:
-    """The stream that a `seed` argument stands for.
-
-    Raises:
-        ArgumentTypeError: if it is nothing of what a seed can be.
-    """
-    if seed is None:
-        return current_seed().stream()
-    if isinstance(seed, Stream):
-        return seed
-    if isinstance(seed, SeedGenerator):
-        return seed.stream
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise ArgumentTypeError(f"seed must be an integer, a SeedGenerator or None, not {seed!r}")
-    return Stream(int(seed))
 
 
 def _float_dtype(op, dtype):

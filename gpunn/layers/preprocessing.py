@@ -5,12 +5,13 @@ import math
 import numpy as np
 
 from gpunn import ops
-from gpunn.autograd import Tensor, wrap
-from gpunn.backend import backend_of, host_array
+from gpunn.autograd import Tensor
+from gpunn.backend import host_array
 from gpunn.errors import ArgumentTypeError, DataError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
+from gpunn.ops.constants import constant
 
 EPSILON = 1e-7
 CHUNK = 1 << 20  # elements that `adapt` widens to float64 at once
@@ -229,12 +230,8 @@ class Normalization(Layer):
 
 
 def _on_device(values, like: Tensor):
-    """Fixed values as a tensor of the dtype and device of `like`, moved there once."""
-    if isinstance(values, int | float):
-        return values
-    values = host_array(values)
-    key = ("values", values.tobytes(), values.shape, values.dtype.char, like.dtype.char)
-    return wrap(backend_of(like.array).const(key, lambda be: be.asarray(values, like.dtype)))
+    """Fixed values as a tensor of the dtype and device of `like`; numbers as they are."""
+    return values if isinstance(values, int | float) else constant(host_array(values), like)
 
 
 def _json(values):

@@ -3,13 +3,19 @@
 import math
 
 from gpunn import regularizers
-from gpunn.backend import Stream, current_seed
+from gpunn.backend import Stream
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import data_format as check_format
 from gpunn.layers.check import fraction, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
-from gpunn.ops.noise import alpha_dropout, dropout, gaussian_dropout, gaussian_noise
+from gpunn.ops.noise import (
+    alpha_dropout,
+    dropout,
+    gaussian_dropout,
+    gaussian_noise,
+    stream_of,
+)
 
 
 def random_stream(layer, seed) -> Stream:
@@ -19,15 +25,10 @@ def random_stream(layer, seed) -> Stream:
         layer: for the message.
         seed: an integer, a Stream, an object with a `stream` (a SeedGenerator), or None.
     """
-    if seed is None:
-        return current_seed().stream()
-    if isinstance(seed, Stream):
-        return seed
-    if isinstance(getattr(seed, "stream", None), Stream):
-        return seed.stream
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise wrong(layer, f"seed must be an integer or None, got {seed!r}", ArgumentTypeError)
-    return Stream(seed)
+    try:
+        return stream_of(seed)
+    except ArgumentTypeError as e:
+        raise wrong(layer, str(e), ArgumentTypeError) from None
 
 
 class _Noise(Layer):

@@ -1,14 +1,11 @@
 """Layers that make their inputs larger: UpSampling1D, UpSampling2D, UpSampling3D."""
 
-import numpy as np
-
 from gpunn import ops
 from gpunn.errors import unknown
 from gpunn.layers.check import positive_integer
 from gpunn.layers.spatial import ChannelsLast, Spatial
 from gpunn.ops.pooling import mix
-
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+from gpunn.ops.resampling import INTERPOLATIONS, Interpolation
 
 
 class _UpSampling(ChannelsLast):
@@ -94,7 +91,7 @@ class UpSampling2D(_UpSampling, Spatial):
             return super().call(inputs)
         for axis, factor in zip(self._axes, self.size, strict=True):
             size = inputs.shape[axis] * factor
-            inputs = mix(inputs, make=MATRICES[self.interpolation], size=size, axis=axis)
+            inputs = mix(inputs, make=Interpolation(self.interpolation), size=size, axis=axis)
         return inputs
 
 
@@ -122,39 +119,3 @@ class UpSampling3D(_UpSampling, Spatial):
     def __init__(self, size=(2, 2, 2), data_format=None, **kwargs):
         super().__init__(data_format=data_format, **kwargs)
         self.size = self._numbers("size", size)
-
-
-# --- interpolation, as a matrix from n values to more ---
-
-
-def _matrix(weigh):
-    """A function of two sizes: the matrix of weights by distance, which sum to 1 in each row."""
-
-    def make(n, size):
-        at = (np.arange(size) + 0.5) * n / size - 0.5
-        weights = weigh(abs(at[:, None] - np.arange(n)))
-        return weights / weights.sum(1, keepdims=True)
-
-    return make
-
-
-def _linear(x):
-    return np.maximum(1 - x, 0)
-
-
-def _cubic(x):
-    """Keys' cubic, with a = -1/2."""
-    near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x < 1, near, np.where(x < 2, far, 0))
-
-
-def _lanczos(radius):
-    return lambda x: np.where(x <= radius, np.sinc(x) * np.sinc(x / radius), 0)
-
-
-MATRICES = {
-    "bilinear": _matrix(_linear),
-    "bicubic": _matrix(_cubic),
-    "lanczos3": _matrix(_lanczos(3)),
-    "lanczos5": _matrix(_lanczos(5)),
-}

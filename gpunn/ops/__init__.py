@@ -4,7 +4,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 """
 # ruff: noqa: F403 - every module lists its public names in `__all__`
 
-from gpunn.ops import linalg, operators, tree  # noqa: F401 - operators: for its effect on Tensor
+from gpunn.ops import image, linalg, operators, tree  # noqa: F401 - operators: for its effect
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
 from gpunn.ops.attention import *

@@ -1,13 +1,56 @@
 """Noise in training: dropout and its relatives, drawn with the same bits on every device."""
 
 import math
+from numbers import Integral
 
 from gpunn.autograd import primitive
+from gpunn.backend import Stream, current_seed
+from gpunn.errors import ArgumentTypeError
 
 __all__ = []  # public through the layers and `gpunn.random`
 
 # of selu, which alpha dropout keeps the mean and variance of
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
+
+
+def stream_of(seed) -> Stream:
+    """The stream that a `seed` argument stands for.
+
+    Args:
+        seed: an integer, a Stream, what has a `stream` (a SeedGenerator), or None: the next of
+            `gpunn.set_seed`'s.
+
+    Raises:
+        ArgumentTypeError: if it is nothing of what a seed can be.
+    """
+    if seed is None:
+        return current_seed().stream()
+    if isinstance(seed, Stream):
+        return seed
+    if isinstance(getattr(seed, "stream", None), Stream):
+        return seed.stream
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise ArgumentTypeError(f"seed must be an integer, a SeedGenerator or None, not {seed!r}")
+    return Stream(int(seed))
+
+
+@primitive
+def uniform_like(be, x, /, stream, shape, low=0.0, high=1.0):
+    """Uniform numbers from `low` to `high` on the device of a float tensor, in its dtype.
+
+    Args:
+        x: a tensor, which only says where and in what dtype.
+        stream: a `gpunn.backend.Stream`, which moves on by one draw.
+        shape: of the result.
+        low, high: the limits.
+
+    >>> stream = gpunn.backend.Stream(1, "noise")
+    >>> y = gpunn.ops.noise.uniform_like(np.zeros(1, "float32"), stream, (1000,), 1.0, 3.0)
+    >>> round(float(y.numpy().mean()), 1)
+    2.0
+    """
+    y = be.uniform(stream, shape) * (high - low) + low
+    return y.astype(x.dtype, copy=False), None
 
 
 @primitive(promote="float")

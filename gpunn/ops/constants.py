@@ -1,0 +1,23 @@
+"""Host values that an op takes part in at every call, moved to a device once."""
+
+import numpy as np
+
+from gpunn.autograd import Tensor, wrap
+from gpunn.backend import backend_of
+from gpunn.backend.dtypes import standardize
+
+
+def constant(values, like: Tensor, dtype=None) -> Tensor:
+    """Values as a tensor on the device of another; a recorded step knows that they stay.
+
+    Args:
+        values: a small NumPy array, or what makes one.
+        like: a tensor.
+        dtype: Default: that of `like`.
+
+    >>> constant([1, 2], gpunn.Tensor([0.5])).numpy().tolist()
+    [1.0, 2.0]
+    """
+    values = np.asarray(values, like.dtype if dtype is None else standardize(dtype))
+    key = ("values", values.tobytes(), values.shape, values.dtype.char)
+    return wrap(backend_of(like.array).const(key, lambda be: be.asarray(values)))
