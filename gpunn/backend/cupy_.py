@@ -13,6 +13,7 @@ from gpunn.backend import special as own_special
 from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
+from gpunn.backend.graph import capturing, outside
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
 from gpunn.errors import DTypeError, KernelError
@@ -52,6 +53,13 @@ class CupyBackend(Backend):
     def activate(self) -> None:
         if not self.alone:
             self._cuda.use()
+
+    def const(self, key, make):
+        found = self._constants.get(key)
+        if found is None:
+            with outside():
+                found = super().const(key, make)
+        return found
 
     def matmul(self, a, b, out=None):
         return products.matmul(self, a, b, out)
@@ -134,9 +142,11 @@ class CupyBackend(Backend):
 
     def _draw(self, name, stream, shape, dtype):
         out = cupy.empty(shape, dtype)
-        key0, key1 = (np.uint64(k) for k in stream.key)
-        position = np.uint64(stream.next_position())
-        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, position, key0, key1))
+        graph = capturing()
+        nowhere = np.uint64(0)
+        start, draw = graph.drawn(stream) if graph else (nowhere, stream.next_position())
+        numbers = (np.uint64(k) for k in (draw, *stream.key))
+        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, start, *numbers))
         return out
 
     def asarray(self, data, dtype=None):

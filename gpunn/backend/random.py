@@ -69,9 +69,13 @@ class Stream:
         """The position of the draw about to be made; the stream moves on."""
         if frozen.get():
             raise CaptureError("numbers drawn on the host cannot be recorded")
+        return self.move(1)
+
+    def move(self, draws: int) -> int:
+        """Leave out so many draws, made elsewhere; returns the position before."""
         with _moving:
             position = self.position
-            self.position = position + 1
+            self.position = position + draws
         return position
 
     def words(self, n: int) -> np.ndarray:

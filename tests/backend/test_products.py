@@ -159,6 +159,7 @@ def test_a_stream_may_capture_products(be):
     results = []
     with stream:
         be.matmul(heads, b)
+        stream.synchronize()
         stream.begin_capture()
         results += [be.matmul(heads, b), be.dot(a[0, 0], b), be.dot(b[:, 0], b[:, 1])]
         graph = stream.end_capture()

@@ -1,5 +1,6 @@
 // Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011), the bits of
 // numpy.random.Philox. Block b of the draw at a position has the counter (b + 1, 0, position, 0).
+// The position is `draw`, counted from the number at `start` if there is one.
 
 struct Block {
     unsigned long long word[4];
@@ -24,8 +25,10 @@ __device__ Block philox(unsigned long long block, unsigned long long position,
 }
 
 // n 32-bit integers: the low half of each word first, as NumPy's view on a little-endian host.
-extern "C" __global__ void random_uint32(unsigned int* out, long long n, unsigned long long position,
-                                         unsigned long long key0, unsigned long long key1) {
+extern "C" __global__ void random_uint32(unsigned int* out, long long n, const unsigned long long* start,
+                                         unsigned long long draw, unsigned long long key0,
+                                         unsigned long long key1) {
+    unsigned long long position = draw + (start ? *start : 0);
     long long stride = (long long)gridDim.x * blockDim.x;
     for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 8 < n; b += stride) {
         Block bits = philox(b, position, key0, key1);
@@ -37,8 +40,10 @@ extern "C" __global__ void random_uint32(unsigned int* out, long long n, unsigne
 }
 
 // n floats in [0, 1) of 24 bits each, from the same bits as random_uint32.
-extern "C" __global__ void uniform_float32(float* out, long long n, unsigned long long position,
-                                           unsigned long long key0, unsigned long long key1) {
+extern "C" __global__ void uniform_float32(float* out, long long n, const unsigned long long* start,
+                                           unsigned long long draw, unsigned long long key0,
+                                           unsigned long long key1) {
+    unsigned long long position = draw + (start ? *start : 0);
     long long stride = (long long)gridDim.x * blockDim.x;
     for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 8 < n; b += stride) {
         Block bits = philox(b, position, key0, key1);
@@ -51,8 +56,10 @@ extern "C" __global__ void uniform_float32(float* out, long long n, unsigned lon
 }
 
 // n doubles in [0, 1) of 53 bits each.
-extern "C" __global__ void uniform_float64(double* out, long long n, unsigned long long position,
-                                           unsigned long long key0, unsigned long long key1) {
+extern "C" __global__ void uniform_float64(double* out, long long n, const unsigned long long* start,
+                                           unsigned long long draw, unsigned long long key0,
+                                           unsigned long long key1) {
+    unsigned long long position = draw + (start ? *start : 0);
     long long stride = (long long)gridDim.x * blockDim.x;
     for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 4 < n; b += stride) {
         Block bits = philox(b, position, key0, key1);

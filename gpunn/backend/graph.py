@@ -1,0 +1,145 @@
+"""Graph: work on a GPU that is captured once, by its driver, and launched again as a whole.
+
+What the host knows anew at each launch (where random streams stand, a learning rate) lies in slots
+of device memory, which one small kernel fills before the graph runs.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import cupy
+import numpy as np
+
+from gpunn.backend import cublas
+from gpunn.backend.random import Stream, frozen
+from gpunn.errors import CaptureError
+
+SLOTS = 64  # `struct Numbers` of numbers.cu: what one launch can carry
+NUMBERS = np.dtype([("number", np.uint64, SLOTS)])
+
+
+class _State(threading.local):
+    """The graph that this thread captures, and the stream it does so on."""
+
+    graph: "Graph | None" = None
+
+    def __init__(self):
+        self.streams: dict[int, cupy.cuda.Stream] = {}
+
+    def stream(self, device: int):
+        """A stream that no work outside of a capture waits for; kept, as cuBLAS is tied to it."""
+        found = self.streams.get(device)
+        if found is None:
+            found = self.streams[device] = cupy.cuda.Stream(non_blocking=True)
+        return found
+
+
+_state = _State()
+
+
+def capturing() -> "Graph | None":
+    """The graph that is being captured by this thread."""
+    return _state.graph
+
+
+@contextmanager
+def outside():
+    """In a `with` block during a capture: work that is done at once, and once."""
+    graph, _state.graph = _state.graph, None
+    try:
+        if graph is None:
+            yield
+        else:
+            pool = cupy.get_default_memory_pool()
+            with cupy.cuda.Stream.null, cupy.cuda.using_allocator(pool.malloc):
+                yield
+    finally:
+        _state.graph = graph
+
+
+class Graph:
+    """Captures the work of a `with` block, which is not done; `run` does it, again and again.
+
+    Its temporary arrays lie in memory that belongs to the graph alone. Every kernel of the work
+    must have run before. What a stream cannot capture, such as a look at values, raises
+    CaptureError, and nothing has been changed on the device.
+
+    Args:
+        be: the backend of the device.
+    """
+
+    def __init__(self, be):
+        self._be = be
+        self._pool = cupy.cuda.MemoryPool()
+        self._slots = be.zeros((SLOTS,), np.uint64)
+        self._reads: list[Callable[[], int]] = []
+        self._draws: dict[Stream, tuple[int, int]] = {}
+        self._graph = None
+
+    def __enter__(self) -> "Graph":
+        be = self._be
+        be.activate()
+        be.empty_cache()  # the memory of the steps before, which this one has its own in place of
+        self._stream = _state.stream(be.device.index)
+        self._contexts = [cupy.cuda.using_allocator(self._pool.malloc), self._stream]
+        with self._stream:
+            cublas.handle()  # making one is refused in a capture
+        for context in self._contexts:
+            context.__enter__()
+        self._frozen = frozen.set(True)
+        _state.graph = self
+        self._stream.begin_capture()
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        _state.graph = None
+        frozen.reset(self._frozen)
+        try:
+            self._graph = self._stream.end_capture()
+        except cupy.cuda.runtime.CUDARuntimeError as e:
+            if error is None:
+                error = e
+        finally:
+            for context in reversed(self._contexts):
+                context.__exit__(None, None, None)
+            del self._contexts
+        if (
+            isinstance(error, RuntimeError | NotImplementedError)
+            and type(error) is not CaptureError
+        ):
+            raise CaptureError(f"the device refused it in a capture: {error}") from error
+
+    def number(self, read: Callable[[], float], dtype):
+        """A 0-d array that holds what `read()` gives, anew before each run."""
+        dtype = np.dtype(dtype)
+        at = len(self._reads)
+        if at == SLOTS:
+            raise CaptureError(f"a graph takes at most {SLOTS} numbers")
+
+        def bits() -> int:
+            return int.from_bytes(np.asarray(read(), dtype).tobytes(), "little")
+
+        self._reads.append(bits)
+        return self._slots[at : at + 1].view(dtype)[:1].reshape(())
+
+    def drawn(self, stream: Stream):
+        """Where the position of a stream's next draw stands: (a slot, draws to add to it)."""
+        found = self._draws.get(stream)
+        if found is None:
+            found = self.number(lambda: stream.position, np.uint64), 0
+        slot, count = found
+        self._draws[stream] = slot, count + 1
+        return slot, count
+
+    def run(self) -> None:
+        """Do the work, in the order of the current stream."""
+        if self._reads:
+            values = np.zeros((), NUMBERS)
+            values["number"][: len(self._reads)] = [read() for read in self._reads]
+            self._be.launch(
+                "numbers", "set_numbers", SLOTS, (self._slots, len(self._reads), values[()]), SLOTS
+            )
+            for stream, (_, count) in self._draws.items():
+                stream.move(count)
+        self._graph.launch()
