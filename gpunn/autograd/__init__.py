@@ -4,12 +4,14 @@ from gpunn.autograd.anomaly import detect_anomaly
 from gpunn.autograd.check import check_gradients
 from gpunn.autograd.clock import mutated, mutated_span
 from gpunn.autograd.functional import grad, gradients, value_and_grad
+from gpunn.autograd.masked import Masked, mask_of, with_mask
 from gpunn.autograd.mode import enable_grad, is_grad_enabled, no_grad
 from gpunn.autograd.primitive import primitive, primitives
 from gpunn.autograd.tensor import Tensor, cast, convert, wrap
 from gpunn.autograd.variable import Parameter, Variable
 
 __all__ = [
+    "Masked",
     "Parameter",
     "Tensor",
     "Variable",
@@ -21,11 +23,13 @@ __all__ = [
     "grad",
     "gradients",
     "is_grad_enabled",
+    "mask_of",
     "mutated",
     "mutated_span",
     "no_grad",
     "primitive",
     "primitives",
     "value_and_grad",
+    "with_mask",
     "wrap",
 ]

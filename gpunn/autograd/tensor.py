@@ -34,6 +34,7 @@ class Tensor:
     __slots__ = ("array", "node", "requires_grad", "_grad", "__weakref__")
     __array_ufunc__ = None  # numpy_array * tensor is ours to compute
     __hash__ = object.__hash__
+    _keras_mask: "Tensor | None" = None  # of a `Masked` one
 
     def __init__(self, data, requires_grad=False, dtype=None, device=None):
         if isinstance(data, Tensor):
@@ -251,11 +252,11 @@ class Tensor:
                 return self
             source = backend_of(self.array)
             array = get_backend(device).asarray(self.array)
-            return _derive(self, array, "to", lambda dy, needs: (source.asarray(dy),))
+            return derive(self, array, "to", lambda dy, needs: (source.asarray(dy),))
         dtype = standardize(target)
         if dtype == self.dtype:
             return self
-        return _derive(self, self.array.astype(dtype), "cast", lambda dy, needs: (dy,))
+        return derive(self, self.array.astype(dtype), "cast", lambda dy, needs: (dy,))
 
     def cpu(self) -> "Tensor":
         """The tensor on the CPU."""
@@ -295,7 +296,7 @@ def seed_gradient(y: Tensor, grad):
     return dy
 
 
-def _derive(x: Tensor, array, op: str, pull) -> Tensor:
+def derive(x: Tensor, array, op: str, pull) -> Tensor:
     """The result of a one-operand op that is not a primitive."""
     y = wrap(array)
     if x.requires_grad and grad_enabled.get() and is_float(array.dtype):

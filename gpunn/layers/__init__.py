@@ -19,7 +19,7 @@ from gpunn.layers.borders import (
 )
 from gpunn.layers.convolution import Conv1D, Conv2D, Conv3D
 from gpunn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
-from gpunn.layers.core import Identity, Lambda
+from gpunn.layers.core import Identity, Lambda, Masking
 from gpunn.layers.dense import Dense
 from gpunn.layers.depthwise import (
     DepthwiseConv1D,
@@ -148,6 +148,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",

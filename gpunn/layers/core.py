@@ -1,8 +1,9 @@
-"""Lambda and Identity: a function as a layer, and no function at all."""
+"""Lambda, Identity and Masking: a function as a layer, none at all, and what does not count."""
 
 import inspect
 
 from gpunn import ops
+from gpunn.autograd import with_mask
 from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers import tree
 from gpunn.layers.check import wrong
@@ -102,3 +103,35 @@ class Identity(Layer):
     def compute_output_shape(self, input_shape):
         """The shape of the inputs."""
         return input_shape
+
+
+class Masking(Layer):
+    """Mask the steps whose features all have one value: layers after it skip them.
+
+    Args:
+        mask_value: that value. Default: 0.
+
+    Shapes: (batch, steps, ...) -> the same; masked steps become 0.
+
+    Source: keras.layers.Masking.
+
+    >>> gpunn.layers.Masking()([[[1.0, 2.0], [0.0, 0.0]]])._keras_mask.numpy()
+    array([[ True, False]])
+    """
+
+    def __init__(self, mask_value=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+
+    def call(self, inputs):
+        """The inputs with their mask."""
+        mask = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
+        return with_mask(ops.where(mask, inputs, 0), ops.squeeze(mask, -1))
+
+    def compute_mask(self, inputs, mask=None):
+        """True where a feature of a step is not `mask_value`."""
+        return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the inputs."""
+        return tuple(input_shape)

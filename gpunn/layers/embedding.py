@@ -18,7 +18,8 @@ class Embedding(Layer):
         embeddings_initializer: default: "uniform".
         embeddings_regularizer: a term added to the loss.
         embeddings_constraint: a projection applied after each step.
-        mask_zero: whether index 0 stands for padding, see `compute_mask`. Default: False.
+        mask_zero: whether index 0 stands for padding, which layers after it shall skip.
+            Default: False.
         weights: values for the embeddings. Default: drawn by the initializer.
 
     Call arguments:
@@ -58,7 +59,7 @@ class Embedding(Layer):
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = mask_zero
-        self.supports_masking = mask_zero
+        self.supports_masking = self._computes_mask = bool(mask_zero)
         self.autocast = False  # indices of any dtype come as they are
         if weights is not None:
             self.build()

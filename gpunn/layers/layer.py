@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from functools import wraps
 
 from gpunn import regularizers
-from gpunn.autograd import Tensor, Variable, convert
+from gpunn.autograd import Tensor, Variable, convert, mask_of, with_mask
 from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.mode import observers
 from gpunn.backend import device, get_backend
@@ -15,6 +15,7 @@ from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
 from gpunn.layers.input_spec import InputSpec
+from gpunn.layers.masks import has_mask, masked_call
 from gpunn.layers.naming import auto_name
 from gpunn.layers.owner import WeightOwner
 from gpunn.layers.policy import get_policy
@@ -55,10 +56,11 @@ class Layer(WeightOwner):
     """
 
     input_spec: InputSpec | None = None
-    supports_masking = False
+    supports_masking = False  # whether masks of the inputs pass on to the outputs
     accepts_integers: bool = False  # whether `fit` leaves integers what they are
-    _takes_training = _takes_mask = False
+    _takes_training = _takes_mask = _computes_mask = False
     _training_at = None
+    _call_names: tuple[str, ...] = ("inputs",)
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
@@ -69,10 +71,13 @@ class Layer(WeightOwner):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _marking_built(cls.__dict__["build"])
-        names = list(inspect.signature(cls.call).parameters)
+        if "compute_mask" in cls.__dict__:
+            cls._computes_mask = True
+            cls.supports_masking = cls.__dict__.get("supports_masking", True)
+        names = cls._call_names = tuple(inspect.signature(cls.call).parameters)[1:]
         cls._takes_training = "training" in names
         cls._takes_mask = "mask" in names
-        cls._training_at = names.index("training") - 1 if cls._takes_training else None
+        cls._training_at = names.index("training") if cls._takes_training else None
 
     def __init__(
         self,
@@ -109,6 +114,16 @@ class Layer(WeightOwner):
     def call(self, inputs):
         """Compute the outputs."""
         raise NotImplementedError(f"{type(self).__name__} has no call() method: write one")
+
+    def compute_mask(self, inputs, mask=None):
+        """The masks of the outputs, nested like them, for inputs with a mask: here the same one.
+
+        A layer that writes it anew supports masking; another one passes masks on if it sets
+        `supports_masking = True`.
+
+        Source: keras.layers.Layer.compute_mask.
+        """
+        return mask
 
     # --- dtypes ---
 
@@ -169,10 +184,10 @@ class Layer(WeightOwner):
         try:
             x = args[0] if args else None
             if (
-                isinstance(x, Tensor)
+                type(x) is Tensor
                 and (x.array.dtype == self._compute_dtype or not self.autocast)
                 and self.built
-                and not (kwargs or len(args) > 1 or observers)
+                and not (kwargs or len(args) > 1 or observers or self._computes_mask)
             ):  # nothing to prepare
                 if self.input_spec is not None:
                     self.input_spec.check(x.array.shape, self.name)
@@ -207,6 +222,8 @@ class Layer(WeightOwner):
             del kwargs["mask"]
         token = current_layer.set(self.name)
         try:
+            if self._computes_mask or "mask" in kwargs or has_mask(args) or has_mask(kwargs):
+                return masked_call(self, self._call_names, args, kwargs)
             return self.call(*args, **kwargs)
         finally:
             current_layer.reset(token)
@@ -230,8 +247,10 @@ class Layer(WeightOwner):
         return self._to_input(x) if hasattr(x, "shape") else x
 
     def _cast(self, x: Tensor) -> Tensor:
-        """The tensor in the compute dtype."""
-        return x if x.array.dtype == self._compute_dtype else x.to(self._compute_dtype)
+        """The tensor in the compute dtype, with the mask it has."""
+        if x.array.dtype == self._compute_dtype:
+            return x
+        return with_mask(x.to(self._compute_dtype), mask_of(x))
 
     def _build_for(self, args, kwargs) -> None:
         """Build for inputs like the first argument, on its device."""

@@ -1,6 +1,9 @@
 """Layers that join several inputs element by element, along an axis, or by a dot product."""
 
+from functools import reduce
+
 from gpunn import ops
+from gpunn.autograd import mask_of
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.layer import Layer
@@ -23,6 +26,12 @@ class _Merge(Layer):
         self.compute_output_shape([x.shape for x in inputs])
         return self._merged(inputs)
 
+    def compute_mask(self, inputs, mask=None):
+        """True where the mask of any input is; None unless every input has one."""
+        if mask is None or any(m is None for m in mask):
+            return None
+        return reduce(ops.logical_or, mask)
+
     def _checked(self, shapes) -> list:
         """The shapes, if they are a list of as many as there must be, of one batch size."""
         if not isinstance(shapes, list | tuple) or not shapes or not isinstance(shapes[0], tuple):
@@ -43,7 +52,15 @@ class _Elementwise(_Merge):
 
     def _merged(self, inputs):
         ndim = max([x.ndim for x in inputs])
-        return self._joined([x.reshape(_filled(x.shape, ndim)) for x in inputs])
+        masks = [_widened(x) for x in inputs]
+        inputs = [x.reshape(_filled(x.shape, ndim)) for x in inputs]
+        if any(m is not None for m in masks):
+            return self._joined_under(inputs, masks)
+        return self._joined(inputs)
+
+    def _joined_under(self, inputs, masks):
+        """The same of inputs with masks, which are of the inputs' shapes or None."""
+        return self._joined(inputs)
 
     def compute_output_shape(self, input_shape):
         """The shape that the inputs' shapes broadcast to."""
@@ -69,6 +86,30 @@ def _common(sizes):
     if None in sizes:
         return next(iter(known), None)
     return next(iter(known), 1)
+
+
+def _widened(x):
+    """The mask of a tensor with an axis more, so that it goes with the values; or None."""
+    mask = mask_of(x)
+    return None if mask is None else ops.expand_dims(mask, -1)
+
+
+class _Extreme(_Elementwise):
+    """The largest or smallest of several inputs; where one of two is masked, the other one."""
+
+    def _joined(self, inputs):
+        return reduce(self._of_two, inputs)
+
+    def _joined_under(self, inputs, masks):
+        y, mask = inputs[0], masks[0]
+        for x, own in zip(inputs[1:], masks[1:], strict=True):
+            if own is not None:
+                x = ops.where(own, x, y)
+            if mask is not None:
+                y = ops.where(mask, y, x)
+            mask = None if mask is None or own is None else ops.logical_or(mask, own)
+            y = self._of_two(y, x)
+        return y
 
 
 class Add(_Elementwise):
@@ -126,7 +167,7 @@ class Subtract(_Elementwise):
 
 
 class Multiply(_Elementwise):
-    """The product of several inputs, element by element.
+    """The product of several inputs, element by element; what is masked counts as 1.
 
     Call arguments and Raises: as of `Add`.
 
@@ -142,9 +183,16 @@ class Multiply(_Elementwise):
             product = product * x
         return product
 
+    def _joined_under(self, inputs, masks):
+        kept = [x if m is None else ops.where(m, x, 1) for x, m in zip(inputs, masks, strict=True)]
+        product = self._joined(kept)
+        if any(m is None for m in masks):
+            return product
+        return ops.where(reduce(ops.logical_or, masks), product, 0)
 
-class Maximum(_Elementwise):
-    """The largest of several inputs, element by element.
+
+class Maximum(_Extreme):
+    """The largest of several inputs, element by element; what is masked does not count.
 
     Call arguments and Raises: as of `Add`.
 
@@ -154,15 +202,11 @@ class Maximum(_Elementwise):
     array([1., 1.], dtype=float32)
     """
 
-    def _joined(self, inputs):
-        largest = inputs[0]
-        for x in inputs[1:]:
-            largest = ops.maximum(largest, x)
-        return largest
+    _of_two = staticmethod(ops.maximum)
 
 
-class Minimum(_Elementwise):
-    """The smallest of several inputs, element by element.
+class Minimum(_Extreme):
+    """The smallest of several inputs, element by element; what is masked does not count.
 
     Call arguments and Raises: as of `Add`.
 
@@ -172,11 +216,7 @@ class Minimum(_Elementwise):
     array([0., 0.], dtype=float32)
     """
 
-    def _joined(self, inputs):
-        smallest = inputs[0]
-        for x in inputs[1:]:
-            smallest = ops.minimum(smallest, x)
-        return smallest
+    _of_two = staticmethod(ops.minimum)
 
 
 class Concatenate(_Merge):
@@ -222,6 +262,17 @@ class Concatenate(_Merge):
     def _merged(self, inputs):
         return ops.concatenate(inputs, axis=self.axis)
 
+    def compute_mask(self, inputs, mask=None):
+        """The masks one after the other, all True for an input without; None if none has one."""
+        if mask is None or all(m is None for m in mask):
+            return None
+        return ops.any(
+            ops.concatenate(
+                [_full_mask(x, m) for x, m in zip(inputs, mask, strict=True)], axis=self.axis
+            ),
+            axis=-1,
+        )
+
     def compute_output_shape(self, input_shape):
         """The inputs' shape, their sizes added along the axis."""
         shapes = self._checked(input_shape)
@@ -230,6 +281,13 @@ class Concatenate(_Merge):
         sizes = [s[self.axis] for s in shapes]
         shape[self.axis] = None if None in sizes else sum(sizes)
         return tuple(shape)
+
+
+def _full_mask(x, mask):
+    """A mask of the shape of x."""
+    if mask is None:
+        return ops.ones(x.shape, "bool")
+    return ops.broadcast_to(mask if mask.ndim == x.ndim else ops.expand_dims(mask, -1), x.shape)
 
 
 class Dot(_Merge):
@@ -265,6 +323,10 @@ class Dot(_Merge):
             raise wrong(self, message, ArgumentTypeError)
         self.axes = axes
         self.normalize = normalize
+
+    def compute_mask(self, inputs, mask=None):
+        """None: there are no steps any more."""
+        return None
 
     def _axes(self, shapes) -> list:
         """The axis of each input, counted from the front."""

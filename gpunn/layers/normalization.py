@@ -6,6 +6,7 @@ from gpunn.layers.check import not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 from gpunn.ops.normalization import batch_standardization
+from gpunn.ops.normalizers import masked_moments
 
 
 class _Normalizing(Layer):
@@ -107,6 +108,8 @@ class BatchNormalization(_Normalizing):
     Call arguments:
         inputs: tensor.
         training: False (default): the moving statistics are used, and stay.
+        mask: booleans of the inputs' shape without the last axis: where it is False, values do not
+            count in the batch's statistics.
 
     Shapes: the output has that of the input. Weights: gamma, beta, moving_mean, moving_variance,
     each (channels,); the last two are never trained.
@@ -175,9 +178,9 @@ class BatchNormalization(_Normalizing):
         )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, mask=None):
         """Normalize by the batch's statistics if training, else by the moving ones."""
-        if training and self.trainable:
+        if training and self.trainable and mask is None:
             y = batch_standardization(
                 inputs,
                 self.beta,
@@ -187,14 +190,12 @@ class BatchNormalization(_Normalizing):
                 update=self._follow,
             )
         else:
+            mean, variance = self.moving_mean, self.moving_variance
+            if training and self.trainable:
+                mask = ops.cast(mask, inputs.dtype)
+                mean, variance = masked_moments(inputs, mask, axis=self.axis, update=self._follow)
             y = ops.batch_normalization(
-                inputs,
-                self.moving_mean,
-                self.moving_variance,
-                self.axis,
-                self.beta,
-                self.gamma,
-                self.epsilon,
+                inputs, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
             )
         return self._cast(y)
 

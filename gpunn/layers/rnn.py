@@ -190,6 +190,12 @@ class RNN(Layer):
             outputs.append(y)
         return ops.stack(outputs, axis=1) if self.return_sequences else outputs[-1], states
 
+    def compute_mask(self, sequences, mask=None):
+        """The mask of the sequences if all outputs are returned, else None; none for states."""
+        if isinstance(mask, list | tuple):
+            mask = mask[0]
+        return mask if self.return_sequences else None
+
     def get_initial_state(self, batch_size=None) -> list:
         """The cell's first states: its own, or zeros."""
         states = initial_state(self.cell, batch_size)

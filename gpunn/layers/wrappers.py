@@ -100,6 +100,11 @@ class Bidirectional(Layer):
         merged = _merged(y, y_back, self.merge_mode)
         return (merged, *states) if self.return_state else merged
 
+    def compute_mask(self, sequences, mask=None):
+        """The mask of the sequences if all outputs are returned, else None; none for states."""
+        mask = self.forward_layer.compute_mask(sequences, mask)
+        return (mask, mask) if self.merge_mode is None else mask
+
     def _halves(self, states) -> tuple:
         """The first states of each layer."""
         if states is None:
@@ -239,7 +244,7 @@ class TimeDistributed(Layer):
         return ops.reshape(y, (batch, count, *y.shape[1:]))
 
     def _apply(self, given, training):
-        masks = {"mask": given[1]} if len(given) > 1 else {}
+        masks = {"mask": given[1]} if len(given) > 1 and self.layer._takes_mask else {}
         return self.layer(given[0], training=training, **masks)
 
     def compute_output_shape(self, input_shape):

@@ -1,7 +1,9 @@
 """Loss: from one value per sample to one number, with weights and masks."""
 
+from functools import reduce
+
 from gpunn import ops
-from gpunn.autograd import Tensor, cast, convert
+from gpunn.autograd import Tensor, cast, convert, mask_of
 from gpunn.backend import floatx
 from gpunn.backend.dtypes import is_float, result_type, standardize
 from gpunn.errors import ArgumentError, ShapeError
@@ -54,6 +56,7 @@ class Loss:
             sample_weight: a factor per sample: of the shape of the values, or of their leading
                 axes, or with axes of size 1.
             mask: which values count (bool), shaped like sample_weight; a mean is one over those.
+                Default: that of the predictions, where layers gave them one.
 
         Returns:
             One number, or the values themselves with reduction None.
@@ -62,6 +65,7 @@ class Loss:
             ShapeError: if the shapes do not fit.
         """
         y_pred = convert(y_pred)
+        mask = mask_of(y_pred) if mask is None else mask
         y_true = labels_beside(y_true, y_pred)
         dtype = self._dtype or standardize(None)
         if y_pred.dtype is not dtype:
@@ -73,11 +77,11 @@ class Loss:
         valid = self.valid(y_true, values)
         if sample_weight is None and mask is None and valid is None:
             return reduce_values(values, None, self.reduction)
-        weights = None if sample_weight is None else fitted(sample_weight, values, "sample_weight")
-        for m in (mask, valid):
-            if m is not None:
-                m = mask_weights(fitted(m, values, "mask"), self.reduction)
-                weights = m if weights is None else ops.multiply(weights, m)
+        factors = [] if sample_weight is None else [fitted(sample_weight, values, "sample_weight")]
+        masks = [fitted(m, values, "mask") for m in (mask, valid) if m is not None]
+        if masks:
+            factors.append(mask_weights(reduce(ops.multiply, masks), self.reduction))
+        weights = reduce(ops.multiply, factors)
         return reduce_values(ops.multiply(values, weights), weights, self.reduction)
 
     def call(self, y_true, y_pred) -> Tensor:

@@ -1,9 +1,9 @@
 """Mean and Sum of values over batches, and the mean of any function of labels and predictions."""
 
-from gpunn.autograd import Tensor, no_grad
+from gpunn.autograd import Tensor, mask_of, no_grad, wrap
 from gpunn.backend import backend_of
 from gpunn.errors import ShapeError
-from gpunn.metrics.arrays import add, ratio, raw
+from gpunn.metrics.arrays import add, ratio, raw, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
 
 
@@ -128,7 +128,7 @@ class Mean(Metric):
 
 
 class MeanMetricWrapper(Mean):
-    """The mean of a function of labels and predictions.
+    """The mean of a function of labels and predictions, over what the predictions' mask leaves in.
 
     Args:
         fn: `fn(y_true, y_pred, **options)` gives one or more values per sample.
@@ -158,7 +158,17 @@ class MeanMetricWrapper(Mean):
         """
         with no_grad():
             values = self.fn(y_true, y_pred, **self.options)
-        super().update_state(values, sample_weight)
+        mask = mask_of(y_pred)
+        super().update_state(
+            values, sample_weight if mask is None else self._masked(sample_weight, mask)
+        )
+
+    def _masked(self, sample_weight, mask) -> Tensor:
+        """Sample weights that are 0 where the mask is False."""
+        mask = raw(mask, self._dtype)
+        if sample_weight is None:
+            return wrap(mask)
+        return wrap(mask * raw_weights(self.name, raw(sample_weight, self._dtype, mask), mask))
 
     def get_config(self) -> dict:
         config = {**super().get_config(), **self.options}

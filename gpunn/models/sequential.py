@@ -1,5 +1,6 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
+from gpunn.autograd import with_mask
 from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
 from gpunn.layers import InputLayer, Layer
 from gpunn.models.model import Model
@@ -87,9 +88,9 @@ class Sequential(Model):
         if self._input is None:
             self._input = InputLayer(batch_shape=(None, *input_shape[1:]))
 
-    def call(self, inputs):
+    def call(self, inputs, mask=None):
         """Run the layers in order."""
-        x = inputs
+        x = inputs if mask is None else with_mask(inputs, mask)
         for layer in self._layers:
             x = layer(x)
         return x

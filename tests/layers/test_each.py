@@ -9,7 +9,13 @@ import gpunn
 from gpunn import layers
 from gpunn.backend import Stream
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, GpunnError, ShapeError
-from tests.golden import cases_convolution, cases_layers, cases_merging, cases_recurrent
+from tests.golden import (
+    cases_convolution,
+    cases_layers,
+    cases_masks,
+    cases_merging,
+    cases_recurrent,
+)
 from tests.harness import assert_close, rand
 
 # arguments for the layers that draw at random
@@ -31,8 +37,10 @@ def test_every_layer_has_a_case():
     compared |= {cls for cls, _, _ in cases_merging.CASES.values()}
     for make, *_ in cases_recurrent.CASES.values():
         compared |= {type(layer).__name__ for layer in make(layers).walk()}
+    for make, _ in cases_masks.CHAINS.values():
+        compared |= {type(layer).__name__ for layer in make(layers)}
     names = {cls.__name__ for cls in layers.REGISTRY.classes}
-    assert names - compared - set(NOISY) == {"InputLayer", "Lambda"}
+    assert names - compared - set(NOISY) == {"InputLayer"}
 
 
 def noisy(name, **options):
