@@ -7,10 +7,12 @@ from gpunn.autograd.functional import grad, gradients, value_and_grad
 from gpunn.autograd.masked import Masked, mask_of, with_mask
 from gpunn.autograd.mode import enable_grad, is_grad_enabled, no_grad
 from gpunn.autograd.primitive import primitive, primitives
+from gpunn.autograd.symbolic import KerasTensor
 from gpunn.autograd.tensor import Tensor, cast, convert, wrap
 from gpunn.autograd.variable import Parameter, Variable
 
 __all__ = [
+    "KerasTensor",
     "Masked",
     "Parameter",
     "Tensor",

@@ -8,6 +8,7 @@ import numpy as np
 from gpunn.autograd.clock import tick
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.autograd.node import Node, Pick
+from gpunn.autograd.symbolic import KerasTensor, call
 from gpunn.autograd.tensor import Tensor, wrap
 from gpunn.backend import BY_TYPE, Device, backend_of, is_array, to_array
 from gpunn.backend.dtypes import is_float, result_type, standardize
@@ -79,6 +80,8 @@ def primitive(body=None, *, promote=None):
                 arrays.append(x)
         be = by_type.get(kind)
         if odd or be is None or (promote is not None and dtype.kind != "f"):
+            if KerasTensor in map(type, operands):
+                return call(apply, operands, static)
             operands, arrays, be, dtype = _prepare(op, names, operands, promote)
         run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
         try:

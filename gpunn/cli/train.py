@@ -189,7 +189,7 @@ def run(args) -> int:
 def build(problem: Problem, hidden: list[int], activation: str) -> Model:
     """A network of dense layers for a problem: softmax, a sigmoid for two classes, or a number."""
     x, _ = problem.train
-    first: list[layers.Layer] = [layers.Input(x.shape[1:])]
+    first: list = [layers.Input(x.shape[1:])]
     if problem.features is None:
         first += [layers.Rescaling(1 / problem.largest), layers.Flatten()]
     last = {True: "softmax", False: "sigmoid"}[problem.target.units > 1]

@@ -1,7 +1,9 @@
-"""Input: the shape of what a model is given (Keras: `Input`, `layers.InputLayer`)."""
+"""Input: what a model is given (Keras: `Input`, `layers.InputLayer`)."""
 
+from gpunn.autograd import KerasTensor
+from gpunn.autograd.symbolic import connect
 from gpunn.backend.dtypes import floatx, standardize
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers.layer import Layer
 
 
@@ -12,7 +14,9 @@ class InputLayer(Layer):
         shape: of one input, without the batch; None for an unknown size.
         batch_size: fixed batch size, or None.
         dtype: default: `floatx`.
+        batch_shape: the shape with the batch, instead of `shape` and `batch_size`.
         name: default: "input_layer".
+        input_tensor: a symbolic tensor whose shape, dtype and name the input has.
 
     Source: keras.layers.InputLayer.
 
@@ -20,24 +24,39 @@ class InputLayer(Layer):
     (None, 3)
     """
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):
+    def __init__(
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        batch_shape=None,
+        name=None,
+        input_tensor=None,
+    ):
+        if input_tensor is not None:
+            if not isinstance(input_tensor, KerasTensor):
+                raise ArgumentTypeError(f"input_tensor must be symbolic, got {input_tensor!r}")
+            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
+            name = name or input_tensor.name
         super().__init__(name=name)
         if (shape is None) == (batch_shape is None):
-            raise ArgumentError("give an Input either its shape or its batch_shape")
+            raise ArgumentError(
+                f"input {self.name!r} needs either its shape or its batch_shape, got "
+                f"{'none' if shape is None else 'both'}"
+            )
         if batch_shape is None:
             shape = (shape,) if isinstance(shape, int) else tuple(shape)
             batch_shape = (batch_size, *shape)
-        for n in batch_shape:
-            if n is not None and (not isinstance(n, int) or n < 0):
-                raise ArgumentError(f"a shape holds sizes and None, got {tuple(batch_shape)}")
-        self.batch_shape = tuple(batch_shape)
-        self.input_dtype = standardize(dtype or floatx())
+        tensor = KerasTensor(batch_shape, dtype or floatx(), self.name)
+        self.batch_shape = tensor.shape
+        self.input_dtype = standardize(tensor.dtype)
         self.built = True
+        connect(self, (), {}, tensor)
 
     @property
-    def shape(self) -> tuple:
-        """The shape with the batch first."""
-        return self.batch_shape
+    def dtype(self) -> str:
+        """The dtype of the inputs."""
+        return self.input_dtype.name
 
     def call(self, inputs):
         """The inputs themselves."""
@@ -49,19 +68,40 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict:
         """The arguments that make a layer like this one."""
-        return {
-            "batch_shape": list(self.batch_shape),
-            "dtype": self.input_dtype.name,
-            "name": self.name,
-        }
+        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        connect(self, (), {}, KerasTensor(self.batch_shape, self.input_dtype, self.name))
 
 
-def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None) -> InputLayer:
-    """Say the shape of a model's inputs, so that it is built at once.
+def Input(
+    shape=None,
+    batch_size=None,
+    dtype=None,
+    sparse=None,
+    ragged=None,
+    batch_shape=None,
+    name=None,
+    tensor=None,
+) -> KerasTensor:
+    """A symbolic tensor that a model is given: what layers and ops are called on to build it.
 
-    Args and source: see `InputLayer`; keras.Input.
+    Args:
+        shape, batch_size, dtype, batch_shape, name: as for `InputLayer`.
+        sparse, ragged: must not be True; there are no sparse or ragged tensors.
+        tensor: a symbolic tensor whose shape, dtype and name it has.
 
-    >>> gpunn.Input((28, 28)).shape
-    (None, 28, 28)
+    Raises:
+        ArgumentError: if neither or both of `shape` and `batch_shape` are given.
+
+    Source: keras.Input.
+
+    >>> inputs = gpunn.Input((3,))
+    >>> model = gpunn.Model(inputs, gpunn.layers.Dense(2)(inputs))
+    >>> inputs.shape, model.output_shape
+    ((None, 3), (None, 2))
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name)
+    if sparse or ragged:
+        raise ArgumentError("Input: there are no sparse or ragged tensors")
+    return InputLayer(shape, batch_size, dtype, batch_shape, name, tensor).output

@@ -6,28 +6,28 @@ from contextvars import ContextVar
 from functools import wraps
 
 from gpunn import regularizers
-from gpunn.autograd import Tensor, Variable, convert, mask_of, with_mask
+from gpunn.autograd import KerasTensor, Tensor, Variable, convert, mask_of, with_mask
 from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.mode import observers
-from gpunn.backend import device, get_backend
+from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.masks import has_mask, masked_call
-from gpunn.layers.naming import auto_name
-from gpunn.layers.owner import WeightOwner
 from gpunn.layers.policy import get_policy
-from gpunn.layers.probe import probed_shape
+from gpunn.layers.symbolic import SymbolicLayer
+from gpunn.naming import auto_name
 from gpunn.serialization import serialize_value, snake_case
+from gpunn.tree import map_structure
 
 # The call in progress: its `training` flag (None: nobody said) and the number of the outermost one.
 _scope: ContextVar[tuple | None] = ContextVar("gpunn_call", default=None)
 _numbers = itertools.count(1)
 
 
-class Layer(WeightOwner):
+class Layer(SymbolicLayer):
     """A function of tensors with weights.
 
     Subclasses make weights in `build(input_shape)` with `add_weight` and compute in
@@ -60,7 +60,6 @@ class Layer(WeightOwner):
     accepts_integers: bool = False  # whether `fit` leaves integers what they are
     _takes_training = _takes_mask = _computes_mask = False
     _training_at = None
-    _call_names: tuple[str, ...] = ("inputs",)
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
@@ -195,6 +194,8 @@ class Layer(WeightOwner):
                     y = self.call(x, training=scope[0])
                 else:
                     y = self.call(x)
+            elif holds_symbols(args) or holds_symbols(kwargs):
+                y = self._symbolic_call(args, kwargs, training)
             else:
                 y = self._prepared_call(args, kwargs, scope[0])
             if self.activity_regularizer is not None:
@@ -252,14 +253,6 @@ class Layer(WeightOwner):
             return x
         return with_mask(x.to(self._compute_dtype), mask_of(x))
 
-    def _build_for(self, args, kwargs) -> None:
-        """Build for inputs like the first argument, on its device."""
-        shapes = batch_shapes(args[0] if args else ())
-        first = next(tree.leaves(args), None)
-        with device(get_backend().device if first is None else first.device):
-            self.build(shapes)
-        self.built = True
-
     def _regularize(self, y) -> None:
         for out in tree.leaves(y):
             loss = self.activity_regularizer(out)
@@ -272,7 +265,11 @@ class Layer(WeightOwner):
 
         Without an own rule, the layer is run on zeros of two sizes to see what varies.
         """
-        return probed_shape(self, input_shape)
+        like = tree.map_shapes(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
+        return map_structure(lambda x: x.shape, self._inferred((like,), {}))
+
+    def _has_shape_rule(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def get_config(self) -> dict:
         """The arguments that make a layer like this one, as JSON values.
@@ -321,8 +318,3 @@ def _marking_built(build):
             del self._building
 
     return build_once
-
-
-def batch_shapes(x):
-    """The shapes of nested tensors, None for the size of the batch."""
-    return tree.map(lambda t: (None, *t.shape[1:]) if getattr(t, "ndim", 0) else (), x)

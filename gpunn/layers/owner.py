@@ -8,7 +8,7 @@ from gpunn.backend import Device, get_backend
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import NotBuiltError, ShapeError
 from gpunn.layers import tree
-from gpunn.layers.naming import free_name
+from gpunn.naming import free_name
 
 
 class WeightOwner:

@@ -7,4 +7,6 @@ from gpunn.serialization import Registry
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "read_metadata", "save_model"]
 
-REGISTRY = Registry("model", Model, [Sequential], module="gpunn.models")
+REGISTRY = Registry(
+    "model", Model, [Model, Sequential], {"Functional": Model}, module="gpunn.models"
+)

@@ -1,8 +1,18 @@
 """Model: a layer that can be trained, evaluated, saved and shown (Keras: `Model`)."""
 
-from gpunn.errors import NotBuiltError
+import json
+
+from gpunn import tree
+from gpunn.autograd import KerasTensor
+from gpunn.errors import ArgumentError, NotBuiltError, unknown
 from gpunn.layers import Layer
-from gpunn.layers.layer import batch_shapes
+from gpunn.layers.symbolic import batch_shapes
+from gpunn.layers.tree import map_shapes
+from gpunn.models import graph_config
+from gpunn.models.feeding import feed
+from gpunn.models.graph import Graph
+from gpunn.naming import auto_name
+from gpunn.serialization import serialize_value
 from gpunn.training import files
 from gpunn.training.summary import summary
 from gpunn.training.trainer import Trainer
@@ -11,26 +21,53 @@ from gpunn.training.trainer import Trainer
 class Model(Trainer):
     """A layer with `compile`, `fit`, `evaluate`, `predict` and `save`.
 
-    Subclasses make layers in `__init__` and use them in `call`.
+    Made in one of two ways: of symbolic inputs and what layers and ops make of them (the
+    functional API), or by a subclass that makes layers in `__init__` and uses them in `call`. A
+    subclass without a `call` of its own may pass inputs and outputs to `super().__init__`.
 
     Args:
-        name, trainable, dtype: as for `Layer`.
+        inputs: what `Input` gives, one or several in nested lists, tuples and dicts.
+        outputs: what layers and ops make of them, nested likewise.
+        name: default: made of the class's name; "functional" for `Model` itself.
+        trainable, dtype: as for `Layer`.
+
+    Raises:
+        ArgumentTypeError: if an input or output is not symbolic.
+        ArgumentError: if an output needs an Input that is not among the inputs, naming the layer.
 
     Source: keras.Model.
 
-    >>> class Net(gpunn.Model):
-    ...     def __init__(self):
-    ...         super().__init__()
-    ...         self.hidden = gpunn.layers.Dense(8, activation="relu")
-    ...         self.out = gpunn.layers.Dense(1)
-    ...
-    ...     def call(self, x):
-    ...         return self.out(self.hidden(x))
-    >>> Net().predict(np.zeros((2, 3), "float32")).shape
+    >>> inputs = gpunn.Input((3,))
+    >>> x = gpunn.layers.Dense(8, activation="relu")(inputs)
+    >>> model = gpunn.Model(inputs, gpunn.layers.Dense(1)(x) + 1)
+    >>> model.predict(np.zeros((2, 3), "float32")).shape
     (2, 1)
     """
 
+    _graph: Graph | None = None
     _build_shape = None  # what it was built for: a loaded model is built for it again
+
+    def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
+        functional = inputs is not None or outputs is not None
+        if name is None and functional and type(self) is Model:
+            name = auto_name("functional")
+        super().__init__(name=name, trainable=trainable, **kwargs)
+        if functional:
+            if inputs is None or outputs is None:
+                raise ArgumentError(f"model {self.name!r} needs both inputs and outputs")
+            self._take_graph(inputs, outputs)
+            if not trainable:
+                self.trainable = False
+
+    def _take_graph(self, inputs, outputs) -> None:
+        """Take the layers between symbolic inputs and outputs for its own."""
+        self._graph = Graph(inputs, outputs, self.name)
+        self._layers = self._graph.layers
+        self._arguments = ((), {})
+        self.autocast = False  # each input is cast to the dtype of its Input
+        self.accepts_integers = any(x.dtype.kind in "iub" for x in self.inputs)
+        self.output_names = tuple([_maker(x).name for x in self.outputs])
+        self.built = True
 
     @property
     def layers(self) -> list[Layer]:
@@ -43,8 +80,6 @@ class Model(Trainer):
         Raises:
             ArgumentError: if there is none, with the names that there are.
         """
-        from gpunn.errors import ArgumentError, unknown
-
         layers = self.layers
         if index is not None:
             if not -len(layers) <= index < len(layers):
@@ -59,7 +94,7 @@ class Model(Trainer):
         """Make every weight, by running the model on zeros of this shape."""
         self._build_shape = input_shape
         self.built = True  # layers build themselves as `call` reaches them
-        if input_shape is not None and type(self).call is not Layer.call:
+        if input_shape is not None and type(self).call is not Model.call:
             self.compute_output_shape(input_shape)
 
     def _build_for(self, args, kwargs) -> None:
@@ -68,6 +103,72 @@ class Model(Trainer):
             return super()._build_for(args, kwargs)
         self._build_shape = batch_shapes(args[0] if args else ())
         self.built = True
+
+    def call(self, inputs):
+        """Run the layers between the symbolic inputs and outputs."""
+        graph = self._graph
+        if graph is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no call() method, nor inputs and outputs: write one, "
+                "or make it as Model(inputs, outputs)"
+            )
+        return graph.run(feed(inputs, graph.inputs, self.name))
+
+    # --- inputs and outputs ---
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The symbolic inputs, flat; of a model that is no graph those of its first call."""
+        return tree.flatten(self.input)
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        """The symbolic outputs, flat; of a model that is no graph those of its first call."""
+        return tree.flatten(self.output)
+
+    @property
+    def input(self):
+        """The symbolic inputs in their nesting; raises NotBuiltError if there are none yet."""
+        return super().input if self._graph is None else self._graph.inputs
+
+    @property
+    def output(self):
+        """The symbolic outputs in their nesting; raises NotBuiltError if there are none yet."""
+        return super().output if self._graph is None else self._graph.outputs
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [x.name for x in self.inputs]
+
+    @property
+    def input_shape(self):
+        """The shape of the input, the batch first; a list of several."""
+        return _one_or_all([x.shape for x in self.inputs])
+
+    @property
+    def output_shape(self):
+        """The shape of the output, the batch first; a list of several."""
+        return _one_or_all([x.shape for x in self.outputs])
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Symbolic tensors like what a call on such arguments gives."""
+        graph = self._graph
+        if graph is None:
+            return super().compute_output_spec(*args, **kwargs)
+        inputs = feed(args[0], graph.inputs, self.name)
+        if [x.shape for x in inputs] == [x.shape for x in self.inputs]:
+            return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), graph.outputs)
+        return graph.run(inputs, lambda operation: operation.compute_output_spec)
+
+    def compute_output_shape(self, input_shape):
+        """The shape of the outputs for inputs of a shape; None stands for any size."""
+        if self._graph is None:
+            return super().compute_output_shape(input_shape)
+        like = map_shapes(lambda shape: KerasTensor(shape), input_shape)
+        return tree.map_structure(lambda x: x.shape, self.compute_output_spec(like))
+
+    # --- shown ---
 
     def layer_shapes(self) -> list[tuple[Layer, tuple | None]]:
         """Each layer and its output's shape, None where it is not known."""
@@ -88,6 +189,36 @@ class Model(Trainer):
                 f"{self.name!r} is not built: call it on data, or build((None, n)) it, first"
             )
         summary(self, line_length, print_fn)
+
+    # --- configs ---
+
+    def get_config(self) -> dict:
+        """What makes a model like this one: its graph, or the arguments of its constructor."""
+        if self._graph is None or not graph_config.takes_graph(type(self)):
+            return super().get_config()
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            **graph_config.of_graph(self._graph),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
+        """A new model of a config made by `get_config`, with new weights."""
+        if not graph_config.is_graph(config):
+            return super().from_config(config)
+        inputs, outputs, rest = graph_config.to_graph(config, custom_objects)
+        return cls(inputs=inputs, outputs=outputs, **rest)
+
+    def to_json(self, **kwargs) -> str:
+        """The config as JSON, from which `models.model_from_json` makes a model.
+
+        Args:
+            kwargs: of `json.dumps`.
+
+        Source: keras.Model.to_json.
+        """
+        return json.dumps(serialize_value(self, "model"), **kwargs)
 
     # --- files ---
 
@@ -148,3 +279,12 @@ class Model(Trainer):
             raise NotBuiltError(
                 f"{self.name!r} has no weights to {what} yet: call it on data, or build it, first"
             )
+
+
+def _maker(x: KerasTensor):
+    """What makes a symbolic tensor; itself if nothing does."""
+    return x if x.made_by is None else x.made_by.operation
+
+
+def _one_or_all(shapes: list):
+    return shapes[0] if len(shapes) == 1 else shapes

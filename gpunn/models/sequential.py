@@ -1,6 +1,6 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
-from gpunn.autograd import with_mask
+from gpunn.autograd import KerasTensor, with_mask
 from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
 from gpunn.layers import InputLayer, Layer
 from gpunn.models.model import Model
@@ -27,37 +27,37 @@ class Sequential(Model):
     def __init__(self, layers=None, trainable=True, name=None):
         super().__init__(trainable=trainable, name=name)
         self._input = None
+        self._tensors = []  # symbolic: of the input, and what each layer makes of it
         self._layers = []
         self.accepts_integers = False
         for layer in layers or []:
             self.add(layer)
 
-    def add(self, layer: Layer) -> None:
-        """Put a layer at the end.
+    def add(self, layer) -> None:
+        """Put a layer at the end; first of all may come an `Input`.
 
         Raises:
             ArgumentTypeError: if it is no layer.
             ShapeError: if it does not fit the layers before; it is not added then.
         """
+        if isinstance(layer, KerasTensor) and layer.made_by and not layer.made_by.inputs:
+            layer = layer.made_by.operation
         if not isinstance(layer, Layer):
             raise ArgumentTypeError(f"expected a layer, got {layer!r}")
         if isinstance(layer, InputLayer):
             if self._layers or self._input:
                 raise ShapeError(f"an Input must come first in {self.name!r}")
-            self._input = layer
-            self.accepts_integers = layer.input_dtype.kind in "iu"
+            self._connect(layer)
+            self.accepts_integers = layer.input_dtype.kind in "iub"
             return
         if layer in self._layers or layer.name in [known.name for known in self._layers]:
             raise ArgumentTypeError(
                 f"{self.name!r} has a layer named {layer.name!r} already: names must differ"
             )
         if not self._layers and self._input is None and layer.batch_input_shape is not None:
-            self._input = InputLayer(batch_shape=layer.batch_input_shape)
+            self._connect(InputLayer(batch_shape=layer.batch_input_shape))
         if self._input is not None:
-            shape = self.output_shape
-            if not layer.built:
-                layer.build(shape)
-            layer.compute_output_shape(shape)
+            self._tensors.append(layer(self._tensors[-1]))
         if not self._layers and layer.accepts_integers:
             self.accepts_integers = True
         self._layers.append(layer)
@@ -68,6 +68,7 @@ class Sequential(Model):
         if not self._layers:
             raise ShapeError(f"there is no layer in {self.name!r}")
         layer = self._layers.pop()
+        del self._tensors[len(self._layers) + 1 :]
         self.built = self.built and bool(self._layers)
         return layer
 
@@ -80,13 +81,23 @@ class Sequential(Model):
         """Make the weights for inputs of a shape (batch, ...)."""
         if not self._layers:
             raise NotBuiltError(f"there is no layer in {self.name!r}: add() some first")
-        shape = tuple(input_shape)
+        self._connect(self._input or InputLayer(batch_shape=(None, *input_shape[1:])))
+
+    def _connect(self, first: InputLayer) -> None:
+        """Call every layer on what the one before makes of a symbolic input."""
+        tensors = [first.output]
         for layer in self._layers:
-            if not layer.built:
-                layer.build(shape)
-            shape = layer.compute_output_shape(shape)
-        if self._input is None:
-            self._input = InputLayer(batch_shape=(None, *input_shape[1:]))
+            tensors.append(layer(tensors[-1]))
+        self._input, self._tensors = first, tensors
+
+    def __getstate__(self) -> dict:
+        """What copies and pickles take along: not the symbolic tensors."""
+        return {**super().__getstate__(), "_tensors": []}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        if self._input is not None:
+            self._connect(self._input)
 
     def call(self, inputs, mask=None):
         """Run the layers in order."""
@@ -103,24 +114,16 @@ class Sequential(Model):
         return shape
 
     @property
-    def input_shape(self) -> tuple:
-        """The shape of the inputs, the batch first."""
+    def input(self) -> KerasTensor:
+        """The symbolic input; raises NotBuiltError if the input's shape is not known yet."""
         if self._input is None:
             raise NotBuiltError(f"{self.name!r} does not know its input's shape yet")
-        return self._input.batch_shape
+        return self._tensors[0]
 
     @property
-    def output_shape(self) -> tuple:
-        """The shape of the outputs, the batch first."""
-        return self.compute_output_shape(self.input_shape)
-
-    def layer_shapes(self) -> list[tuple[Layer, tuple | None]]:
-        """Each layer and its output's shape."""
-        shape, rows = self.input_shape, []
-        for layer in self._layers:
-            shape = layer.compute_output_shape(shape)
-            rows.append((layer, shape))
-        return rows
+    def output(self):
+        """What the last layer makes of the symbolic input; raises as `input` does."""
+        return self._tensors[-1] if self._tensors else self.input
 
     def get_config(self) -> dict:
         """The layers' configs, the Input first if there is one."""

@@ -4,6 +4,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 """
 # ruff: noqa: F403 - every module lists its public names in `__all__`
 
+from gpunn.autograd import symbolic
 from gpunn.ops import image, linalg, operators, tree  # noqa: F401 - operators: for its effect
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
@@ -57,3 +58,9 @@ from gpunn.ops.trigonometry import *
 from gpunn.ops.windows import *
 
 __all__ = [name for name, thing in list(globals().items()) if callable(thing) and name[0] != "_"]
+
+# What is asked of symbolic tensors themselves stays as it is.
+_ABOUT = ("convert_to_numpy", "dtype", "is_tensor", "ndim", "shape")
+symbolic.make_symbolic_too(globals(), but=_ABOUT)
+for _module in (image, linalg):
+    symbolic.make_symbolic_too(vars(_module))

@@ -1,9 +1,11 @@
-"""Python's operators and NumPy's methods on `Tensor`: each is a function of this package."""
+"""Python's operators and NumPy's methods on tensors: each is a function of this package."""
 
-from gpunn.autograd import Tensor
+from gpunn.autograd import KerasTensor, Tensor
+from gpunn.autograd.symbolic import symbolic_too
 from gpunn.ops import (
     arithmetic,
     comparison,
+    core,
     cumulative,
     extrema,
     indexing,
@@ -17,6 +19,12 @@ from gpunn.ops import (
     sorting,
     statistics,
 )
+
+
+def _give(name: str, function, made=lambda function: function) -> None:
+    """Make `made(function)` a method of tensors, and of symbolic ones."""
+    setattr(Tensor, name, made(function))
+    setattr(KerasTensor, name, made(symbolic_too(function)))
 
 
 def _swapped(function):
@@ -54,8 +62,8 @@ for name, function in {
     "lshift": logic.bitwise_left_shift,
     "rshift": logic.bitwise_right_shift,
 }.items():
-    setattr(Tensor, f"__{name}__", function)
-    setattr(Tensor, f"__r{name}__", _swapped(function))
+    _give(f"__{name}__", function)
+    _give(f"__r{name}__", function, _swapped)
 
 for name, function in {
     "neg": arithmetic.negative,
@@ -65,11 +73,13 @@ for name, function in {
     "le": comparison.less_equal,
     "gt": comparison.greater,
     "ge": comparison.greater_equal,
-    "eq": _compared(comparison.equal, False),
-    "ne": _compared(comparison.not_equal, True),
     "getitem": indexing.get_item,
 }.items():
-    setattr(Tensor, f"__{name}__", function)
+    _give(f"__{name}__", function)
+
+# Symbolic tensors are equal to themselves alone.
+setattr(Tensor, "__eq__", _compared(comparison.equal, False))  # noqa: B010 - for mypy
+_give("__ne__", comparison.not_equal, lambda function: _compared(function, True))
 
 for module, names in {
     reduction: "sum mean prod",
@@ -85,7 +95,7 @@ for module, names in {
     sorting: "sort argsort",
 }.items():
     for name in names.split():
-        setattr(Tensor, name, getattr(module, name))
+        _give(name, getattr(module, name))
 
 
 def reshape(self, *newshape):
@@ -100,18 +110,15 @@ def transpose(self, *axes):
     return shaping.transpose(self, axes or None)
 
 
-def astype(self, dtype):
-    """The tensor in another dtype; its gradient is cast back."""
-    return self.to(dtype)
-
+_give("astype", core.cast)
+_give("__round__", rounding.round)
 
 for name, thing in {
     "reshape": reshape,
     "transpose": transpose,
-    "astype": astype,
     "T": property(shaping.transpose, doc="The tensor with its axes in reverse order."),
     "__pos__": lambda self: self,
-    "__round__": rounding.round,
     "__array_priority__": 1000,  # what libraries older than `__array_ufunc__` ask
 }.items():
     setattr(Tensor, name, thing)
+    setattr(KerasTensor, name, thing)

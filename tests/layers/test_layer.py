@@ -534,9 +534,11 @@ def test_input_shapes_are_kept():
 
 
 def test_input():
-    layer = gpunn.Input((3, None), batch_size=2, dtype="int32", name="i")
-    assert layer.shape == layer.compute_output_shape(None) == (2, 3, None)
-    assert isinstance(layer, layers.InputLayer) and layer.input_dtype == "int32"
+    symbolic = gpunn.Input((3, None), batch_size=2, dtype="int32", name="i")
+    assert symbolic.shape == (2, 3, None) and symbolic.dtype == "int32" and symbolic.name == "i"
+    layer = layers.InputLayer(input_tensor=symbolic)
+    assert layer.output.shape == layer.compute_output_shape(None) == symbolic.shape
+    assert layer.dtype == layer.input_dtype == "int32"
     again = layers.InputLayer.from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
     for wrong in ({}, {"shape": (2,), "batch_shape": (1, 2)}, {"shape": (-1,)}, {"shape": ("a",)}):

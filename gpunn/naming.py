@@ -1,4 +1,4 @@
-"""Names that layers get by themselves: dense, dense_1, dense_2, ..."""
+"""Names that layers, ops and tensors get by themselves: dense, dense_1, dense_2, ..."""
 
 import itertools
 import threading

@@ -1,0 +1,219 @@
+"""Symbolic tensors: the shape and dtype of values to come, and the calls that will make them."""
+
+from functools import cache, update_wrapper
+from types import FunctionType
+
+import numpy as np
+
+from gpunn import tree
+from gpunn.autograd.mode import no_grad
+from gpunn.autograd.tensor import Tensor, wrap
+from gpunn.backend import CPU_BACKEND, backend_of
+from gpunn.backend.dtypes import standardize
+from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
+from gpunn.naming import auto_name
+
+# What stands for None while a shape is inferred: what differs between two runs is None in the
+# result. The second pair is for functions that need more, or a multiple of something.
+SIZES = ((2, 3), (24, 48))
+
+
+class KerasTensor:
+    """A tensor without values: what layers and ops are called on to build a graph.
+
+    Args:
+        shape: sizes, None for what is not known yet.
+        dtype: default: `floatx`.
+        name: default: "keras_tensor".
+
+    Source: keras.KerasTensor.
+
+    >>> x = gpunn.Input((3,))
+    >>> (x + 1).shape, gpunn.ops.concatenate([x, x], axis=1).shape
+    ((None, 3), (None, 6))
+    """
+
+    __array_ufunc__ = None  # numpy_array * tensor is ours to note
+
+    def __init__(self, shape, dtype=None, name: str | None = None):
+        self.shape = tuple([None if n is None else _size(n, shape) for n in shape])
+        self.dtype = standardize(dtype)
+        self.name = auto_name("keras_tensor") if name is None else name
+        self.made_by: Call | None = None
+        self.index = 0  # among the outputs of that call
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype.name}, name={self.name}>"
+
+    def _has_no_values(self, *args, **kwargs):
+        raise ArgumentTypeError(
+            f"{self!r} has a shape and a dtype, but no values yet: it can be given to layers and "
+            "to gpunn.ops, not to NumPy or to Python's own functions, and not be asked in an `if`; "
+            "what needs values goes into the call() of a Layer"
+        )
+
+    __array__ = __bool__ = __int__ = __float__ = __index__ = __len__ = _has_no_values
+    __iter__ = __setitem__ = __contains__ = numpy = item = _has_no_values
+
+
+class Call:
+    """One call of an operation on symbolic tensors, a node of their graph (Keras: Node).
+
+    Args:
+        operation: a layer or an `Operation`; anything that can be called and has a name.
+        args, kwargs: of the call.
+        outputs: what it gives, symbolic tensors in nested lists, tuples and dicts.
+    """
+
+    def __init__(self, operation, args, kwargs, outputs):
+        leaves = tree.flatten((args, kwargs))
+        self.operation = operation
+        self.args, self.kwargs = tree.pack((args, kwargs), leaves)  # not the caller's own lists
+        self.inputs = [x for x in leaves if isinstance(x, KerasTensor)]
+        self.outputs = tree.flatten(outputs)
+        self.structure = outputs
+        for i, x in enumerate(self.outputs):
+            x.made_by, x.index = self, i
+        operation._inbound_nodes = [*operation._inbound_nodes, self]
+
+
+class Operation:
+    """A function as a step of a graph, with a name of its own (Keras: Operation)."""
+
+    _inbound_nodes: list | tuple = ()
+
+    def __init__(self, function, name: str | None = None):
+        self.function = function
+        self.name = auto_name(function.__name__) if name is None else name
+
+    def __call__(self, *args, **kwargs):
+        if holds_symbols((args, kwargs)):
+            return connect(self, args, kwargs, infer(self.function, args, kwargs))
+        return self.function(*args, **kwargs)
+
+    def __getstate__(self) -> dict:
+        """What copies take along: not the graphs it is part of."""
+        return {"function": self.function, "name": self.name}
+
+    def __repr__(self) -> str:
+        return f"<Operation {self.name}>"
+
+
+def holds_symbols(structure) -> bool:
+    """Whether there is a symbolic tensor in nested lists, tuples and dicts."""
+    if isinstance(structure, dict):
+        structure = structure.values()
+    elif not isinstance(structure, list | tuple):
+        return type(structure) is KerasTensor
+    for x in structure:
+        if type(x) is KerasTensor or (type(x) in _NESTED and holds_symbols(x)):
+            return True
+    return False
+
+
+_NESTED = {list, tuple, dict}
+
+
+def connect(operation, args, kwargs, outputs):
+    """Note a call of an operation; its outputs, new where they belong to another call."""
+    outputs = tree.map_structure(
+        lambda x: x if x.made_by is None else KerasTensor(x.shape, x.dtype), outputs
+    )
+    Call(operation, args, kwargs, outputs)
+    return outputs
+
+
+def call(function, args, kwargs):
+    """The symbolic result of a function of tensors."""
+    try:
+        outputs = infer(function, args, kwargs)
+    except GpunnError as e:
+        given = [x.shape for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
+        e.add_note(f"in {function.__name__}() of symbolic tensors of shapes {given}")
+        raise
+    return connect(Operation(function), args, kwargs, outputs)
+
+
+def infer(function, args, kwargs, be=CPU_BACKEND):
+    """Symbolic tensors like what a function gives, found by running it on zeros.
+
+    Args:
+        function: of tensors.
+        args, kwargs: its arguments, among them symbolic tensors.
+        be: the backend to run on, if there is no tensor with values among the arguments.
+    """
+    leaves = tree.flatten((args, kwargs))
+    be = next((backend_of(x.array) for x in leaves if isinstance(x, Tensor)), be)
+
+    def run(size):
+        given = [_zeros(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
+        args_given, kwargs_given = tree.pack((args, kwargs), given)
+        with no_grad(), np.errstate(all="ignore"):  # a logarithm of zeros is no mistake here
+            return function(*args_given, **kwargs_given)
+
+    try:
+        results = [run(size) for size in SIZES[0]]
+    except GpunnError:
+        try:
+            results = [run(size) for size in SIZES[1]]
+        except GpunnError:
+            results = None
+        if results is None:
+            raise
+    return tree.map_structure(_in_common, *results)
+
+
+def _zeros(be, x: KerasTensor, size: int) -> Tensor:
+    return wrap(be.zeros([size if n is None else n for n in x.shape], x.dtype))
+
+
+def _in_common(a, b):
+    if not isinstance(a, Tensor):
+        return a
+    shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
+    return KerasTensor(shape, a.dtype)
+
+
+@cache
+def symbolic_too(function):
+    """The function, of which a call on symbolic tensors is noted as one step of their graph.
+
+    Primitives know symbolic tensors by themselves; this is for what is composed of them.
+    """
+    if hasattr(function, "body"):
+        return function
+
+    def op(*args, **kwargs):
+        for x in args:
+            if type(x) is KerasTensor or (type(x) in _NESTED and holds_symbols(x)):
+                return call(op, args, kwargs)
+        if kwargs and holds_symbols(kwargs):
+            return call(op, args, kwargs)
+        return function(*args, **kwargs)
+
+    return update_wrapper(op, function)
+
+
+def make_symbolic_too(names: dict, but=()) -> None:
+    """Put `symbolic_too` of each public function of a module in its place.
+
+    Args:
+        names: the module's globals, with `__all__`.
+        but: names of functions that stay as they are.
+    """
+    for name in names["__all__"]:
+        function = names[name]
+        if isinstance(function, FunctionType) and name not in but:
+            wrapped = names[name] = symbolic_too(function)
+            if wrapped is not function:
+                wrapped.__module__ = names["__name__"]  # where pickle finds it
+
+
+def _size(n, shape) -> int:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
+        raise ArgumentError(f"a shape holds sizes and None, got {tuple(shape)}")
+    return int(n)

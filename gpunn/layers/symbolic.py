@@ -1,0 +1,136 @@
+"""SymbolicLayer: the half of a layer that is called on symbolic tensors, to build a graph."""
+
+import inspect
+from collections.abc import Callable
+
+from gpunn.autograd import KerasTensor, Tensor
+from gpunn.autograd.symbolic import connect, infer
+from gpunn.backend import CPU_BACKEND, device, get_backend
+from gpunn.backend.dtypes import is_float
+from gpunn.errors import NotBuiltError
+from gpunn.layers import tree
+from gpunn.layers.owner import WeightOwner
+from gpunn.tree import flatten
+
+
+class SymbolicLayer(WeightOwner):
+    """Knows the calls on symbolic tensors it took part in, and what shapes it makes of shapes."""
+
+    _inbound_nodes: list | tuple = ()  # its calls on symbolic tensors
+    _call_names: tuple[str, ...] = ("inputs",)
+    build: Callable[..., None]
+
+    @property
+    def input(self):
+        """The symbolic tensors of its first call.
+
+        Raises:
+            NotBuiltError: if it was never called on symbolic tensors.
+        """
+        call = self._first_call("input")
+        one = len(call.args) == 1 and not call.kwargs
+        return call.args[0] if one else call.inputs[0] if len(call.inputs) == 1 else call.inputs
+
+    @property
+    def output(self):
+        """The symbolic tensors that its first call made; raises as `input` does."""
+        return self._first_call("output").structure
+
+    def _first_call(self, what: str):
+        if not self._inbound_nodes:
+            raise NotBuiltError(
+                f"layer {self.name!r} has no {what} yet: it was not called on an Input"
+            )
+        return self._inbound_nodes[0]
+
+    def __getstate__(self) -> dict:
+        """What copies and pickles take along: not the graphs it is part of."""
+        return {name: x for name, x in vars(self).items() if name != "_inbound_nodes"}
+
+    # --- calls on symbolic tensors ---
+
+    def _symbolic_call(self, args, kwargs, training):
+        """Build, check the shapes, and note the call; returns the symbolic outputs."""
+        if training is not None:
+            kwargs = {**kwargs, "training": training}
+        if not self.built:
+            self._build_for(args, kwargs)
+        first = args[0] if args else None
+        if self.input_spec is not None and isinstance(first, KerasTensor):
+            self.input_spec.check(first.shape, self.name)
+        outputs = self.compute_output_spec(*args, **kwargs)
+        return connect(self, args, kwargs, outputs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Symbolic tensors like what a call on such arguments gives.
+
+        Their shapes are those of `compute_output_shape`, if the layer has a rule; else the layer
+        is run on zeros.
+
+        Source: keras.layers.Layer.compute_output_spec.
+
+        >>> gpunn.layers.Dense(2).compute_output_spec(gpunn.KerasTensor((None, 3))).shape
+        (None, 2)
+        """
+        if not self._has_shape_rule():
+            return self._inferred(args, kwargs)
+        floats = all(is_float(x.dtype) for x in flatten((args, kwargs)) if is_symbolic(x))
+        shapes, named = self._shapes_for(self.compute_output_shape, args, kwargs)
+        shapes = self.compute_output_shape(*shapes, **named)
+        if floats:
+            return tree.map_shapes(lambda shape: KerasTensor(shape, self.compute_dtype), shapes)
+        dtypes = iter(flatten(self._inferred(args, kwargs)))  # integers may stay what they are
+        return tree.map_shapes(lambda shape: KerasTensor(shape, next(dtypes).dtype), shapes)
+
+    def _inferred(self, args, kwargs):
+        """Symbolic outputs like what a call gives on zeros."""
+        if not self.built:
+            self._build_for(args, kwargs)
+        weight = self.first_weight()
+        be = CPU_BACKEND if weight is None else get_backend(weight.device)
+        try:
+            return infer(self, args, {**kwargs, "training": False}, be)
+        finally:
+            self.clear_losses()
+
+    def _build_for(self, args, kwargs) -> None:
+        """Build for inputs like these, on the device of the first."""
+        shapes, named = self._shapes_for(self.build, args, kwargs)
+        first = next(tree.leaves(args), None)
+        with device(get_backend().device if first is None else first.device):
+            self.build(*shapes, **named)
+        self.built = True
+
+    def _shapes_for(self, function, args, kwargs) -> tuple[tuple, dict]:
+        """The arguments of `build` or `compute_output_shape`: shapes of the tensors of a call.
+
+        As in Keras: those of an argument `x` of `call` are its `x_shape`, if the function takes
+        that; a function that does not name them so gets those of the first argument alone.
+        """
+        names = self._call_names
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        shapes = {f"{name}_shape": batch_shapes(x) for name, x in given.items() if _has_tensor(x)}
+        taken = [n for n in inspect.signature(function).parameters if n in shapes]
+        if len(given) > 1 and taken and taken[0] == next(iter(shapes)):
+            return (), {name: shapes[name] for name in taken}
+        return (batch_shapes(args[0] if args else ()),), {}
+
+
+def is_symbolic(x) -> bool:
+    """Whether x is a symbolic tensor."""
+    return isinstance(x, KerasTensor)
+
+
+def _has_tensor(x) -> bool:
+    return any(isinstance(leaf, KerasTensor | Tensor) for leaf in flatten(x))
+
+
+def batch_shapes(x):
+    """The shapes of nested tensors, None for the size of the batch."""
+    return tree.map(_batch_shape, x)
+
+
+def _batch_shape(t) -> tuple:
+    if isinstance(t, KerasTensor):
+        return t.shape
+    return (None, *t.shape[1:]) if getattr(t, "ndim", 0) else ()
