@@ -9,7 +9,6 @@ from gpunn.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
-from gpunn.layers.attention import AdditiveAttention, Attention
 from gpunn.layers.borders import (
     Cropping1D,
     Cropping2D,
@@ -18,7 +17,6 @@ from gpunn.layers.borders import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
-from gpunn.layers.cached_attention import CachedMultiHeadAttention
 from gpunn.layers.convolution import Conv1D, Conv2D, Conv3D
 from gpunn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from gpunn.layers.core import Identity, Lambda, Masking
@@ -39,7 +37,6 @@ from gpunn.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
-from gpunn.layers.grouped_query_attention import GroupQueryAttention
 from gpunn.layers.input import Input, InputLayer
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
@@ -63,8 +60,6 @@ from gpunn.layers.merging import (
     Multiply,
     Subtract,
 )
-from gpunn.naming import clear_session
-from gpunn.layers.multi_head_attention import MultiHeadAttention
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
 from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from gpunn.layers.pooling import (
@@ -75,7 +70,6 @@ from gpunn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from gpunn.layers.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding
 from gpunn.layers.preprocessing import Normalization, Rescaling
 from gpunn.layers.recurrent import GRU, LSTM, SimpleRNN
 from gpunn.layers.regularization import (
@@ -91,10 +85,9 @@ from gpunn.layers.regularization import (
 from gpunn.layers.rnn import RNN, StackedRNNCells
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
-from gpunn.layers.token_embedding import ReversibleEmbedding, TokenAndPositionEmbedding
-from gpunn.layers.transformer import TransformerDecoder, TransformerEncoder
 from gpunn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from gpunn.layers.wrappers import Bidirectional, TimeDistributed
+from gpunn.naming import clear_session
 from gpunn.serialization import Registry
 
 __all__ = [
@@ -111,16 +104,13 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
-    "AdditiveAttention",
     "AlphaDropout",
-    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
-    "CachedMultiHeadAttention",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -149,7 +139,6 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
-    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -165,23 +154,18 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
-    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
-    "PositionEmbedding",
     "ReLU",
     "RepeatVector",
     "Rescaling",
     "Reshape",
-    "ReversibleEmbedding",
-    "RotaryEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
     "SimpleRNNCell",
-    "SinePositionEncoding",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
@@ -189,9 +173,6 @@ __all__ = [
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
-    "TokenAndPositionEmbedding",
-    "TransformerDecoder",
-    "TransformerEncoder",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
