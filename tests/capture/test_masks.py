@@ -1,0 +1,58 @@
+"""A captured step of layers, losses and metrics under masks gives the bits of the eager one."""
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import layers
+from tests.capture.steps import train
+
+ALL = {"return_sequences": True}
+AFTER = {
+    "last state": lambda: [layers.LSTM(3)],
+    "all states": lambda: [layers.LSTM(3, **ALL)],
+    "GRU": lambda: [layers.GRU(3, **ALL), layers.GRU(3)],
+    "SimpleRNN": lambda: [layers.SimpleRNN(3, **ALL), layers.Dense(2)],
+    "Bidirectional": lambda: [layers.Bidirectional(layers.GRU(3, **ALL)), layers.LSTM(2)],
+    "cell": lambda: [layers.RNN(layers.GRUCell(3), zero_output_for_mask=True, **ALL)],
+    "mean": lambda: [layers.LSTM(3, **ALL), layers.GlobalAveragePooling1D()],
+    "batch norm": lambda: [layers.BatchNormalization(), layers.Dense(2)],
+    "TimeDistributed": lambda: [layers.TimeDistributed(layers.Dense(3))],
+}
+
+
+def indices(i):
+    """Sequences with zeros at the end, at the front, and one of zeros alone."""
+    ids = np.random.default_rng(i).integers(1, 6, (5, 4)).astype("int32")
+    ids[0, 2:] = ids[1, :2] = ids[2, 1:3] = 0
+    if i % 2:
+        ids[3] = 0
+    return ids
+
+
+@pytest.mark.parametrize("first", ["Embedding", "Masking"])
+@pytest.mark.parametrize("name", AFTER)
+def test_layers_under_masks(name, first):
+    def make():
+        if first == "Embedding":
+            start = [gpunn.Input((4,), dtype="int32"), layers.Embedding(6, 3, mask_zero=True)]
+        else:
+            start = [gpunn.Input((4, 3)), layers.Masking()]
+        model = gpunn.Sequential([*start, *AFTER[name]()])
+        model.compile("adam", "mse", ["mae"], weighted_metrics=["mse"])
+        return model
+
+    gpunn.set_seed(0)
+    shape = make().output_shape[1:]
+    data = []
+    for i in range(4):
+        rng = np.random.default_rng(i)
+        ids = indices(i if name != "mean" else 0)  # the mean of no step is NaN
+        if name == "mean":
+            ids[3] = 1
+        x = ids if first == "Embedding" else rng.normal(size=(5, 4, 3)) * (ids != 0)[..., None]
+        y = rng.normal(size=(5, *shape)).astype("float32")
+        x = x.astype("int32" if first == "Embedding" else "float32")
+        data.append((x, y, rng.uniform(0.5, 2, 5).astype("float32")))
+    captured = train(make, data)
+    assert captured.refused is None and len(captured._steps) == 1
