@@ -8,6 +8,7 @@ from gpunn import backend, ops
 from gpunn.autograd import Tensor
 from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.data.py_dataset import PyDataset
+from gpunn.data.sequences import pad_sequences
 from gpunn.errors import ArgumentError
 from gpunn.layers import clear_session
 from gpunn.serialization import custom_object_scope
@@ -29,6 +30,7 @@ __all__ = [
     "get_registered_name",
     "normalize",
     "pack_x_y_sample_weight",
+    "pad_sequences",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",

@@ -7,7 +7,7 @@ import pytest
 
 import gpunn
 from gpunn import utils
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ShapeError
 
 
 def test_to_categorical():
@@ -25,6 +25,29 @@ def test_normalize():
     assert utils.normalize(x).tolist() == [[0.6, 0.8], [0, 0]]
     assert utils.normalize(x, axis=0, order=1)[0].tolist() == [1, 1]
     assert np.allclose(utils.normalize(gpunn.Tensor(x)).numpy(), utils.normalize(x))
+
+
+def test_pad_sequences():
+    ragged = [[1], [2, 3, 4], [], [5, 6]]
+    y = utils.pad_sequences(ragged)
+    assert y.dtype == "int32" and y.tolist() == [[0, 0, 1], [2, 3, 4], [0, 0, 0], [0, 5, 6]]
+    y = utils.pad_sequences(ragged, padding="post", value=-1, dtype="float32")
+    assert y.dtype == "float32" and y.tolist() == [[1, -1, -1], [2, 3, 4], [-1] * 3, [5, 6, -1]]
+    assert utils.pad_sequences(ragged, maxlen=2).tolist() == [[0, 1], [3, 4], [0, 0], [5, 6]]
+    post = utils.pad_sequences(ragged, maxlen=2, truncating="post", padding="post")
+    assert post.tolist() == [[1, 0], [2, 3], [0, 0], [5, 6]]
+    rows = utils.pad_sequences([np.ones((2, 3)), np.ones((1, 3))], dtype="float64")
+    assert rows.shape == (2, 2, 3) and rows[1].tolist() == [[0] * 3, [1] * 3]
+    words = utils.pad_sequences([["a"], ["b", "c"]], dtype=object, value="-")
+    assert words.tolist() == [["-", "a"], ["b", "c"]]
+    for options in ({"padding": "both"}, {"truncating": "no"}, {"value": "-"}):
+        with pytest.raises(ArgumentError, match="pad_sequences"):
+            utils.pad_sequences(ragged, **options)
+    for bad in (3, [1, 2]):
+        with pytest.raises(ArgumentError, match="sequences"):
+            utils.pad_sequences(bad)
+    with pytest.raises(ShapeError, match="at 1"):
+        utils.pad_sequences([np.ones((2, 3)), np.ones((2, 2))])
 
 
 def test_set_random_seed():
