@@ -70,7 +70,8 @@ class Graph:
     """
 
     def __init__(self, be):
-        self._be = be
+        self.backend = be
+        self.results: list = []  # arrays of the graph that somebody reads after each run
         self._pool = cupy.cuda.MemoryPool()
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
@@ -78,7 +79,7 @@ class Graph:
         self._graph = None
 
     def __enter__(self) -> "Graph":
-        be = self._be
+        be = self.backend
         be.activate()
         be.empty_cache()  # the memory of the steps before, which this one has its own in place of
         self._stream = _state.stream(be.device.index)
@@ -110,6 +111,10 @@ class Graph:
         ):
             raise CaptureError(f"the device refused it in a capture: {error}") from error
 
+    def external(self, array):
+        """What stands for somebody's array in the work: itself."""
+        return array
+
     def number(self, read: Callable[[], float], dtype):
         """A 0-d array that holds what `read()` gives, anew before each run."""
         dtype = np.dtype(dtype)
@@ -137,7 +142,7 @@ class Graph:
         if self._reads:
             values = np.zeros((), NUMBERS)
             values["number"][: len(self._reads)] = [read() for read in self._reads]
-            self._be.launch(
+            self.backend.launch(
                 "numbers", "set_numbers", SLOTS, (self._slots, len(self._reads), values[()]), SLOTS
             )
             for stream, (_, count) in self._draws.items():

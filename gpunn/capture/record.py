@@ -69,6 +69,7 @@ class Recorder(NumpyBackend):
         self.xp = _Module(self)
         self.calls: list[Call] = []
         self.closed = False
+        self.backend = self  # whose arrays the recorded ones are
         self._externals: dict[int, RecArray] = {}
         for name in ("erf", "erfinv", "lgamma", "digamma"):
             setattr(self, name, self._function_of_one(getattr(CPU_BACKEND, name)))

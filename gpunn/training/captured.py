@@ -4,12 +4,10 @@ import logging
 from collections.abc import Iterator
 from operator import itemgetter
 
-import numpy as np
-
 from gpunn.autograd import Tensor, wrap
 from gpunn.autograd.mode import grad_enabled, observers
-from gpunn.backend import standardize
-from gpunn.capture import Plan, Recorder
+from gpunn.backend import get_backend, standardize
+from gpunn.capture import plan_of, recorder_for
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import CaptureError, DeviceError
 from gpunn.layers import tree
@@ -96,6 +94,7 @@ class _Step:
     def __init__(self, model, batch, passes):
         _require_plain(model)
         self.model = model
+        self.be = get_backend(model.device)
         self.runs = 0
         self.variables = list({id(v): v for v in _variables(model)}.values())
         self.places = [(v, v.array, v._grad_slot, v.requires_grad) for v in self.variables]
@@ -127,7 +126,7 @@ class _Step:
         for buffer, array in zip(self.inputs, arrays):
             if not array.flags.c_contiguous:  # bits may depend on the order
                 return model.train_step(batch)
-            np.copyto(buffer, array)
+            self.be.copyto(buffer, array)
         self.plan.run()
         self.runs += 1
         for v in self.trained:
@@ -140,11 +139,11 @@ class _Step:
         return model.compute_metrics(x, y, y_pred, sample_weight)
 
     def _record(self, batch, passes, with_metrics: bool) -> None:
-        """Rehearse the step on arrays that calculate nothing; all is then as it was."""
-        model, recorder = self.model, Recorder()
+        """Rehearse the step without calculating anything; all is then as it was."""
+        model, recorder = self.model, recorder_for(self.be)
         before = [_Attributes(o) for o in (*_objects(model), *_metrics(model))]
         kept = [(v, v.array, v._grad, v._grad_slot) for v in self.variables]
-        self.inputs = [np.empty(a.shape, a.dtype) for a in _arrays(batch)[0]]
+        self.inputs = [self.be.empty(a.shape, a.dtype) for a in _arrays(batch)[0]]
         try:
             with recorder:
                 buffers = iter(self.inputs)
@@ -157,7 +156,7 @@ class _Step:
                     if v.requires_grad:
                         v._grad_slot = recorder.external(v._grad_slot)
                 for metric in _metrics(model):
-                    metric._be = recorder
+                    metric._be = recorder.backend
                 x, y, sample_weight = unpack_x_y_sample_weight(rehearsed)
                 y_pred = model(x, training=True)
                 model.compute_loss(x, y, y_pred, sample_weight).backward()
@@ -176,9 +175,9 @@ class _Step:
         if changed:
             raise CaptureError(f"attributes are set while it runs: {', '.join(sorted(changed))}")
         if with_metrics:
-            self.plan, self.outputs = Plan(recorder, (), passes), None
+            self.plan, self.outputs = plan_of(recorder, (), passes), None
             return
-        self.plan = Plan(recorder, [x.array for x in tree.leaves(y_pred)], passes)
+        self.plan = plan_of(recorder, [x.array for x in tree.leaves(y_pred)], passes)
         results = iter(self.plan.results)
         self.outputs = tree.map(lambda _: wrap(next(results)), y_pred)
 
@@ -239,8 +238,6 @@ def _require_plain(model) -> None:
     own = model.own_steps()
     if own:
         raise CaptureError(f"{type(model).__name__} has its own {', '.join(own)}")
-    if model.device.kind != "cpu":
-        raise CaptureError("steps are captured on the CPU only")
 
 
 def _require_own(model) -> None:

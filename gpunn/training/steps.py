@@ -59,14 +59,15 @@ class Steps(Layer):
             weighted_metrics: like `metrics`; these see the sample weights.
             run_eagerly: nothing is captured, whatever `jit_compile` says.
             steps_per_execution: taken for Keras' sake.
-            jit_compile: "auto": on the CPU, `fit` and `train_on_batch` record a training step of
-                each batch shape, after two ordinary ones, and replay it from then on: several
-                times faster for small models, with the same bits; models with layers, losses or
-                functions that are not gpunn's run call by call. True: those are recorded as well.
-                Their Python code runs when it is recorded, not when it is replayed, and what it
-                reads beside attributes of layers and losses stays what it was then: compile again
-                to have it seen. A step that cannot be recorded raises the reason. False: every
-                step runs call by call. While a captured model trains, no other thread may use it.
+            jit_compile: "auto": `fit` and `train_on_batch` record a training step of each batch
+                shape, after two ordinary ones, and replay it from then on, on a GPU as a CUDA
+                graph: several times faster for small models, with the same bits; models with
+                layers, losses or functions that are not gpunn's run call by call. True: those
+                are recorded as well. Their Python code runs when it is recorded, not when it is
+                replayed, and what it reads beside attributes of layers and losses stays what it
+                was then: compile again to have it seen. A step that cannot be recorded raises
+                the reason. False: every step runs call by call. While a captured model trains,
+                no other thread may use it.
 
         Raises:
             ArgumentError: for an unknown name, with the nearest known ones.

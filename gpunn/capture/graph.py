@@ -1,0 +1,25 @@
+"""How a step is recorded on each device: as a list of calls, or by a GPU's driver as a graph."""
+
+from gpunn.capture.plan import Plan
+from gpunn.capture.record import Recorder
+
+
+def recorder_for(be):
+    """What records a step on a device.
+
+    On the CPU bodies run on arrays that calculate nothing. On a GPU they run as they always do,
+    while the stream notes what it is asked for instead of doing it.
+    """
+    if be.kind == "cpu":
+        return Recorder()
+    from gpunn.backend.graph import Graph
+
+    return Graph(be)
+
+
+def plan_of(recorder, results=(), passes=None):
+    """What was recorded, ready to be `run`; `results` are arrays of it that are kept to be read."""
+    if isinstance(recorder, Recorder):
+        return Plan(recorder, results, passes)
+    recorder.results = list(results)
+    return recorder

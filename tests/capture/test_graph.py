@@ -1,0 +1,176 @@
+"""Training steps captured on CUDA: the bits of the steps that run call by call."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import layers
+from gpunn.errors import CaptureError
+from gpunn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from gpunn.training.captured import CapturedStep
+from tests.capture.steps import assert_same, twins
+
+try:
+    import cudaemu
+except ImportError:
+    cudaemu = None
+
+
+@pytest.fixture(autouse=True)
+def on_cuda(cuda):
+    with gpunn.device("cuda"):
+        yield
+
+
+def model(*parts, shape=(5,), loss="mse", **compiled):
+    def make():
+        made = gpunn.Sequential([gpunn.Input(shape), *(part() for part in parts)])
+        made.compile(**{"optimizer": "adam", "loss": loss, **compiled})
+        return made
+
+    return make
+
+
+def batches(steps, shape, targets, rows=8, classes=0, seed=0):
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        x = rng.normal(size=(rows, *shape)).astype("float32")
+        if classes:
+            yield x, rng.integers(0, classes, (rows, *targets)).astype("int32")
+        else:
+            yield x, rng.normal(size=(rows, *targets)).astype("float32")
+
+
+def train(make, data) -> CapturedStep:
+    """Train two equal models, one of them captured; their bits must agree after every step."""
+    eager, other = twins(make)
+    captured = CapturedStep(strict=True)
+    for i, batch in enumerate(data):
+        logs = []
+        for trained in (eager, other):
+            made = trained._batch(*batch, None)
+            trained._prepare(made)
+            packed = gpunn.data.pack_x_y_sample_weight(*made)
+            logs.append(
+                dict(trained.train_step(packed) if trained is eager else captured(trained, packed))
+            )
+        assert logs[0] == logs[1], f"logs of step {i}"
+        assert_same(eager, other, f"step {i}")
+    assert captured._steps, "nothing was captured"
+    return captured
+
+
+def test_100_steps_with_dropout_schedule_and_clipping():
+    optimizer = lambda: gpunn.optimizers.AdamW(  # noqa: E731
+        gpunn.optimizers.schedules.CosineDecay(0.01, 80), global_clipnorm=0.5
+    )
+    make = model(
+        lambda: Dense(16, "relu"),
+        lambda: Dropout(0.3),
+        lambda: BatchNormalization(),
+        lambda: Dropout(0.2),
+        lambda: Dense(4),
+        loss="mse",
+        metrics=["mae"],
+    )
+
+    def with_own_optimizer():
+        made = make()
+        made.compile(optimizer(), "mse", metrics=["mae"])
+        return made
+
+    train(with_own_optimizer, batches(100, (5,), (4,)))
+
+
+def test_convolutions():
+    make = model(
+        lambda: Conv2D(4, 3, padding="same", activation="relu"),
+        lambda: MaxPooling2D(),
+        lambda: Conv2D(6, 3),
+        lambda: BatchNormalization(),
+        lambda: layers.ReLU(),
+        lambda: Flatten(),
+        lambda: Dense(3),
+        shape=(8, 8, 2),
+        loss=gpunn.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    train(make, batches(5, (8, 8, 2), (), classes=3))
+
+
+@pytest.mark.parametrize("kind", (layers.LSTM, layers.GRU))
+def test_recurrence(kind):
+    make = model(lambda: kind(6), lambda: Dense(2), shape=(4, 3), optimizer="rmsprop")
+    train(make, batches(5, (4, 3), (2,)))
+
+
+def test_embedding_and_attention():
+    make = model(
+        lambda: layers.Embedding(11, 6),
+        lambda: layers.LayerNormalization(),
+        lambda: Dense(5, "gelu"),
+        lambda: layers.GlobalAveragePooling1D(),
+        lambda: Dense(3, "softmax"),
+        shape=(7,),
+        loss="sparse_categorical_crossentropy",
+    )
+    rng = np.random.default_rng(3)
+    data = [
+        (rng.integers(0, 11, (4, 7)).astype("int32"), rng.integers(0, 3, 4).astype("int32"))
+        for _ in range(5)
+    ]
+    train(make, data)
+
+
+def test_batches_of_two_shapes_and_a_weight_that_was_replaced():
+    make = model(lambda: Dense(4, "tanh"), lambda: Dropout(0.5), lambda: Dense(2))
+    long, short = batches(5, (5,), (2,)), batches(5, (5,), (2,), rows=3)
+    captured = train(make, [batch for pair in zip(long, short, strict=True) for batch in pair])
+    assert len(captured._steps) == 2
+
+
+def test_a_captured_step_is_one_graph():
+    if cudaemu is None:
+        pytest.skip("counted on the emulated device only")
+    make = model(lambda: Dense(16, "relu"), lambda: Dropout(0.3), lambda: Dense(4))
+    trained = make()
+    data = [trained._batch(*batch, None) for batch in batches(6, (5,), (4,))]
+    trained._prepare(data[0])
+    captured = CapturedStep(strict=True)
+    packed = [gpunn.data.pack_x_y_sample_weight(*batch) for batch in data]
+    for batch in packed[:4]:
+        captured(trained, batch)
+    with cudaemu.measure() as counted:
+        captured(trained, packed[4])
+    assert counted.graph_launches == 1
+    for name in ("d2h", "h2d", "mallocs", "device_syncs", "stream_syncs", "event_syncs"):
+        assert getattr(counted, name) == 0, name
+
+
+class Reads(gpunn.layers.Layer):
+    """Reads a value of the device."""
+
+    def call(self, inputs):
+        return inputs * (2.0 if inputs.numpy().sum() > -1e9 else 1.0)
+
+
+def test_what_cannot_be_captured_runs_call_by_call_and_says_so_once(caplog):
+    make = model(lambda: Dense(4), lambda: Reads(), lambda: Dense(2))
+    eager, other = twins(make)
+    captured = CapturedStep()
+    with caplog.at_level(logging.INFO, "gpunn"):
+        for batch in batches(5, (5,), (2,)):
+            for trained in (eager, other):
+                made = trained._batch(*batch, None)
+                trained._prepare(made)
+                packed = gpunn.data.pack_x_y_sample_weight(*made)
+                trained.train_step(packed) if trained is eager else captured(trained, packed)
+            assert_same(eager, other)
+    said = [r.getMessage() for r in caplog.records if "call by call, they are" in r.getMessage()]
+    assert len(said) == 1 and "refused it in a capture" in said[0]
+    with pytest.raises(CaptureError, match="refused it in a capture"):
+        strict = CapturedStep(strict=True)
+        for _ in range(3):
+            strict(other, packed)
