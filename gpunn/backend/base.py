@@ -100,6 +100,13 @@ class Backend:
         A recorded step looks again each time it is done.
         """
 
+    def external(self, array):
+        """What stands for somebody's array that shall be read and changed: here the array itself.
+
+        In a recorded step, its values are those of the time of each replay.
+        """
+        return array
+
     # --- random numbers: the same bits on every device ---
 
     def random_uint32(self, stream: Stream, shape):

@@ -76,12 +76,13 @@ def to_array(data, dtype=None, device=None):
     `__cuda_array_interface__` objects, pandas objects, lists and scalars.
     """
     array = _native(data)
-    if device is None:
-        be = backend_of(array)
-        if be is CPU_BACKEND:
-            be = get_backend()
-    else:
-        be = get_backend(device)
+    be = backend_of(array)
+    if device is not None:
+        target = get_backend(device)
+        if be is not target and be.device != target.device:  # else it is a recorded array
+            be = target
+    elif be is CPU_BACKEND:
+        be = get_backend()
     return be.asarray(array, None if dtype is None else standardize(dtype))
 
 

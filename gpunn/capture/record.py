@@ -99,10 +99,23 @@ class Recorder(NumpyBackend):
         """What stands for a real array that the calls shall read and write."""
         if array is None or not array.flags.c_contiguous or not array.size:
             raise CaptureError("only arrays in C order that are not empty can be recorded")
-        found = self._externals.get(id(array))
+        root = array.base  # views of one array must be seen to share its memory
+        if not isinstance(root, np.ndarray) or not root.flags.c_contiguous:
+            root = array
+        found = self._externals.get(id(root))
         if found is None:
-            found = self.new(np.zeros(array.shape, array.dtype), "external", array)
-            self._externals[id(array)] = found
+            found = self.new(np.zeros(root.shape, root.dtype), "external", root)
+            self._externals[id(root)] = found
+        if array is root:
+            return found
+        offset = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        bytes_ = plain(found).reshape(-1).view(np.uint8)[offset : offset + array.nbytes]
+        return self._part(found, bytes_.view(array.dtype).reshape(array.shape))
+
+    def _part(self, of: RecArray, carrier) -> RecArray:
+        """A recorded array whose carrier is a view of another's."""
+        found = np.ndarray.view(carrier, RecArray)
+        found.storage, found.recorder = of.storage, self
         return found
 
     def constant(self, array) -> RecArray:
@@ -147,6 +160,8 @@ class Recorder(NumpyBackend):
 
     def run(self, function, args, options):
         """A function whose result's shape does not depend on values."""
+        options = dict(options)
+        given = options.pop("out", None) if function.__name__ in WITH_OUT else None
         if any(isinstance(v, np.ndarray) for v in options.values()):
             raise CaptureError(f"{function.__name__} with out= or an array by name")
         with np.errstate(all="ignore"):
@@ -155,10 +170,10 @@ class Recorder(NumpyBackend):
             raise CaptureError(f"{function.__name__} gives a {type(result).__name__}")
         for x in arrays_in(args):
             if isinstance(result, np.ndarray) and np.may_share_memory(result, x.storage.carrier):
-                view = np.ndarray.view(result, RecArray)
-                view.storage, view.recorder = x.storage, self
-                return view
-        out = self.new(np.array(result, order="K", copy=True))
+                return self._part(x, result)
+        out = given
+        if out is None:
+            out = self.new(np.array(result, order="K", copy=True))
         form = "into" if function.__name__ in WITH_OUT else "store"
         self.note(form, function, args, out, options)
         return out
@@ -267,9 +282,7 @@ class Recorder(NumpyBackend):
 
     def windows(self, x, shape, strides):
         seen = np.lib.stride_tricks.as_strided(plain(x), shape, strides, writeable=False)
-        view = np.ndarray.view(seen, RecArray)
-        view.storage, view.recorder = x.storage, self
-        return view
+        return self._part(x, seen)
 
     def scatter_add(self, dst, indices, src):
         self.note("do", CPU_BACKEND.scatter_add, (dst, indices, src), dst)

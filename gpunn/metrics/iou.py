@@ -79,10 +79,10 @@ class _Matrix(Metric):
 
     def _add(self, be, y, p, w) -> None:
         xp, n = be.xp, self.num_classes
-        if self._strict and isinstance(y, np.ndarray):
+        if self._strict:
             ids = y if self.ignore_class is None else xp.where(y == self.ignore_class, 0, y)
-            check_labels(ids, n)
-            check_labels(p, n)
+            be.look(check_labels, ids, n)
+            be.look(check_labels, p, n)
         y = y.reshape(-1).astype("int64")
         p = p.astype("int64")
         known = (y >= 0) & (y < n) & (p >= 0) & (p < n)

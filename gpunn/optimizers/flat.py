@@ -5,6 +5,7 @@ home in flat memory when a second optimizer is built on it; one that was moved t
 gets a new home.
 """
 
+from copy import copy
 from itertools import accumulate
 from math import prod
 from typing import Any, NamedTuple
@@ -104,6 +105,23 @@ class Part:
             for shape, start in zip(shapes, starts_of(spans), strict=True)
         ]
         return buffer, views
+
+    def as_seen_by(self, recorder, variables) -> "Part":
+        """The same memory as arrays of a recording, and what stands for the variables there."""
+
+        def seen(array):
+            return recorder.external(array) if array.size else array
+
+        part = copy(self)
+        part.be, part._work = recorder, []
+        part.variables = [variables[id(v)] for v in self.variables]
+        part.flat = Flat(recorder, seen(self.flat.params), seen(self.flat.grads))
+        part.buffers = {name: seen(buffer) for name, buffer in self.buffers.items()}
+        part.views = {
+            name: [None if view is None else seen(view) for view in views]
+            for name, views in self.views.items()
+        }
+        return part
 
     def work(self, count: int, length: int) -> list:
         """Arrays to work in, the same ones for every walk."""

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from gpunn.autograd import Tensor, Variable, no_grad
+from gpunn.autograd import Tensor, Variable
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import (
@@ -188,15 +188,16 @@ class Optimizer(State):
                 f"step() of a {type(self).__name__} that was not built: "
                 "call optimizer.build(model.trainable_variables) first"
             )
-        for v, array, slot in self._watch:
-            if v._grad is not slot or v.array is not array or not v.requires_grad:
-                plan = self._collect()
-                break
-        else:
-            plan = self._whole
-        self._advance(plan)
+        self._advance(self._plan_of_step())
         for v, _, _ in self._watch:
             v._grad = None
+
+    def _plan_of_step(self) -> Plan:
+        """The plan of the variables that have a gradient, which is in its slot."""
+        for v, array, slot in self._watch:
+            if v._grad is not slot or v.array is not array or not v.requires_grad:
+                return self._collect()
+        return self._whole
 
     def zero_grad(self) -> None:
         """Forget the gradients; after `step` there are none, so few loops need it."""
@@ -289,44 +290,59 @@ class Optimizer(State):
             self._restore_slots(kept)
 
     def _advance(self, plan: Plan) -> None:
-        """One step: update, or accumulate; then averages and constraints; then count it."""
-        counter = self._iterations.array
-        count = counter.item()
-        steps = self.gradient_accumulation_steps
+        """One step: its numbers are set, memory is changed by them, and it is counted."""
+        count = self._iterations.array.item()
+        steps = self.gradient_accumulation_steps or 1
+        updates = count // steps
         active: Plan | None = plan
-        if self.loss_scale_factor is not None:
-            plan.unscale(self.loss_scale_factor)
-        if steps:
-            active = self._accumulate(plan, count + 1)
-            updates = count // steps
-        else:
-            updates = count
+        if self.gradient_accumulation_steps:
+            active = self._with_pending(plan, is_due=(count + 1) % steps == 0)
         if active is not None:
-            lr = self._rate_at(count)
-            active.update(self, self.numbers(updates + 1, lr), lr)
-        if steps and active is not None:
-            for part in self._parts:
-                part.buffers["gradient_accumulator"].fill(0)
+            self._set_numbers(active, updates + 1, self._rate_at(count))
         if self.use_ema:
-            self._whole.average(self.ema_momentum if updates else 0.0)
-            if self.ema_overwrite_frequency and not (updates + 1) % self.ema_overwrite_frequency:
-                self._whole.overwrite()
-        if plan.constrained:
-            with no_grad():
-                for v in plan.constrained:
-                    v.assign(v.constraint(v))
-        counter[()] = count + 1
+            self._whole.set_momentum(self.ema_momentum if updates else 0.0)
+        every = self.ema_overwrite_frequency
+        self._change(plan, active, overwrites=bool(every) and (updates + 1) % every == 0)
+        self._iterations.array[()] = count + 1
 
-    def _accumulate(self, plan: Plan, count: int) -> Plan | None:
-        """Add the gradients to the accumulators; the plan of an update, if one is due."""
-        plan.accumulate()
+    def _with_pending(self, plan: Plan, is_due: bool) -> Plan | None:
+        """The plan of an update by all accumulated gradients, if one is due."""
         self._pending.update(plan.positions)
-        if count % self.gradient_accumulation_steps:
+        if not is_due:
             return None
         active = self._plan(sorted(self._pending))
         self._pending = set()
-        active.divide_accumulators(self.gradient_accumulation_steps)
         return active
+
+    def _set_numbers(self, plan: Plan, t: int, lr: float) -> None:
+        """Say what numbers update t is made with."""
+        plan.set_numbers(self.numbers(t, lr), lr)
+
+    def _change(self, plan: Plan, active: Plan | None, overwrites: bool = False) -> None:
+        """Update, or accumulate; then averages and constraints.
+
+        Args:
+            plan: of the variables that have a gradient.
+            active: of those that are updated; None if gradients are accumulated only.
+            overwrites: whether the averages overwrite the variables.
+        """
+        steps = self.gradient_accumulation_steps
+        if self.loss_scale_factor is not None:
+            plan.unscale(self.loss_scale_factor)
+        if steps:
+            plan.accumulate()
+        if active is not None:
+            if steps:
+                active.divide_accumulators(steps)
+            active.update(self)
+            if steps:
+                for part in self._parts:
+                    part.buffers["gradient_accumulator"].fill(0)
+        if self.use_ema:
+            self._whole.average()
+            if overwrites:
+                self._whole.overwrite()
+        plan.constrain()
 
     def finalize_variable_values(self, var_list=None) -> None:
         """With `use_ema`, put the moving averages in the variables' place (end of training)."""

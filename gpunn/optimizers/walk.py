@@ -6,7 +6,7 @@ arrays, and the places of the step's numbers.
 
 import numpy as np
 
-from gpunn.autograd import mutated_span
+from gpunn.autograd import mutated_span, no_grad
 from gpunn.optimizers.flat import Run
 
 # On the CPU memory is walked in chunks whose arrays (parameters, gradient, slots, scratch) stay in
@@ -34,6 +34,11 @@ class Plan:
                 runs = part.runs(mine, None if alone else optimizer.decay_rate)
                 self.walks.append(Walk(optimizer, part, runs))
 
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """The memory that an update changes."""
+        return [stretch.memory for walk in self.walks for stretch in walk.stretches]
+
     def unscale(self, factor: float) -> None:
         """Divide the gradients by the factor that the loss was scaled by."""
         for walk in self.walks:
@@ -52,12 +57,24 @@ class Plan:
             for stretch in walk.stretches:
                 walk.xp.divide(stretch.grads, steps, out=stretch.grads)
 
-    def update(self, rule, numbers, lr: float) -> None:
+    def set_numbers(self, numbers, lr: float) -> None:
+        """Say what numbers the next update is made with."""
+        for walk in self.walks:
+            walk.set_numbers(numbers, lr)
+
+    def update(self, rule) -> None:
         """Change parameters and slots by the rule (an optimizer)."""
         limit = rule.global_clipnorm
         scale = None if limit is None else self._global_scale(limit)
         for walk in self.walks:
-            walk.update(rule, numbers, lr, scale)
+            walk.update(rule, scale)
+
+    def constrain(self) -> None:
+        """Project the variables that have a constraint."""
+        if self.constrained:
+            with no_grad():
+                for v in self.constrained:
+                    v.assign(v.constraint(v))
 
     def _global_scale(self, limit: float):
         """What scales all gradients to a common norm of at most the limit."""
@@ -71,10 +88,15 @@ class Plan:
         # as Keras: a norm of Inf or NaN makes every gradient NaN, so that it cannot go unseen
         return xp.where(xp.isfinite(norm), limit / xp.maximum(norm, limit), xp.nan)
 
-    def average(self, momentum: float) -> None:
+    def set_momentum(self, momentum: float) -> None:
+        """Say how much of the averages the next `average` keeps."""
+        for walk in self.walks:
+            walk.momentum.set((momentum, 1 - momentum))
+
+    def average(self) -> None:
         """Move the averages towards the variables."""
         for walk in self.walks:
-            walk.average(momentum)
+            walk.average()
 
     def overwrite(self) -> None:
         """Put the averages in the variables' place."""
@@ -120,6 +142,7 @@ class Walk:
         self.rates = rates
         self.numbers = Numbers(be, part.dtype)
         self.decays = Numbers(be, part.dtype)
+        self.momentum = Numbers(be, part.dtype)
 
     def _pieces(self, rule, stretch: Stretch):
         """(p, g, slots, scratch, work) of every chunk, or of the whole variable for its rule."""
@@ -145,11 +168,16 @@ class Walk:
         step = self.chunk or max(size, 1)
         return [slice(i, min(i + step, size)) for i in range(0, size, step)]
 
-    def update(self, rule, numbers, lr: float, scale) -> None:
+    def set_numbers(self, numbers, lr: float) -> None:
+        """Say what numbers the next update is made with."""
+        self.numbers.set(numbers)
+        if self.rates:
+            self.decays.set([lr * rate for rate in self.rates])
+
+    def update(self, rule, scale) -> None:
         """Update every stretch: clipping, weight decay and the rule, in Keras' order."""
         be, xp = self.be, self.xp
-        h = self.numbers.set(numbers)
-        decays = self.decays.set([lr * rate for rate in self.rates]) if self.rates else ()
+        h, decays = self.numbers.values, self.decays.values
         clips = self.clips
         update = rule.update
         for stretch in self.stretches:
@@ -169,15 +197,16 @@ class Walk:
                 update(be, p, g, slots, h, scratch)
             mutated_span(stretch.memory)
 
-    def average(self, momentum: float) -> None:
+    def average(self) -> None:
         """average = momentum * average + (1 - momentum) * parameters"""
         xp = self.xp
+        momentum, rest = self.momentum.values
         for stretch in self.stretches:
             average = stretch.run.slot("average")
             for here in self._chunks(average.size):
                 a, work = average[here], self.work[: here.stop - here.start]
                 xp.multiply(a, momentum, out=a)
-                xp.multiply(stretch.params[here], 1 - momentum, out=work)
+                xp.multiply(stretch.params[here], rest, out=work)
                 xp.add(a, work, out=a)
 
 
@@ -187,19 +216,19 @@ class Numbers:
     """
 
     def __init__(self, be, dtype):
+        self._be = be
         self._dtype = dtype
-        self._on_host = be.kind == "cpu"
-        self._places = ()
+        self._places: tuple = ()
+        self.values: tuple = ()  # what an update reads
 
-    def set(self, values):
-        """The values of this step, in their places."""
-        if not self._on_host:
-            return values
-        places = self._places
-        if len(places) != len(values):
+    def set(self, values) -> None:
+        """The values of the next step, in their places."""
+        if self._be.kind != "cpu":
+            self.values = tuple(values)
+            return
+        if len(self._places) != len(values):
             buffer = np.empty(len(values), self._dtype)
-            places = tuple(buffer[i : i + 1].reshape(()) for i in range(len(values)))
-            self._places = places
-        for place, value in zip(places, values, strict=True):
+            self._places = tuple(buffer[i : i + 1].reshape(()) for i in range(len(values)))
+            self.values = tuple(map(self._be.external, self._places))
+        for place, value in zip(self._places, values, strict=True):
             place[()] = value
-        return places

@@ -26,7 +26,7 @@ class Predictor(Steps):
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
             with no_grad(), quiet():  # one batch: nothing to be organised
-                y = self.predict_step(pack_x_y_sample_weight(self._one_batch(x)))
+                y = self._predict(pack_x_y_sample_weight(self._one_batch(x)))
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
         calls = CallbackList(
@@ -41,7 +41,7 @@ class Predictor(Steps):
         with no_grad(), quiet():
             for step, batch in enumerate(source.epoch()):
                 calls.on_predict_batch_begin(step)
-                y = self.predict_step(pack_x_y_sample_weight(*batch))
+                y = self._predict(pack_x_y_sample_weight(*batch))
                 parts.append(tree.map(lambda t: t.array, y))
                 calls.on_predict_batch_end(step, {"outputs": y})
         calls.on_predict_end()
@@ -69,7 +69,7 @@ class Predictor(Steps):
     def predict_on_batch(self, x):
         """The outputs for one batch."""
         with no_grad():
-            y = self.predict_step(pack_x_y_sample_weight(self._one_batch(x)))
+            y = self._predict(pack_x_y_sample_weight(self._one_batch(x)))
         return tree.map(lambda t: _out(t, _is_device_array(x)), y)
 
     def _one_batch(self, x):

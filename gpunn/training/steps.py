@@ -20,7 +20,6 @@ from gpunn.training.compiled import (
 from gpunn.training.logs import Logs
 
 JIT = ("auto", True, False)
-STEPS = ("train_step", "compute_loss", "compute_metrics")
 
 
 class Steps(Layer):
@@ -32,6 +31,8 @@ class Steps(Layer):
     _loss: CompiledLoss | None = None
     _metrics: Any = None
     _captured: CapturedStep | None = None
+    _captured_test: CapturedStep | None = None
+    _captured_predict: CapturedStep | None = None
     _sources: tuple | None = None  # of losses, inside `_sources_kept`
     _keeps_sources = False
 
@@ -59,15 +60,14 @@ class Steps(Layer):
             weighted_metrics: like `metrics`; these see the sample weights.
             run_eagerly: nothing is captured, whatever `jit_compile` says.
             steps_per_execution: taken for Keras' sake.
-            jit_compile: "auto": `fit` and `train_on_batch` record a training step of each batch
-                shape, after two ordinary ones, and replay it from then on, on a GPU as a CUDA
-                graph: several times faster for small models, with the same bits; models with
+            jit_compile: "auto": a step of training, evaluation or prediction is recorded for each
+                batch shape, after a few ordinary ones, and replayed from then on, on a GPU as a
+                CUDA graph: several times faster for small models, with the same bits; models with
                 layers, losses or functions that are not gpunn's run call by call. True: those
                 are recorded as well. Their Python code runs when it is recorded, not when it is
                 replayed, and what it reads beside attributes of layers and losses stays what it
-                was then: compile again to have it seen. A step that cannot be recorded raises
-                the reason. False: every step runs call by call. While a captured model trains,
-                no other thread may use it.
+                was then: compile again to have it seen. A training step that cannot be recorded
+                raises the reason. False: every step runs call by call.
 
         Raises:
             ArgumentError: for an unknown name, with the nearest known ones.
@@ -82,9 +82,12 @@ class Steps(Layer):
         self.optimizer = optimizer
         self._loss = loss_object
         self._metrics = metric_object
-        captures = jit_compile is not False and not run_eagerly
-        strict = jit_compile is True
-        self._captured = CapturedStep(strict, own_only=not strict) if captures else None
+        self._captured = self._captured_test = self._captured_predict = None
+        if jit_compile is not False and not run_eagerly:
+            strict = jit_compile is True
+            self._captured = CapturedStep(strict, own_only=not strict)
+            self._captured_test = CapturedStep(own_only=not strict, kind="test")
+            self._captured_predict = CapturedStep(own_only=not strict, kind="predict")
         self._compile_arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -203,16 +206,35 @@ class Steps(Layer):
 
     # --- helpers ---
 
-    def own_steps(self) -> list[str]:
-        """The parts of a training step that a subclass, or the model itself, has written anew."""
+    def own_steps(self, names) -> list[str]:
+        """Those of the methods that a subclass, or the model itself, has written anew."""
         return [
-            n for n in STEPS if n in vars(self) or getattr(type(self), n) is not getattr(Steps, n)
+            n for n in names if n in vars(self) or getattr(type(self), n) is not getattr(Steps, n)
         ]
 
-    def _train(self, batch) -> Mapping:
-        """`train_step`, as it is or captured."""
+    def _train(self, batch, unchanged=False) -> Mapping:
+        """`train_step`, as it is or captured.
+
+        Args:
+            batch: the batch.
+            unchanged: nobody but steps can have changed the model since the last one.
+        """
         captured = self._captured
-        return self.train_step(batch) if captured is None else captured(self, batch)
+        return self.train_step(batch) if captured is None else captured(self, batch, unchanged)
+
+    def _test(self, batch, unchanged=False) -> Mapping:
+        """`test_step`, as it is or captured; see `_train`."""
+        captured = self._captured_test
+        return self.test_step(batch) if captured is None else captured(self, batch, unchanged)
+
+    def _predict(self, batch, unchanged=False):
+        """`predict_step`, as it is or captured, for a model that is not compiled too."""
+        captured = self._captured_predict
+        if captured is None:
+            if self.compiled:
+                return self.predict_step(batch)
+            captured = self._captured_predict = CapturedStep(own_only=True, kind="predict")
+        return captured(self, batch, unchanged)
 
     @contextmanager
     def _sources_kept(self):

@@ -199,7 +199,7 @@ class Trainer(Predictor):
         with no_grad(), quiet(), self._sources_kept():
             for step, batch in enumerate(source.epoch()):
                 calls.on_test_batch_begin(step)
-                logs = self.test_step(pack_x_y_sample_weight(*batch))
+                logs = self._test(pack_x_y_sample_weight(*batch))
                 calls.on_test_batch_end(step, logs)
         if logs is None:
             raise DataError("the data gave no batch at all")
@@ -221,7 +221,7 @@ class Trainer(Predictor):
         self._require_compiled()
         batch = self._batch(x, y, sample_weight)
         with no_grad():
-            return self._batch_results(self.test_step(pack_x_y_sample_weight(*batch)), return_dict)
+            return self._batch_results(self._test(pack_x_y_sample_weight(*batch)), return_dict)
 
     def _batch(self, x, y, sample_weight, class_weight=None):
         return data.make_batch(

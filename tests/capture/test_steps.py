@@ -104,9 +104,10 @@ def sequence(parts=list, out=3, activation=None, width=5, **compiled):
     return make
 
 
-def assert_captured(captured, plans=1):
+def assert_captured(captured, plans=1, inside=("optimizer", "metrics")):
     assert captured.refused is None
     assert len(captured._steps) == plans
+    assert all(plan.inside == inside for plan in captured._steps.values())
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -146,16 +147,22 @@ def test_loss(name, weights):
 
 
 CLIPPING = [{"clipnorm": 0.1}, {"global_clipnorm": 0.1}, {"clipvalue": 0.01}]
-OPTIONS = [*CLIPPING, {"use_ema": True}, {"weight_decay": 0.01}, {"gradient_accumulation_steps": 2}]
+OPTIONS = [
+    *CLIPPING, {"use_ema": True}, {"weight_decay": 0.01}, {"loss_scale_factor": 8.0},
+    {"use_ema": True, "weight_decay": 0.01, "global_clipnorm": 0.1},
+    {"use_ema": True, "ema_overwrite_frequency": 2}, {"gradient_accumulation_steps": 2},
+]  # fmt: skip
+UNEQUAL_STEPS = {"ema_overwrite_frequency", "gradient_accumulation_steps"}
 
 
-def train_with(optimizer):
+def train_with(optimizer, inside=("optimizer", "metrics")):
     def make():
         model = gpunn.Sequential([gpunn.Input((5,)), Dense(8, "relu"), Dense(3)])
         model.compile(optimizer(), "mse", ["mae"])
         return model
 
-    assert_captured(train(make, batches(6, target=3)))
+    captured = train(make, batches(6, target=3))
+    assert_captured(captured, inside=inside)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -166,7 +173,8 @@ def test_optimizer(name):
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", ["Adam", "SGD"])
 def test_options(name, options):
-    train_with(lambda: getattr(gpunn.optimizers, name)(**options))
+    inside = ("metrics",) if UNEQUAL_STEPS & set(options) else ("optimizer", "metrics")
+    train_with(lambda: getattr(gpunn.optimizers, name)(**options), inside)
 
 
 def test_a_schedule():

@@ -1,0 +1,57 @@
+"""rehearse: an optimizer's step as calls of a recording."""
+
+from gpunn.autograd import mutated_span
+from gpunn.errors import CaptureError
+from gpunn.optimizers.optimizer import Optimizer
+
+
+def rehearse(optimizer: Optimizer, recorder, stand_ins: dict) -> None:
+    """Note the calls of a step; neither the optimizer nor any memory changes.
+
+    The first call computes the step's numbers (learning rate, corrections) into memory that the
+    others read.
+
+    Args:
+        optimizer: a built one.
+        recorder: the recording.
+        stand_ins: by the variables' ids what stands for them there, with gradients.
+
+    Raises:
+        CaptureError: if steps differ from each other in more than numbers.
+    """
+    for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+        if getattr(optimizer, name):
+            raise CaptureError(f"with {name} not all steps are alike")
+    for name in ("step", "_advance"):
+        if getattr(type(optimizer), name) is not getattr(Optimizer, name):
+            raise CaptureError(f"{type(optimizer).__name__} has its own {name}")
+    twin = object.__new__(type(optimizer))
+    vars(twin).update(vars(optimizer))
+    twin._trainable_variables = [stand_ins[id(v)] for v in optimizer._trainable_variables]
+    twin._index = {id(v): i for i, v in enumerate(twin._trainable_variables)}
+    twin._parts = [part.as_seen_by(recorder, stand_ins) for part in optimizer._parts]
+    twin._watch = [(v, v.array, v._grad_slot) for v in twin._trainable_variables]
+    twin._plans = {}
+    twin._whole = twin._plan(range(len(twin._watch)))
+    plan, before = twin._plan_of_step(), dict(vars(twin))
+    twin._set_numbers(plan, 1, 1.0)
+    if twin.use_ema:
+        twin._whole.set_momentum(0.0)
+    spans = optimizer._plan(plan.positions).spans
+    recorder.note("do", _begin, (optimizer, plan, twin._whole, spans), lasting=True)
+    twin._change(plan, plan)
+    changed = {n for n, value in vars(twin).items() if before.get(n, twin) is not value}
+    if changed - {"_product"}:
+        raise CaptureError(f"attributes are set while it runs: {', '.join(sorted(changed))}")
+
+
+def _begin(optimizer, plan, whole, spans) -> None:
+    """What a recorded step does on the host."""
+    counter = optimizer._iterations.array
+    count = counter.item()
+    optimizer._set_numbers(plan, count + 1, optimizer._rate_at(count))
+    if optimizer.use_ema:
+        whole.set_momentum(optimizer.ema_momentum if count else 0.0)
+    counter[()] = count + 1
+    for span in spans:
+        mutated_span(span)

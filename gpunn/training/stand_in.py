@@ -1,0 +1,106 @@
+"""StandIn: copies of a model's objects for a recording to run on.
+
+The copies share everything with the model but their attributes, and their variables hold what the
+recorder gives out. So the model itself is not touched: other threads go on using it, and a
+recording that fails leaves nothing behind.
+"""
+
+import copy
+from types import MethodType
+from typing import Any
+
+from gpunn.autograd import Variable
+from gpunn.layers import Layer
+from gpunn.losses import Loss
+from gpunn.metrics import Metric
+from gpunn.regularizers import Regularizer
+from gpunn.training.compiled import CompiledLoss, CompiledMetrics
+
+COPIED = (Layer, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics)
+
+
+class StandIn:
+    """Makes copies of objects, one of each, and knows which attributes they have set since.
+
+    Args:
+        recorder: gives out what stands for the variables' arrays.
+    """
+
+    def __init__(self, recorder):
+        self._recorder = recorder
+        self._copies: dict[int, Any] = {}  # by the id of the original, which is kept alive
+        self._originals: list = []
+        self._then: list[tuple[Any, dict]] = []  # objects, lists and dicts with their contents
+
+    def of(self, x):
+        """What stands for an object: a copy, or itself if it holds nothing that is recorded."""
+        found = self._copies.get(id(x))
+        if found is not None:
+            return found
+        if isinstance(x, Variable):
+            return self._variable(x)
+        if isinstance(x, COPIED):
+            return self._object(x)
+        if isinstance(x, list | dict):
+            made = self._known(x, copy.copy(x))
+            items = x.items() if isinstance(x, dict) else enumerate(x)
+            for key, value in list(items):
+                made[key] = self.of(value)
+            self._then.append((made, _contents(made)))
+            return made
+        if isinstance(x, tuple):
+            values = [self.of(v) for v in x]
+            if all(new is old for new, old in zip(values, x, strict=True)):
+                return x
+            return type(x)(*values) if hasattr(x, "_fields") else tuple(values)
+        if isinstance(x, MethodType):
+            return MethodType(x.__func__, self.of(x.__self__))
+        return x
+
+    def changed(self) -> set[str]:
+        """The attributes that the copies have set or changed in place."""
+        found = set()
+        for x, then in self._then:
+            now = _contents(x)
+            if now.keys() == then.keys() and all(now[k] is then[k] for k in now):
+                continue
+            if isinstance(x, list | dict):
+                found |= self._names_of(x)
+            else:
+                found |= {k for k in now.keys() | then.keys() if now.get(k) is not then.get(k)}
+        return found
+
+    def _names_of(self, container) -> set[str]:
+        """The attributes that hold a list or dict."""
+        owners = [then for x, then in self._then if not isinstance(x, list | dict)]
+        names = {k for then in owners for k, value in then.items() if value is container}
+        return names or {"a list or dict"}
+
+    def _known(self, original, made):
+        self._copies[id(original)] = made
+        self._originals.append(original)
+        return made
+
+    def _object(self, x):
+        made = self._known(x, object.__new__(type(x)))
+        vars(made).update({name: self.of(value) for name, value in dict(vars(x)).items()})
+        self._then.append((made, _contents(made)))
+        return made
+
+    def _variable(self, x: Variable) -> Variable:
+        made = self._known(x, object.__new__(type(x)))
+        made.array = self._recorder.external(x.array)
+        made.node = made._grad = None
+        made.requires_grad = x.requires_grad
+        vars(made).update(vars(x))
+        if x._grad_slot is not None:
+            made._grad_slot = self._recorder.external(x._grad_slot)
+        made.regularizer = self.of(x.regularizer)
+        return made
+
+
+def _contents(x) -> dict:
+    """The attributes of an object, or what a list or dict holds."""
+    if isinstance(x, dict):
+        return dict(x)
+    return dict(enumerate(x)) if isinstance(x, list) else dict(vars(x))

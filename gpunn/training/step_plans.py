@@ -1,0 +1,252 @@
+"""The plans of a model's steps of training, evaluation and prediction, for batches of one shape."""
+
+import logging
+import threading
+from typing import Any
+
+from gpunn.autograd import Tensor, no_grad, wrap
+from gpunn.backend import get_backend
+from gpunn.capture import plan_of, recorder_for
+from gpunn.data import unpack_x_y_sample_weight
+from gpunn.errors import CaptureError, DeviceError
+from gpunn.layers import tree
+from gpunn.optimizers.rehearsal import rehearse
+from gpunn.training.logs import Logs
+from gpunn.training.stand_in import StandIn
+from gpunn.training.watch import PASSING, Watch, is_own, layers_and_losses, metrics_of, require_own
+
+log = logging.getLogger("gpunn")
+
+
+class StepPlan:
+    """A plan, and what it depends on; subclasses say what a step is.
+
+    Args:
+        model: the model.
+        batch: one like those that it is for.
+        own_only: record gpunn's own classes and functions only.
+        passes: see `gpunn.capture.Plan`.
+
+    Raises:
+        CaptureError: if the step cannot be recorded; the model is as it was, whatever happens.
+    """
+
+    step = ""  # the name of the model's method
+    # methods that make another step of it if they are written anew
+    own: tuple[str, ...] = ("compute_loss", "compute_metrics")
+    inside: tuple[str, ...] = ()  # parts that are done call by call if they cannot be recorded
+    eager_steps = 2  # steps before a plan is made: they build what is built late
+
+    def __init__(self, model, batch, own_only=False, passes=None):
+        self.model = model
+        self.be = get_backend(model.device)
+        self.runs = 0
+        self.checked: Any = None  # when it was last known to be valid
+        self.busy = threading.Lock()
+        self._require_plain(own_only)
+        self.variables = list({id(v): v for v in self._variables()}.values())
+        watched = [*self._objects()]
+        self.inside = tuple(n for n in self.inside if n != "optimizer" or self._takes_optimizer())
+        while True:
+            self.inputs = [self.be.empty(a.shape, a.dtype) for a in arrays_of(batch)[0]]
+            try:
+                self._watch = Watch(self.variables, watched)
+                self._record(batch, passes)
+                return
+            except CaptureError as e:
+                if self._stage not in self.inside:
+                    raise
+                log.info("%s: its %s is done call by call: %s", model.name, self._stage, e)
+                self.inside = tuple(n for n in self.inside if n != self._stage)
+
+    def valid(self) -> bool:
+        """Whether all that the plan was made of is still what it was."""
+        return self._watch.unchanged()
+
+    def run(self, arrays, batch):
+        """Do the step; returns what the model's own step returns."""
+        for buffer, array in zip(self.inputs, arrays):
+            if not array.flags.c_contiguous:  # bits may depend on the order
+                return getattr(self.model, self.step)(batch)
+            self.be.copyto(buffer, array)
+        self.plan.run()
+        self.runs += 1
+        return self._finished(batch)
+
+    def _finished(self, batch):
+        """What is left to do after the calls, and what the step returns."""
+        raise NotImplementedError
+
+    def _rehearse(self, model, stand_in, recorder, batch) -> Any:
+        """Do the step with what stands for the model; returns the results to keep, or None."""
+        raise NotImplementedError
+
+    def _record(self, batch, passes) -> None:
+        """Rehearse the step on copies, without calculating anything."""
+        recorder = recorder_for(self.be)
+        stand_in = StandIn(recorder)
+        self._stage = self.step
+        try:
+            with recorder:
+                buffers = iter(self.inputs)
+                rehearsed = tree.map(
+                    lambda x: x if x is None else wrap(recorder.external(next(buffers))),
+                    unpack_x_y_sample_weight(batch),
+                )
+                results = self._rehearse(stand_in.of(self.model), stand_in, recorder, rehearsed)
+                self._require_unchanged(stand_in)
+        except DeviceError as e:  # of a recorded array and a real one
+            raise CaptureError(
+                "an array that was made outside the primitives takes part, and would never change "
+                "again: make it a Variable or an input"
+            ) from e
+        self.plan = plan_of(recorder, [x.array for x in tree.leaves(results)], passes)
+        kept = iter(self.plan.results)
+        self.outputs = None if results is None else tree.map(lambda _: wrap(next(kept)), results)
+
+    def _require_unchanged(self, stand_in) -> None:
+        changed = stand_in.changed() - PASSING
+        if changed:
+            raise CaptureError(f"attributes are set while it runs: {', '.join(sorted(changed))}")
+
+    def _require_plain(self, own_only: bool) -> None:
+        """Raise unless the step is what it is for models in general."""
+        model = self.model
+        own = model.own_steps((self.step, *self.own))
+        if own:
+            raise CaptureError(f"{type(model).__name__} has its own {', '.join(own)}")
+        if own_only:
+            require_own(self._objects())
+
+    def _takes_optimizer(self) -> bool:
+        return False
+
+    def _objects(self):
+        """What has attributes that the step may read."""
+        return [*layers_and_losses(self.model), *metrics_of(self.model)]
+
+    def _variables(self):
+        yield from self.model.weights
+        for metric in self.model.metrics:
+            yield from metric.variables
+
+
+class TrainPlan(StepPlan):
+    """A training step."""
+
+    step = "train_step"
+    inside = ("optimizer", "metrics")
+
+    def __init__(self, model, batch, own_only=False, passes=None):
+        self._own_only = own_only
+        super().__init__(model, batch, own_only, passes)
+
+    def run(self, arrays, batch):
+        """Do the step; returns the logs."""
+        for v in self.trained:
+            if v._grad is not None:  # a gradient of the user's, to be added to
+                return self.model.train_step(batch)
+        return super().run(arrays, batch)
+
+    def _finished(self, batch):
+        model = self.model
+        if "optimizer" not in self.inside:
+            for v in self.trained:
+                v._grad = v._grad_slot
+            model.optimizer.step()
+        return _logs(self, batch)
+
+    def _rehearse(self, model, stand_in, recorder, batch):
+        x, y, sample_weight = batch
+        y_pred = model(x, training=True)
+        model.compute_loss(x, y, y_pred, sample_weight).backward()
+        self._require_unchanged(stand_in)
+        stand_ins = {id(v): stand_in.of(v) for v in self.variables}
+        self.trained = [v for v in self.variables if stand_ins[id(v)]._grad is not None]
+        if "optimizer" in self.inside:
+            self._stage = "optimizer"
+            rehearse(self.model.optimizer, recorder, stand_ins)
+        return _metrics_or_outputs(self, model, batch, y_pred)
+
+    def _takes_optimizer(self) -> bool:
+        own = not self._own_only or is_own(type(self.model.optimizer))
+        return own and self.be.kind == "cpu"
+
+    def _objects(self):
+        return [*super()._objects(), self.model.optimizer]
+
+
+class TestPlan(StepPlan):
+    """A step of evaluation."""
+
+    step = "test_step"
+    inside = ("metrics",)
+
+    def _finished(self, batch):
+        return _logs(self, batch)
+
+    def _rehearse(self, model, stand_in, recorder, batch):
+        with no_grad():
+            x, y, sample_weight = batch
+            y_pred = model(x, training=False)
+            model.compute_loss(x, y, y_pred, sample_weight)
+            self._require_unchanged(stand_in)
+            return _metrics_or_outputs(self, model, batch, y_pred)
+
+
+class PredictPlan(StepPlan):
+    """A step of prediction."""
+
+    step = "predict_step"
+    own = ()
+    eager_steps = 4  # a plan saves less of a step that has no gradients
+
+    def _finished(self, batch):
+        return tree.map(Tensor.clone, self.outputs)
+
+    def _rehearse(self, model, stand_in, recorder, batch):
+        with no_grad():
+            return model(batch[0], training=False)
+
+    def _objects(self):
+        return list(self.model.walk())
+
+    def _variables(self):
+        return self.model.weights
+
+
+def _metrics_or_outputs(plan, model, batch, y_pred):
+    """Rehearse the metrics; the outputs if that is left to be done call by call."""
+    if "metrics" not in plan.inside:
+        return y_pred
+    plan._stage = "metrics"
+    x, y, sample_weight = batch
+    model.compute_metrics(x, y, y_pred, sample_weight)
+    return None
+
+
+def _logs(plan, batch):
+    model = plan.model
+    if "metrics" in plan.inside:
+        return Logs(model.get_metrics_result)
+    x, y, sample_weight = unpack_x_y_sample_weight(batch)
+    return model.compute_metrics(x, y, tree.map(Tensor.clone, plan.outputs), sample_weight)
+
+
+def arrays_of(batch) -> tuple[list, object]:
+    """The arrays of a batch, and what tells how they are nested."""
+    parts = batch if type(batch) is tuple else (batch,)
+    if set(map(type, parts)) == {Tensor}:
+        return [part.array for part in parts], len(parts)
+    return [x.array for x in tree.leaves(unpack_x_y_sample_weight(batch))], _nesting(batch)
+
+
+def _nesting(batch):
+    """What tells how the tensors of a batch are nested."""
+    if isinstance(batch, Tensor):
+        return None
+    if isinstance(batch, dict):
+        return tuple([(k, _nesting(v)) for k, v in batch.items()])
+    if isinstance(batch, list | tuple):
+        return tuple([_nesting(v) for v in batch])
+    return type(batch)
