@@ -13,6 +13,7 @@ from gpunn.backend import special as own_special
 from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
+from gpunn.backend.fusing import fused
 from gpunn.backend.graph import capturing, outside
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
@@ -43,6 +44,7 @@ class CupyBackend(Backend):
     erfinv = staticmethod(_keeping_dtype(special.erfinv))
     lgamma = staticmethod(_keeping_dtype(special.gammaln))
     digamma = staticmethod(partial(own_special.digamma, xp=cupy))
+    fused = staticmethod(cache(fused))
 
     def __init__(self, device: Device):
         super().__init__(device)

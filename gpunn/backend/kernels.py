@@ -1,7 +1,8 @@
 """The kernel registry: faster bodies for an op on one kind of device, and the one place to choose.
 
 Every op has a reference body in `xp` code. A kernel is another body with the same signature and
-result, registered for a kind of device and some dtypes. A kernel that does not compile is an error.
+result, registered for a kind of device and some dtypes, or what the device makes of the reference
+itself where that computes element by element. A kernel that does not compile is an error.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from gpunn.errors import ArgumentError
 
 
 class Kernel(NamedTuple):
-    """A body, and whether it takes operands and static parameters such as these."""
+    """A body (None: the reference, fused), and whether it takes such operands and parameters."""
 
-    body: Callable
+    body: Callable | None
     takes: Callable[..., bool]
 
 
@@ -47,20 +48,31 @@ def kernel(op: str, device: str, dtypes: tuple[str, ...], takes: Callable[..., b
         raise ArgumentError(f"a kernel is for 'cpu' or 'cuda', not {device!r}")
 
     def register(body: Callable) -> Callable:
-        for dtype in dtypes:
-            key = (device, np.dtype(dtype))
-            if key in table(op):
-                raise ArgumentError(f"op {op!r} has a kernel for {device} {dtype} already")
-            table(op)[key] = Kernel(body, takes)
+        _add(op, device, dtypes, Kernel(body, takes))
         return body
 
     return register
 
 
+def fuse(op: str, dtypes: tuple[str, ...]) -> None:
+    """Register that an op computes element by element: a GPU makes one kernel of its reference."""
+    _add(op, "cuda", dtypes, Kernel(None, _always))
+
+
+def _add(op: str, device: str, dtypes: tuple[str, ...], made: Kernel) -> None:
+    for dtype in dtypes:
+        key = (device, np.dtype(dtype))
+        if key in table(op):
+            raise ArgumentError(f"op {op!r} has a kernel for {device} {dtype} already")
+        table(op)[key] = made
+
+
 def choose(op_table: dict, reference: Callable, be, dtype, operands, static) -> Callable:
     """The kernel for this device, dtype and call if there is one, else the reference body."""
     found = op_table.get((be.kind, dtype)) if _enabled else None
-    return found.body if found is not None and found.takes(*operands, **static) else reference
+    if found is None or not found.takes(*operands, **static):
+        return reference
+    return found.body or be.fused(reference)
 
 
 def replaceable(reference: Callable) -> Callable:

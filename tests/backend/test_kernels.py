@@ -7,6 +7,7 @@ import gpunn
 import gpunn.ops
 from gpunn.autograd import primitives
 from gpunn.backend import get_backend, kernels
+from gpunn.backend.cuda.elementwise import OPS
 from gpunn.errors import ArgumentError, KernelError
 from gpunn.optimizers import adam
 from tests.harness import assert_close, to_numpy
@@ -19,9 +20,20 @@ def values(shape, seed=0):
     return np.random.default_rng(seed).normal(0, 2, shape)
 
 
-def relu(dtype):
-    for shape in SHAPES:
-        yield [values(shape).astype(dtype)], {}
+STATIC = {
+    "threshold": {"threshold": 0.5, "default_value": 0.25},
+    "exponential_unit": {"alpha": 1.5, "rate": 0.7, "scale": 1.1},
+}
+
+
+def elementwise(op):
+    def cases(dtype):
+        for shape in SHAPES:
+            yield [values(shape).astype(dtype)], STATIC.get(op, {})
+        odd = [0, -0.0, 3, -3, 1, -1, 6, np.nan, np.inf, -np.inf]
+        yield [np.array(odd).astype(dtype)], STATIC.get(op, {})
+
+    return cases
 
 
 def sparse_categorical_crossentropy(dtype):
@@ -46,7 +58,10 @@ def adam_update(dtype):
 
 
 # How to call each op that has a kernel, by the dtype it is registered for.
-CASES = {"relu": relu, "sparse_categorical_crossentropy": sparse_categorical_crossentropy}
+CASES = {
+    **{op: elementwise(op) for op in OPS},
+    "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
+}
 IN_PLACE = {"adam_update": (adam.adam_update, adam_update)}
 
 
@@ -169,7 +184,7 @@ def test_kernels_refuse_strides_and_unknown_types(cuda):
     be = get_backend("cuda")
     x = be.zeros((4, 4), "float32")
     with pytest.raises(KernelError, match="takes C-contiguous arrays, got strides"):
-        be.launch("activation", "relu_backward<float>", 16, (x, x.T, x, 16))
+        be.launch("segment", "scatter_add<float, float>", 16, (x, x.T))
     from gpunn.backend.cupy_ import cuda_type
 
     with pytest.raises(gpunn.errors.DTypeError, match="no kernel takes dtype bool"):
@@ -179,5 +194,38 @@ def test_kernels_refuse_strides_and_unknown_types(cuda):
 def test_a_kernel_that_does_not_compile_is_an_error(cuda):
     be = get_backend("cuda")
     x = be.zeros(4, "float32")
-    with pytest.raises(KernelError, match=r"relu_backward<nothing> of activation.cu"):
-        be.launch("activation", "relu_backward<nothing>", 4, (x, x, x, 4))
+    with pytest.raises(KernelError, match=r"scatter_add<nothing> of segment.cu"):
+        be.launch("segment", "scatter_add<nothing>", 4, (x, x))
+
+
+def test_fused_bodies(cuda):
+    """Operands that are numbers, absent or broadcast; code that cannot be one kernel."""
+    from gpunn.backend.fusing import fused
+
+    be = get_backend("cuda")
+    x, row = be.asarray(values((4, 3)), "float32"), be.asarray(values((3,)), "float32")
+
+    def body(be, a, b, c=None, /, power=2):
+        y = be.xp.where(a > b, a * b, 0.0) ** power
+        y += 1
+        return y, lambda dy, needs: (dy * y if needs[0] else None, dy / b if needs[1] else None)
+
+    run = fused(body)
+    for a, b in ((x, row), (x[:, ::2], row[0]), (x, 0.5), (x.T, x.T.copy())):
+        y, pullback = run(be, a, b, None, power=3)
+        expected, expected_pullback = body(be, a, b, None, power=3)
+        assert_close(y, expected)
+        for needs in ((True, False, False), (True, type(b) is not float, False)):
+            dxs, expected_dxs = pullback(y, needs), expected_pullback(expected, needs)
+            for dx, e in zip(dxs, expected_dxs, strict=False):
+                assert (dx is None) == (e is None)
+                if dx is not None:
+                    assert_close(dx, e, rtol=1e-5)
+    for bad, message in (
+        (lambda be, x: (be.xp.sort(x), None), "sort is no elementwise function"),
+        (lambda be, x: (x if x > 0 else -x, None), "asks for values"),
+        (lambda be, x: (x + be.xp.pi, None), "cannot be traced"),
+        (lambda be, x: (x + float("inf"), None), "constant inf cannot be traced"),
+    ):
+        with pytest.raises(KernelError, match=message):
+            fused(bad)(be, x)
