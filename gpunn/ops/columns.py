@@ -2,57 +2,71 @@
 
 Arrays are channels last; a kernel is (*taps, channels of a group, filters). The windows' values lie
 side by side as the rows of a matrix (im2col), made a strip at a time so that it stays in the cache.
+Where Winograd's algorithm takes clearly fewer products, `winograd` does it.
 """
 
+import itertools
 import math
+
+from gpunn.ops import winograd
+from gpunn.ops.spatial import Window, cut, strips
 
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of such rows
 
 
-def correlate(be, x, kernel, win, groups):
+def correlate(be, x, kernel, win, groups, bias=None):
     """y[n, o, f] = sum over taps t, channels c of x[n, o strides + t dilation, c] kernel[t, c, f].
 
     Args:
         x: array of shape (n, *size, channels).
         kernel: array of shape (*taps, channels // groups, filters).
         win: the `Window`.
+        bias: a vector that is added at every place, or None.
 
     Returns:
         A new array of shape (n, *out, filters).
     """
-    n, filters = len(x), kernel.shape[-1]
+    filters = kernel.shape[-1]
+    if winograd.pays(win, groups, *kernel.shape[-2:]):
+        return winograd.correlate(be, x, kernel, win, bias)
     w = _by_group(kernel.reshape(-1, filters), groups)
-    y = be.empty((groups, n * math.prod(win.out), filters // groups), x.dtype)
+    y = be.empty((len(x), *win.out, filters), x.dtype)
+    flat = y.reshape(-1, filters) if y.size else y
     for rows, columns in _strips(be, x, win, groups):
+        part = flat[rows]
         if groups == 1:
-            be.dot(columns[0], w[0], y[0, rows])
+            be.dot(columns[0], w[0], part)
         else:
-            be.copyto(y[:, rows], be.matmul(columns, w))
-    return y.swapaxes(0, 1).reshape(n, *win.out, filters)
+            be.copyto(_by_group(part, groups), be.matmul(columns, w))
+        if bias is not None:
+            part += bias
+    return y
 
 
 def spread(be, dy, kernel, win, groups):
     """The transpose of `correlate`: every value of dy, times the kernel, to where it came from.
 
+    With strides a value sees only some of the taps: those of the same remainder. The values that
+    see the same ones are a convolution of dy with them, turned around.
+
     Returns:
-        An array of shape (n, *size, channels), which may be a view.
+        A new array of shape (n, *size, channels).
     """
-    if win.strides == (1,) * len(win.strides):
-        return correlate(be, dy, _rotated(kernel, groups), win.rotated(), groups)
-    n, filters = len(dy), kernel.shape[-1]
-    channels = kernel.shape[-2] * groups
-    dy = _by_group(dy.reshape(-1, filters), groups)
-    dx = be.zeros((n, *win.padded, channels), dy.dtype)
-    for at, values in win.slices():
-        w = _by_group(kernel[at], groups).swapaxes(1, 2)
-        part = be.dot(dy[0], w[0]) if groups == 1 else be.matmul(dy, w).swapaxes(0, 1)
-        dx[values] += part.reshape(n, *win.out, channels)
-    return dx[win.inner]
+    kernel = _turned(kernel, groups)
+    if set(win.strides) == {1}:
+        (one,) = _remainders(win)
+        return correlate(be, dy, kernel, one[2], groups)
+    dx = be.zeros((len(dy), *win.size, kernel.shape[-1]), dy.dtype)
+    for values, taps, seen in _remainders(win):
+        be.copyto(dx[values], correlate(be, dy, kernel[taps], seen, groups))
+    return dx
 
 
 def weight_gradient(be, x, dy, win, groups):
     """The gradient of the kernel: x as `correlate` takes it, dy as it gives it."""
     filters, channels = dy.shape[-1], x.shape[-1] // groups
+    if winograd.pays(win, groups, channels, filters):
+        return winograd.weight_gradient(be, x, dy, win)
     dy = _by_group(dy.reshape(-1, filters), groups)
     dw = None
     for rows, columns in _strips(be, x, win, groups):
@@ -71,12 +85,8 @@ def weight_gradient(be, x, dy, win, groups):
 
 def pad(be, x, win, value=0):
     """The array with the window's padding around it; itself where there is none."""
-    if x.shape[1:-1] == win.padded:
-        return x
-    shape = (len(x), *win.padded, x.shape[-1])
-    padded = be.full(shape, value, x.dtype) if value else be.zeros(shape, x.dtype)
-    be.copyto(padded[win.inner], x)
-    return padded
+    low = [-b for b in win.before]
+    return cut(be, x, low, [a + n for a, n in zip(low, win.padded, strict=True)], value)
 
 
 def _strips(be, x, win, groups):
@@ -85,38 +95,64 @@ def _strips(be, x, win, groups):
     Yields:
         A slice of the n * prod(out) rows, and an array of shape (groups, rows, taps * channels).
     """
-    x = pad(be, x, win)
-    n, rank, channels = len(x), len(win.size), x.shape[-1] // groups
-    steps, step = x.strides[1:-1], x.strides[-1]
-    windows = be.windows(
-        x,
-        (groups, n, *win.out, *win.taps, channels),
-        (
-            channels * step,
-            x.strides[0],
-            *[a * s for a, s in zip(steps, win.strides, strict=True)],
-            *[a * d for a, d in zip(steps, win.dilation, strict=True)],
-            step,
-        ),
-    )
-    length, places = math.prod(win.taps) * channels, math.prod(win.out)
-    if win.taps == (1,) * rank:  # the values as they lie
-        yield slice(0, n * places), windows.reshape(groups, n * places, length)
-        return
-    row = groups * length * x.dtype.itemsize
-    images = STRIP[be.kind] // (places * row)
-    if images:
-        parts = [(i, min(i + images, n), 0, win.out[0]) for i in range(0, n, images)]
-    else:  # an image is too much: some of its lines
-        lines = max(STRIP[be.kind] * win.out[0] // (places * row), 1)
-        starts = range(0, win.out[0], lines)
-        parts = [(i, i + 1, a, min(a + lines, win.out[0])) for i in range(n) for a in starts]
-    line = places // win.out[0]
-    for i, j, a, b in parts:
-        part = windows[:, i:j, a:b]
-        columns = be.empty((groups, (j - i) * (b - a) * line, length), x.dtype)
-        be.copyto(columns.reshape(part.shape), part)
-        yield slice(i * places + a * line, (j - 1) * places + b * line), columns
+    n, channels = len(x), x.shape[-1] // groups
+    length, line = math.prod(win.taps) * channels, math.prod(win.out[1:])
+    as_it_lies = groups == length // channels == 1 and win.out == win.size and x.flags.c_contiguous
+    size = line * groups * length * x.dtype.itemsize
+    for i, j, a, b in strips(n, win.out[0], size, STRIP[be.kind]):
+        low, high = win.lines(a, b)
+        part, rows = cut(be, x[i:j], low, high), (j - i) * (b - a) * line
+        start = (i * win.out[0] + a) * line
+        if as_it_lies:
+            yield slice(start, start + rows), part.reshape(1, rows, channels)
+            continue
+        first, *steps, step = part.strides
+        windows = be.windows(
+            part,
+            (groups, j - i, b - a, *win.out[1:], *win.taps, channels),
+            (
+                channels * step,
+                first,
+                *[n * s for n, s in zip(steps, win.strides, strict=True)],
+                *[n * d for n, d in zip(steps, win.dilation, strict=True)],
+                step,
+            ),
+        )
+        columns = be.empty((groups, rows, length), x.dtype)
+        be.copyto(columns.reshape(windows.shape), windows)
+        yield slice(start, start + rows), columns
+
+
+def _remainders(win):
+    """The parts of `spread`.
+
+    Yields:
+        The index of the values, of the turned kernel's taps that they see, and the window with
+        which these slide over the results.
+    """
+    axes = zip(win.size, win.taps, win.strides, win.dilation, win.before, win.out, strict=True)
+    for parts in itertools.product(*[list(_of_axis(*axis)) for axis in axes]):
+        values, taps, *rest = zip(*parts, strict=True)
+        size, count, dilation, before, out = rest
+        seen = Window(size, count, (1,) * len(size), dilation, before, out)
+        yield (slice(None), *values), taps, seen
+
+
+def _of_axis(size, taps, stride, dilation, before, out):
+    """The same along one axis."""
+    common = math.gcd(stride, dilation)
+    for first in range(min(stride, size)):
+        seen = [t for t in range(taps) if (first + before - t * dilation) % stride == 0]
+        if seen:
+            yield (
+                slice(first, None, stride),
+                slice(taps - 1 - seen[-1], taps - seen[0], stride // common),
+                out,
+                len(seen),
+                dilation // common,
+                (seen[-1] * dilation - first - before) // stride,
+                len(range(first, size, stride)),
+            )
 
 
 def _by_group(rows, groups):
@@ -124,7 +160,7 @@ def _by_group(rows, groups):
     return rows.reshape(len(rows), groups, rows.shape[1] // groups).swapaxes(0, 1)
 
 
-def _rotated(kernel, groups):
+def _turned(kernel, groups):
     """The kernel of the opposite direction: turned around, with channels and filters swapped."""
     *taps, channels, filters = kernel.shape
     turned = kernel[(slice(None, None, -1),) * len(taps)]

@@ -63,9 +63,7 @@ def convolve(op, inputs, kernel, bias, strides, padding, data_format, dilation_r
 @primitive(promote="float")
 def _convolve(be, x, kernel, bias, /, win, groups):
     dtype, x, w = x.dtype, wide(x), wide(kernel)
-    y = correlate(be, x, w, win, groups)
-    if bias is not None:
-        y += bias
+    y = correlate(be, x, w, win, groups, bias)
 
     def pullback(dy, needs):
         dy = wide(dy)

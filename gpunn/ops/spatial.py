@@ -57,10 +57,13 @@ class Window:
             values = [slice(i * d, i * d + (o - 1) * s + 1, s) for i, d, s, o in axes]
             yield at, (slice(None), *values)
 
-    def rotated(self) -> "Window":
-        """The window over the places whose taps are all that saw one value; for strides of 1."""
-        before = tuple([r - 1 - b for r, b in zip(self.reach, self.before, strict=True)])
-        return Window(self.out, self.taps, self.strides, self.dilation, before, self.size)
+    def lines(self, first: int, behind: int) -> tuple[list[int], list[int]]:
+        """From where to where the places [first, behind) of the first axis, and all of the others,
+        see the array."""
+        places = [(first, behind), *[(0, n) for n in self.out[1:]]]
+        axes = list(zip(places, self.strides, self.reach, self.before, strict=True))
+        low = [a * s - before for (a, _), s, _, before in axes]
+        return low, [(b - 1) * s + reach - before for (_, b), s, reach, before in axes]
 
 
 def window(op, size, taps, strides, padding, dilation) -> Window:
@@ -99,6 +102,43 @@ def output_size(n, taps: int, stride: int, padding: str, dilation: int = 1):
         return None
     reach = (taps - 1) * dilation + 1 if padding == "valid" else 1
     return max((n - reach) // stride + 1, 0)
+
+
+# --- parts of arrays ---
+
+
+def cut(be, x, low, high, value=0):
+    """The box [low, high) of the spatial axes, with a value where it goes over their edges.
+
+    A view where it does not.
+    """
+    sizes = x.shape[1:-1]
+    inside = [slice(max(a, 0), min(b, n)) for a, b, n in zip(low, high, sizes, strict=True)]
+    seen = x[(slice(None), *inside)]
+    shape = (len(x), *[b - a for a, b in zip(low, high, strict=True)], x.shape[-1])
+    if seen.shape == shape:
+        return seen
+    box = be.full(shape, value, x.dtype) if value else be.zeros(shape, x.dtype)
+    at = [slice(i.start - a, i.stop - a) for i, a in zip(inside, low, strict=True)]
+    be.copyto(box[(slice(None), *at)], seen)
+    return box
+
+
+def strips(n: int, lines: int, size: int, limit: int) -> list[tuple[int, int, int, int]]:
+    """Parts of n images, each of so many lines of `size` bytes, that are below a limit of bytes.
+
+    Returns:
+        (i, j, a, b): the lines [a, b) of the images [i, j).
+
+    >>> strips(3, 4, 10, 80), strips(1, 4, 10, 30)
+    ([(0, 2, 0, 4), (2, 3, 0, 4)], [(0, 1, 0, 3), (0, 1, 3, 4)])
+    """
+    images = limit // (lines * size)
+    if images:
+        return [(i, min(i + images, n), 0, lines) for i in range(0, n, images)]
+    step = max(limit // size, 1)
+    starts = range(0, lines, step)
+    return [(i, i + 1, a, min(a + step, lines)) for i in range(n) for a in starts]
 
 
 # --- arguments ---

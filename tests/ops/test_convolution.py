@@ -6,7 +6,9 @@ import pytest
 import gpunn
 from gpunn import ops
 from gpunn.errors import ArgumentError, GpunnError, ShapeError
-from gpunn.ops import columns
+from gpunn.ops import columns, winograd
+from gpunn.ops.convolution import convolve
+from gpunn.ops.spatial import window
 from tests.harness import assert_close, check_op, rand
 
 X = {1: rand(2, 7, 4), 2: rand(2, 6, 5, 4), 3: rand(2, 4, 3, 5, 4)}
@@ -32,7 +34,7 @@ def test_conv(rank, device):
     check_op(ops.conv, X[rank], w, reference=naive, device=device, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("strides", "dilation"), [(2, 1), (3, 1), (1, 2)])
+@pytest.mark.parametrize(("strides", "dilation"), [(2, 1), (3, 1), (4, 1), (1, 2), (2, 2)])
 def test_conv_with_steps(strides, dilation, device):
     check_op(
         lambda x, w: ops.conv(x, w, strides, dilation_rate=dilation),
@@ -174,3 +176,47 @@ def test_errors(call, error, message):
     with pytest.raises(GpunnError, match=message) as raised:
         call(X[2])
     assert isinstance(raised.value, error)
+
+
+# --- Winograd's algorithm ---
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 6), (5, 13), (1, 2)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_winograd(size, padding, device, monkeypatch):
+    """The same numbers as by columns, also where tiles go over the edge and in several strips."""
+    n, m = size if padding == "same" else (size[0] + 2, size[1] + 2)
+    arrays = rand(3, n, m, 5), rand(3, 3, 5, 4, seed=1), rand(4, seed=2)
+
+    def run(pays):
+        monkeypatch.setattr(winograd, "pays", lambda *args: pays)
+        tensors = [gpunn.Tensor(a, requires_grad=True, device=device) for a in arrays]
+        y = convolve("conv", *tensors, 1, padding, None, 1)
+        y.backward(gpunn.Tensor(rand(*y.shape, seed=3), device=device))
+        return y, *(t.grad for t in tensors)
+
+    wanted = run(False)
+    for limit in (1 << 20, 20000, 100):
+        monkeypatch.setitem(winograd.STRIP, device, limit)
+        monkeypatch.setattr(winograd, "REREAD", 1 << 30)
+        for found, right in zip(run(True), wanted, strict=True):
+            assert_close(found, right, rtol=1e-9, atol=1e-9)
+
+
+def test_winograd_where_it_pays():
+    """By shapes alone: many channels, 3 x 3 taps, tiles that are not mostly edge."""
+
+    def pays(size, channels, taps=(3, 3), strides=(1, 1), groups=1):
+        win = window("conv", size, taps, strides, "same", (1, 1))
+        return winograd.pays(win, groups, channels, channels)
+
+    assert pays((32, 32), 64) and pays((8, 8), 256)
+    assert not (pays((32, 32), 16) or pays((2, 2), 64))
+    assert not (pays((32, 32), 64, (5, 5)) or pays((32, 32), 64, strides=(2, 2)))
+    assert not pays((32, 32), 64, groups=2)
+
+
+def test_winograd_rounds_little():
+    x, w = rand(2, 12, 12, 128).astype("float32"), rand(3, 3, 128, 96, seed=1).astype("float32")
+    y, right = ops.conv(x, w).numpy(), ops.conv(x.astype("float64"), w.astype("float64")).numpy()
+    assert abs(y - right).max() < 5e-6 * abs(right).max()
