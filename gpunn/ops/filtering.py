@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
-from gpunn.autograd import convert
+from gpunn.autograd import Tensor, convert
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.constants import constant
@@ -13,8 +13,8 @@ from gpunn.ops.convolution import conv, depthwise_conv
 from gpunn.ops.core import cast
 from gpunn.ops.joining import stack
 from gpunn.ops.reduction import mean
-from gpunn.ops.resampling import image_axes
-from gpunn.ops.shaping import expand_dims, moveaxis, squeeze
+from gpunn.ops.resampling import ON_TENSORS, image_axes
+from gpunn.ops.shaping import broadcast_to, expand_dims, moveaxis, squeeze
 from gpunn.ops.spatial import numbers
 
 __all__: list[str] = []  # public through `gpunn.ops.image`
@@ -26,7 +26,8 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
     Args:
         images: tensor of shape (batch, rows, columns, channels) or (rows, columns, channels).
         kernel_size: how many columns and rows are looked at. Default: 3.
-        sigma: the distribution's deviation along columns and rows. Default: 1.
+        sigma: the distribution's deviation along columns and rows; a tensor of two may be computed.
+            Default: 1.
         data_format: "channels_last" (default) or "channels_first".
 
     Returns:
@@ -43,8 +44,17 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
     [0.274, 0.452, 0.274]
     """
     width, height = numbers("gaussian_blur", "kernel_size", kernel_size, 2)
-    across, down = (sigma, sigma) if np.ndim(sigma) == 0 else sigma
-    kernel = np.outer(_normal(height, float(down)), _normal(width, float(across)))
+    if isinstance(sigma, Tensor):
+        column, row = (
+            _normal(ON_TENSORS, constant(_places(n), sigma), sigma[i])
+            for n, i in ((height, 1), (width, 0))
+        )
+        kernel = column[:, None] * row
+    else:
+        across, down = (sigma, sigma) if np.ndim(sigma) == 0 else sigma
+        kernel = np.outer(
+            _normal(np, _places(height), float(down)), _normal(np, _places(width), float(across))
+        )
     y = _filtered("gaussian_blur", images, [kernel], "same", data_format)
     return cast(squeeze(y, -1), convert(images).dtype)
 
@@ -112,7 +122,7 @@ def ssim(
     dtype = image1.dtype
     wide = dtype if is_float(dtype) else np.dtype("float32")
     a, b = cast(image1, wide), cast(image2, wide)
-    window = _normal(filter_size, filter_sigma)
+    window = _normal(np, _places(filter_size), filter_sigma)
 
     def means(x):
         y = _filtered("ssim", x, [np.outer(window, window)], "valid", data_format)
@@ -201,11 +211,15 @@ def extract_patches_3d(
     return extract_patches(volumes, size, strides, dilation_rate, padding, data_format)
 
 
-def _normal(n: int, sigma: float) -> np.ndarray:
-    """n weights by a normal distribution, which sum to 1."""
-    x = np.arange(n) - (n - 1) / 2
-    weights = np.exp(-0.5 * (x / sigma) ** 2)
-    return weights / weights.sum()
+def _places(n: int) -> np.ndarray:
+    """How far n values lie from their middle."""
+    return np.arange(n) - (n - 1) / 2
+
+
+def _normal(xp, places, sigma):
+    """Weights of places by a normal distribution, which sum to 1."""
+    weights = xp.exp(-0.5 * (places / sigma) ** 2)
+    return weights / xp.sum(weights)
 
 
 def _filtered(op, images, kernels, padding, data_format):
@@ -218,8 +232,10 @@ def _filtered(op, images, kernels, padding, data_format):
         batch = cast(batch, "float32")
     found = []
     for kernel in kernels:
-        same = np.broadcast_to(kernel[..., None, None], (*kernel.shape, batch.shape[-1], 1))
-        found.append(depthwise_conv(batch, constant(same, batch), padding=padding))
+        if not isinstance(kernel, Tensor):
+            kernel = constant(kernel, batch)
+        same = broadcast_to(kernel[..., None, None], (*kernel.shape, batch.shape[-1], 1))
+        found.append(depthwise_conv(batch, same, padding=padding))
     y = stack(found, -1)
     y = squeeze(y, 0) if images.ndim == 3 else y
     return moveaxis(y, -2, channels) if data_format == "channels_first" else y

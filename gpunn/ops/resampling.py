@@ -15,6 +15,7 @@ from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.ops.choosing import where
 from gpunn.ops.constants import constant
 from gpunn.ops.core import cast, saturate_cast
+from gpunn.ops.exponential import exp
 from gpunn.ops.indexing import get_item, take
 from gpunn.ops.magnitude import abs as absolute
 from gpunn.ops.magnitude import maximum
@@ -52,7 +53,9 @@ def image_axes(op: str, images, data_format) -> tuple[int, int, int]:
 # --- interpolation ---
 
 # The weight of a value by its distance; `xp` is numpy, or functions of tensors by the same names.
-ON_TENSORS = SimpleNamespace(maximum=maximum, where=where, sin=sin, abs=absolute, sum=total)
+ON_TENSORS = SimpleNamespace(
+    maximum=maximum, where=where, sin=sin, exp=exp, abs=absolute, sum=total
+)
 
 
 def _linear(xp, x):
