@@ -37,6 +37,11 @@ from gpunn.layers.global_pooling import (
     GlobalMaxPooling2D,
     GlobalMaxPooling3D,
 )
+from gpunn.layers.group_normalization import (
+    GroupNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from gpunn.layers.images.blurring import RandomErasing, RandomGaussianBlur, RandomSharpness
 from gpunn.layers.images.chains import AugMix, Pipeline, RandAugment
 from gpunn.layers.images.colors import (
@@ -113,8 +118,9 @@ from gpunn.layers.regularization import (
 from gpunn.layers.rnn import RNN, StackedRNNCells
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
+from gpunn.layers.spectral import SpectralNormalization
 from gpunn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
-from gpunn.layers.wrappers import Bidirectional, TimeDistributed
+from gpunn.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 from gpunn.naming import clear_session
 from gpunn.serialization import Registry
 
@@ -172,6 +178,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
+    "GroupNormalization",
     "Identity",
     "Input",
     "InputLayer",
@@ -193,6 +200,7 @@ __all__ = [
     "PReLU",
     "Permute",
     "Pipeline",
+    "RMSNormalization",
     "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
@@ -228,12 +236,15 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "SpectralNormalization",
     "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
+    "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",

@@ -9,8 +9,8 @@ from gpunn.ops.normalization import batch_standardization
 from gpunn.ops.normalizers import masked_moments
 
 
-class _Normalizing(Layer):
-    """What the two share: a scale gamma and an offset beta, made if they are asked for."""
+class Normalizing(Layer):
+    """What several share: a scale gamma and an offset beta, made if they are asked for."""
 
     supports_masking = True
 
@@ -41,26 +41,6 @@ class _Normalizing(Layer):
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma = self.beta = None
 
-    def _sizes(self, input_shape, axes) -> tuple:
-        """The known sizes of the inputs along some axes."""
-        ndim = len(input_shape)
-        if any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
-            raise wrong(self, f"axis must be an integer or several, got {self.axis!r}")
-        if not all(-ndim <= a < ndim for a in axes):
-            raise wrong(
-                self,
-                f"axis {self.axis} is out of range for inputs of shape {tuple(input_shape)}",
-                ShapeError,
-            )
-        sizes = tuple(input_shape[a] for a in axes)
-        if None in sizes:
-            raise wrong(
-                self,
-                f"the size along axis {self.axis} must be known, got {tuple(input_shape)}",
-                ShapeError,
-            )
-        return sizes
-
     def _add_scale_and_offset(self, shape) -> None:
         if self.scale:
             self.gamma = self.add_weight(
@@ -84,7 +64,7 @@ class _Normalizing(Layer):
         return tuple(input_shape)
 
 
-class BatchNormalization(_Normalizing):
+class BatchNormalization(Normalizing):
     """Normalize each channel over the batch.
 
         y = gamma (x - mean) / sqrt(variance + epsilon) + beta
@@ -103,7 +83,8 @@ class BatchNormalization(_Normalizing):
         moving_mean_initializer, moving_variance_initializer: default: "zeros", "ones".
         beta_regularizer, gamma_regularizer: terms added to the loss.
         beta_constraint, gamma_constraint: projections applied after each step.
-        synchronized: must be False: the statistics are those of one device.
+        renorm, renorm_clipping, renorm_momentum: batch renormalization is not done: must be False.
+        synchronized: accepted; the statistics are those of one device.
 
     Call arguments:
         inputs: tensor.
@@ -143,6 +124,9 @@ class BatchNormalization(_Normalizing):
         gamma_regularizer=None,
         beta_constraint=None,
         gamma_constraint=None,
+        renorm=False,
+        renorm_clipping=None,
+        renorm_momentum=0.99,
         synchronized=False,
         **kwargs,
     ):
@@ -159,8 +143,8 @@ class BatchNormalization(_Normalizing):
             gamma_constraint,
             **kwargs,
         )
-        if synchronized:
-            raise wrong(self, "synchronized=True is not supported: the statistics are one device's")
+        if renorm:
+            raise wrong(self, "renorm=True is not supported: leave it out")
         self.momentum = not_negative(self, "momentum", momentum)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
@@ -168,7 +152,7 @@ class BatchNormalization(_Normalizing):
 
     def build(self, input_shape):
         """Make gamma, beta and the moving statistics."""
-        shape = self._sizes(input_shape, [self.axis])
+        shape = known_sizes(self, input_shape, [self.axis])
         self._add_scale_and_offset(shape)
         self.moving_mean = self.add_weight(
             shape, self.moving_mean_initializer, trainable=False, name="moving_mean"
@@ -209,7 +193,7 @@ class BatchNormalization(_Normalizing):
             moving += (batch * (1 - self.momentum)).astype(moving.dtype, copy=False)
 
 
-class LayerNormalization(_Normalizing):
+class LayerNormalization(Normalizing):
     """Normalize each example: y = gamma (x - mean) / sqrt(variance + epsilon) + beta.
 
     Args:
@@ -270,7 +254,7 @@ class LayerNormalization(_Normalizing):
     def build(self, input_shape):
         """Make gamma and beta."""
         axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        self._sizes(input_shape, axes)
+        known_sizes(self, input_shape, axes)
         shape = tuple(input_shape[a] for a in sorted({a % len(input_shape) for a in axes}))
         self._add_scale_and_offset(shape)
         self.input_spec = InputSpec(axes={a: input_shape[a] for a in axes})
@@ -286,3 +270,24 @@ class LayerNormalization(_Normalizing):
             rms_scaling=self.rms_scaling,
         )
         return self._cast(y)
+
+
+def known_sizes(layer, input_shape, axes) -> tuple:
+    """The sizes of the inputs along some axes, which must be known."""
+    ndim = len(input_shape)
+    if any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
+        raise wrong(layer, f"axis must be an integer or several, got {layer.axis!r}")
+    if not all(-ndim <= a < ndim for a in axes):
+        raise wrong(
+            layer,
+            f"axis {layer.axis} is out of range for inputs of shape {tuple(input_shape)}",
+            ShapeError,
+        )
+    sizes = tuple(input_shape[a] for a in axes)
+    if None in sizes:
+        raise wrong(
+            layer,
+            f"the size along axis {layer.axis} must be known, got {tuple(input_shape)}",
+            ShapeError,
+        )
+    return sizes

@@ -1,4 +1,4 @@
-"""Bidirectional and TimeDistributed: layers that apply another layer."""
+"""Wrapper, Bidirectional and TimeDistributed: layers that apply another layer."""
 
 from gpunn import ops
 from gpunn.errors import ArgumentTypeError, ShapeError
@@ -8,6 +8,46 @@ from gpunn.ops import tree
 from gpunn.serialization import deserialize_value, serialize_value
 
 MERGE_MODES = ("sum", "mul", "ave", "concat", None)
+
+
+class Wrapper(Layer):
+    """A layer that applies another one; to be subclassed.
+
+    Args:
+        layer: the layer.
+
+    Raises:
+        ArgumentTypeError: if it is no layer.
+
+    Source: keras.layers.Wrapper.
+
+    >>> class Twice(gpunn.layers.Wrapper):
+    ...     def call(self, inputs):
+    ...         return 2 * self.layer(inputs)
+    >>> Twice(gpunn.layers.ReLU())([1.0, -1.0]).numpy()
+    array([2., 0.], dtype=float32)
+    """
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(layer, Layer):
+            raise wrong(self, f"expected a layer, got {layer!r}", ArgumentTypeError)
+        self.layer = layer
+
+    def build(self, input_shape):
+        """Build the layer."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+            self.layer.built = True
+
+    def get_config(self):
+        """The arguments that make a layer like this one."""
+        return {**super().get_config(), "layer": serialize_value(self.layer)}
+
+    @classmethod
+    def from_config(cls, config):
+        """A new layer of a config made by `get_config`."""
+        return super().from_config({**config, "layer": deserialize_value(config["layer"])})
 
 
 class Bidirectional(Layer):
@@ -178,7 +218,7 @@ def _merged(y, y_back, mode: str):
     return total / 2 if mode == "ave" else total
 
 
-class TimeDistributed(Layer):
+class TimeDistributed(Wrapper):
     """A layer applied to every step of sequences, with the same weights.
 
     Args:
@@ -203,12 +243,6 @@ class TimeDistributed(Layer):
 
     supports_masking = True
 
-    def __init__(self, layer, **kwargs):
-        super().__init__(**kwargs)
-        if not isinstance(layer, Layer):
-            raise wrong(self, f"expected a layer, got {layer!r}", ArgumentTypeError)
-        self.layer = layer
-
     def _step_shape(self, shape) -> tuple:
         if len(shape) < 3:
             raise wrong(
@@ -220,10 +254,7 @@ class TimeDistributed(Layer):
 
     def build(self, input_shape):
         """Build the layer for one step."""
-        shape = self._step_shape(input_shape)
-        if not self.layer.built:
-            self.layer.build(shape)
-            self.layer.built = True
+        super().build(self._step_shape(input_shape))
 
     def call(self, inputs, training=False, mask=None):
         """Apply the layer to every step."""
@@ -251,12 +282,3 @@ class TimeDistributed(Layer):
         """The layer's output shape with the steps as axis 1."""
         batch, *rest = self.layer.compute_output_shape(self._step_shape(input_shape))
         return (batch, input_shape[1], *rest)
-
-    def get_config(self):
-        """The arguments that make a layer like this one."""
-        return {**super().get_config(), "layer": serialize_value(self.layer)}
-
-    @classmethod
-    def from_config(cls, config):
-        """A new layer of a config made by `get_config`."""
-        return super().from_config({**config, "layer": deserialize_value(config["layer"])})

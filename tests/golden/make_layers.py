@@ -11,9 +11,22 @@ from cases_layers import ADAPT, CASES, arguments, inputs, values, weights
 
 def main():
     warnings.filterwarnings("ignore", message=".*rms_scaling")
+    out = compared(CASES)
+    for case, (options, shape) in ADAPT.items():
+        layer = keras.layers.Normalization(**options)
+        x = values(shape, 3, -2.0, 5.0)
+        layer.adapt(x)
+        out[f"{case}/inference"] = np.asarray(layer(x))
+        for i, v in enumerate(layer.weights):
+            out[f"{case}/weights/{i}"] = np.asarray(v)
+    save(out, "layers")
+
+
+def compared(cases):
+    """What the layers of the cases give."""
     out = {}
-    for case, (cls, _, kind) in CASES.items():
-        layer = getattr(keras.layers, cls)(**arguments(CASES[case][1], keras.regularizers.L1L2))
+    for case, (cls, options, kind) in cases.items():
+        layer = getattr(keras.layers, cls)(**arguments(options, keras.regularizers.L1L2))
         x = inputs(kind)
         layer(x)
         if layer.weights:
@@ -30,14 +43,12 @@ def main():
             out[f"{case}/moved/{i}"] = np.asarray(v)
         shape = layer.compute_output_shape((None, *x.shape[1:]))
         out[f"{case}/shape"] = np.array([-1 if n is None else n for n in shape], np.int32)
-    for case, (options, shape) in ADAPT.items():
-        layer = keras.layers.Normalization(**options)
-        x = values(shape, 3, -2.0, 5.0)
-        layer.adapt(x)
-        out[f"{case}/inference"] = np.asarray(layer(x))
-        for i, v in enumerate(layer.weights):
-            out[f"{case}/weights/{i}"] = np.asarray(v)
-    path = Path(__file__).with_name("layers.npz")
+    return out
+
+
+def save(out, family):
+    """Write a family's file, and say what is odd about it."""
+    path = Path(__file__).with_name(f"{family}.npz")
     np.savez_compressed(path, **out)
     print(len(out), "arrays,", path.stat().st_size, "bytes")
     for key, value in out.items():

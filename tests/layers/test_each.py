@@ -15,6 +15,7 @@ from tests.golden import (
     cases_layers,
     cases_masks,
     cases_merging,
+    cases_normalization,
     cases_recurrent,
 )
 from tests.harness import assert_close, rand
@@ -37,15 +38,17 @@ IMAGES |= {"RandomElasticTransform", "RandAugment", "AugMix", "Pipeline"}
 
 
 def test_every_layer_has_a_case():
-    cases = {**cases_layers.CASES, **cases_convolution.CASES}
+    cases = {**cases_layers.CASES, **cases_convolution.CASES, **cases_normalization.CASES}
     compared = {cls for cls, _, _ in cases.values()}
     compared |= {cls for cls, _, _ in cases_merging.CASES.values()}
     for make, *_ in cases_recurrent.CASES.values():
         compared |= {type(layer).__name__ for layer in make(layers).walk()}
     for make, _ in cases_masks.CHAINS.values():
         compared |= {type(layer).__name__ for layer in make(layers)}
+    for make, _ in cases_normalization.SPECTRAL.values():
+        compared.add(type(make(layers)).__name__)
     names = {cls.__name__ for cls in layers.REGISTRY.classes}
-    assert names - compared - set(NOISY) - IMAGES == {"InputLayer"}
+    assert names - compared - set(NOISY) - IMAGES == {"InputLayer", "Wrapper"}
 
 
 def noisy(name, **options):
@@ -375,7 +378,7 @@ def test_adapted_state_moves_and_inverts(device):
         (lambda: layers.Permute((0, 1)), "permutation of 1, 2"),
         (lambda: layers.RepeatVector(0), "n must be a positive integer"),
         (lambda: layers.BatchNormalization(epsilon=-1), "epsilon must be"),
-        (lambda: layers.BatchNormalization(synchronized=True), "synchronized=True"),
+        (lambda: layers.BatchNormalization(renorm=True), "renorm=True"),
         (lambda: layers.Embedding(0, 2), "input_dim must be a positive integer"),
         (lambda: layers.Embedding(2, 1.5), "output_dim must be a positive integer"),
         (lambda: layers.Normalization(mean=1.0), "both mean and variance"),

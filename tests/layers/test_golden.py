@@ -6,16 +6,16 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.regularizers import L1L2
-from tests.golden import cases_convolution, cases_layers
+from tests.golden import cases_convolution, cases_layers, cases_normalization
 from tests.golden.cases_layers import ADAPT, arguments, inputs, values, weights
 from tests.harness import assert_close, golden
 
-CASES = {**cases_layers.CASES, **cases_convolution.CASES}
-GOLDEN = {**golden("layers"), **golden("convolution")}
+CASES = {**cases_layers.CASES, **cases_convolution.CASES, **cases_normalization.CASES}
+GOLDEN = {**golden("layers"), **golden("convolution"), **golden("normalization")}
 # convolutions and the like do the same in training
 MODES = [
     *[(case, "inference") for case in CASES],
-    *[(case, "training") for case in cases_layers.CASES],
+    *[(case, "training") for case in (*cases_layers.CASES, *cases_normalization.CASES)],
 ]
 
 
