@@ -1,12 +1,10 @@
 """Models: layers that can be trained."""
 
-from gpunn.models.model import Model
+from gpunn.models.model import Functional, Model
 from gpunn.models.saving import clone_model, load_model, read_metadata, save_model
 from gpunn.models.sequential import Sequential
 from gpunn.serialization import Registry
 
 __all__ = ["Model", "Sequential", "clone_model", "load_model", "read_metadata", "save_model"]
 
-REGISTRY = Registry(
-    "model", Model, [Model, Sequential], {"Functional": Model}, module="gpunn.models"
-)
+REGISTRY = Registry("model", Model, [Functional, Model, Sequential], module="gpunn.models")

@@ -24,8 +24,11 @@ class Graph:
     def __init__(self, inputs, outputs, model: str):
         for what, structure in (("input", inputs), ("output", outputs)):
             _require_symbolic(what, structure, model)
-        self.inputs, self.outputs = inputs, outputs
         self.calls, ranks = _calls_between(tree.flatten(inputs), tree.flatten(outputs), model)
+        if any(not is_input(x) for x in tree.flatten(inputs)):
+            inputs, outputs = replayed(self.calls, inputs, outputs)
+            self.calls, ranks = _calls_between(tree.flatten(inputs), tree.flatten(outputs), model)
+        self.inputs, self.outputs = inputs, outputs
         _require_names(ranks, model)
         self._compile(ranks)
 
@@ -128,6 +131,30 @@ class Graph:
                 args, kwargs = symbolic(given)
                 self.calls.append(Call(operation, args, kwargs, symbolic(made)))
         self._compile({operation: i for i, operation in enumerate(state["operations"])})
+
+
+def is_input(x: KerasTensor) -> bool:
+    """Whether a symbolic tensor is that of an Input."""
+    return x.made_by is not None and not x.made_by.inputs
+
+
+def replayed(calls: list[Call], inputs, outputs) -> tuple:
+    """The same calls on new symbolic tensors that begin with Inputs; as (inputs, outputs)."""
+    new = {
+        id(x): x if is_input(x) else InputLayer(input_tensor=x).output for x in tree.flatten(inputs)
+    }
+
+    def in_place(structure):
+        return tree.map_structure(lambda x: new.get(id(x), x), structure)
+
+    for call in calls:
+        if call.inputs:
+            args, kwargs = in_place((call.args, call.kwargs))
+            made = tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), call.structure)
+            Call(call.operation, args, kwargs, made)
+            given = {id(x): y for x, y in zip(call.outputs, tree.flatten(made), strict=True)}
+            new = {**given, **new}
+    return in_place(inputs), in_place(outputs)
 
 
 class _Number(int):

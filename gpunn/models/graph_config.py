@@ -39,11 +39,6 @@ def of_graph(graph: Graph) -> dict:
         for n, call in enumerate(of_it)
         for i, x in enumerate(call.outputs)
     }
-    inputs = []
-    for x in graph.tensors:  # an input that another model makes is an Input of this one
-        if id(x) not in places:
-            places[id(x)] = [x.name, 0, 0]
-            inputs.append(_input_config(x))
 
     def entry(operation):
         described = _described(operation)
@@ -55,21 +50,9 @@ def of_graph(graph: Graph) -> dict:
         return {**described, "name": operation.name, "inbound_nodes": nodes}
 
     return {
-        "layers": [*inputs, *map(entry, graph.operations)],
+        "layers": [entry(operation) for operation in graph.operations],
         "input_layers": _places(graph.inputs, places),
         "output_layers": _places(graph.outputs, places),
-    }
-
-
-def _input_config(x: KerasTensor) -> dict:
-    config = {"batch_shape": list(x.shape), "dtype": x.dtype.name, "name": x.name}
-    return {
-        "module": "gpunn.layers",
-        "class_name": "InputLayer",
-        "config": config,
-        "registered_name": None,
-        "name": x.name,
-        "inbound_nodes": [],
     }
 
 

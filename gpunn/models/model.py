@@ -11,7 +11,6 @@ from gpunn.layers.tree import map_shapes
 from gpunn.models import graph_config
 from gpunn.models.feeding import feed
 from gpunn.models.graph import Graph
-from gpunn.naming import auto_name
 from gpunn.serialization import serialize_value
 from gpunn.training import files
 from gpunn.training.summary import summary
@@ -47,12 +46,13 @@ class Model(Trainer):
     _graph: Graph | None = None
     _build_shape = None  # what it was built for: a loaded model is built for it again
 
+    def __new__(cls, *args, **kwargs):
+        functional = args or "inputs" in kwargs or "outputs" in kwargs
+        return super().__new__(Functional if cls is Model and functional else cls, *args, **kwargs)
+
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
-        functional = inputs is not None or outputs is not None
-        if name is None and functional and type(self) is Model:
-            name = auto_name("functional")
         super().__init__(name=name, trainable=trainable, **kwargs)
-        if functional:
+        if inputs is not None or outputs is not None:
             if inputs is None or outputs is None:
                 raise ArgumentError(f"model {self.name!r} needs both inputs and outputs")
             self._take_graph(inputs, outputs)
@@ -279,6 +279,10 @@ class Model(Trainer):
             raise NotBuiltError(
                 f"{self.name!r} has no weights to {what} yet: call it on data, or build it, first"
             )
+
+
+class Functional(Model):
+    """What `Model(inputs, outputs)` makes."""
 
 
 def _maker(x: KerasTensor):
