@@ -7,9 +7,10 @@ import numpy as np
 from gpunn.backend import BY_TYPE, CPU_BACKEND
 from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
+from gpunn.backend.host import untouched_zeros
 from gpunn.backend.numpy_ import NumpyBackend
 from gpunn.backend.random import frozen
-from gpunn.capture.carrier import RecArray, arrays_in, plain
+from gpunn.capture.carrier import RecArray, arrays_in, plain, zeros_like
 from gpunn.capture.ir import Call, Storage, View, views_in
 from gpunn.errors import CaptureError
 
@@ -76,6 +77,8 @@ class Recorder(NumpyBackend):
 
     def __enter__(self):
         _one_at_a_time.acquire()
+        self._memory = untouched_zeros()
+        self._memory.__enter__()
         BY_TYPE[RecArray] = self
         self._token = frozen.set(True)
         return self
@@ -84,6 +87,7 @@ class Recorder(NumpyBackend):
         frozen.reset(self._token)
         del BY_TYPE[RecArray]
         self.closed = True
+        self._memory.__exit__(*exc)
         _one_at_a_time.release()
 
     # --- arrays in ---
@@ -227,11 +231,7 @@ class Recorder(NumpyBackend):
 
     def _product(self, function, a, b, out=None):
         if out is None:
-            if a.ndim == b.ndim == 2 and a.shape[1] == b.shape[0]:
-                found = np.zeros((a.shape[0], b.shape[1]), np.result_type(a.dtype, b.dtype))
-            else:
-                found = np.asarray(function(plain(a), plain(b)))
-            out = self.new(found)
+            out = self.new(_product_of(function, plain(a), plain(b)))
         self.note("ufunc", function, (a, b), out)
         return out
 
@@ -320,6 +320,20 @@ def _copy_cast(target, source) -> None:
     np.copyto(target, source, casting="unsafe")
 
 
+def _product_of(function, a, b) -> np.ndarray:
+    """The array that a product would make, with zeros in it."""
+    if (
+        a.ndim > 1 < b.ndim
+        and a.shape[-1] == b.shape[-2]
+        and (function is np.matmul or b.ndim == 2)
+    ):
+        one = function(a[..., :1, :1], b[..., :1, :1])
+        shape = (*one.shape[:-2], a.shape[-2], b.shape[-1])
+        if one.flags.c_contiguous:
+            return np.zeros(shape, one.dtype)
+    return np.asarray(function(a, b))
+
+
 def _allocated(operands, dtype) -> np.ndarray:
     """The array that a ufunc would make for its result, with zeros in it."""
     arrays = [x for x in operands if isinstance(x, np.ndarray)]
@@ -327,7 +341,7 @@ def _allocated(operands, dtype) -> np.ndarray:
     dtypes = [None] * len(arrays) + [dtype]
     iterator = np.nditer([*arrays, None], ["zerosize_ok"], flags, dtypes, order="K")
     made = iterator.operands[-1]
-    found = np.zeros_like(made, order="K")
+    found = zeros_like(made)
     if found.strides != made.strides:
         raise CaptureError("a result with gaps in memory")
     return found
