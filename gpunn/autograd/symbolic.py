@@ -6,6 +6,7 @@ from types import FunctionType
 import numpy as np
 
 from gpunn import tree
+from gpunn.autograd.masked import mask_of, with_mask
 from gpunn.autograd.mode import no_grad
 from gpunn.autograd.tensor import Tensor, wrap
 from gpunn.backend import CPU_BACKEND, backend_of
@@ -34,6 +35,7 @@ class KerasTensor:
     """
 
     __array_ufunc__ = None  # numpy_array * tensor is ours to note
+    _keras_mask: "KerasTensor | None" = None
 
     def __init__(self, shape, dtype=None, name: str | None = None):
         self.shape = tuple([None if n is None else _size(n, shape) for n in shape])
@@ -168,14 +170,18 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
 
 
 def _zeros(be, x: KerasTensor, size: int) -> Tensor:
-    return wrap(be.zeros([size if n is None else n for n in x.shape], x.dtype))
+    zeros = wrap(be.zeros([size if n is None else n for n in x.shape], x.dtype))
+    return zeros if x._keras_mask is None else with_mask(zeros, _zeros(be, x._keras_mask, size))
 
 
 def _in_common(a, b):
     if not isinstance(a, Tensor):
         return a
     shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
-    return KerasTensor(shape, a.dtype)
+    y = KerasTensor(shape, a.dtype)
+    if mask_of(a) is not None:
+        y._keras_mask = _in_common(mask_of(a), mask_of(b))
+    return y
 
 
 @cache

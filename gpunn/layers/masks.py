@@ -3,8 +3,9 @@
 import warnings
 
 from gpunn.autograd import Masked, mask_of, with_mask
+from gpunn.autograd.symbolic import infer
 from gpunn.layers import tree
-from gpunn.ops.tree import flatten
+from gpunn.tree import flatten
 
 
 def has_mask(arguments) -> bool:
@@ -37,7 +38,7 @@ def masked_call(layer, names, args: list, kwargs: dict):
 def _passed_on(layer, inputs, outputs, mask):
     """The outputs with the masks that the layer makes of those of its inputs."""
     if not layer.supports_masking:
-        lost = any(m is not None for m in flatten(mask)) and not has_mask(outputs)
+        lost = _any(mask) and not has_mask(outputs)
         if lost and not layer.sublayers():  # layers inside it speak for themselves
             warnings.warn(
                 f"layer {layer.name!r} ({type(layer).__name__}) got an input with a mask, but does "
@@ -50,6 +51,24 @@ def _passed_on(layer, inputs, outputs, mask):
         return outputs
     masks = iter(flatten(layer.compute_mask(inputs, mask)))
     return tree.map(lambda y: _masked(y, next(masks, None)), outputs)
+
+
+def note_masks(layer, names, args, kwargs, outputs) -> None:
+    """Give a layer's symbolic outputs the masks that its calls will pass on."""
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    inputs, mask = given.get(names[0]), given.get("mask")
+    if mask is None:
+        mask = tree.map(mask_of, inputs)
+    if not layer.supports_masking or not (layer._computes_mask or _any(mask)):
+        return
+    found = infer(layer.compute_mask, (inputs, mask), {}) if layer._computes_mask else mask
+    for y, m in zip(flatten(outputs), flatten(found)):
+        if y._keras_mask is None:
+            y._keras_mask = m
+
+
+def _any(masks) -> bool:
+    return any(m is not None for m in flatten(masks))
 
 
 def _masked(y, mask):

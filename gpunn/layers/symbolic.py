@@ -9,6 +9,7 @@ from gpunn.backend import CPU_BACKEND, device, get_backend
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import NotBuiltError
 from gpunn.layers import tree
+from gpunn.layers.masks import note_masks
 from gpunn.layers.owner import WeightOwner
 from gpunn.tree import flatten
 
@@ -59,7 +60,9 @@ class SymbolicLayer(WeightOwner):
         if self.input_spec is not None and isinstance(first, KerasTensor):
             self.input_spec.check(first.shape, self.name)
         outputs = self.compute_output_spec(*args, **kwargs)
-        return connect(self, args, kwargs, outputs)
+        outputs = connect(self, args, kwargs, outputs)
+        note_masks(self, self._call_names, args, kwargs, outputs)
+        return outputs
 
     def compute_output_spec(self, *args, **kwargs):
         """Symbolic tensors like what a call on such arguments gives.
