@@ -100,12 +100,39 @@ class Backend:
         A recorded step looks again each time it is done.
         """
 
+    @property
+    def recording(self) -> bool:
+        """Whether what is asked of the device is noted instead of done."""
+        return False
+
     def external(self, array):
         """What stands for somebody's array that shall be read and changed: here the array itself.
 
         In a recorded step, its values are those of the time of each replay.
         """
         return array
+
+    # --- elementwise code ---
+
+    def fused(self, body):
+        """What computes the same as a body `(be, *operands, **static) -> (result, pullback)`.
+
+        On a GPU it is one kernel for each direction: the body must compute element by element.
+        """
+        return body
+
+    def in_one_launch(self, code, args: tuple, scratch: int) -> None:
+        """Run `code(self, *args, *scratch)`, which changes some of the arrays in its arguments.
+
+        A GPU takes it in one launch where the code is elementwise and can be traced.
+
+        Args:
+            code: the function; other arguments than arrays, numbers and tuples of them go to it as
+                they are.
+            args: its arguments; the first array says how large the scratch arrays are.
+            scratch: how many arrays it wants to work in.
+        """
+        raise NotImplementedError
 
     # --- random numbers: the same bits on every device ---
 

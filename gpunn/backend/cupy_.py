@@ -13,7 +13,7 @@ from gpunn.backend import special as own_special
 from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
-from gpunn.backend.fusing import fused
+from gpunn.backend.fusing import fused, in_one_launch
 from gpunn.backend.graph import capturing, outside
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
@@ -45,6 +45,7 @@ class CupyBackend(Backend):
     lgamma = staticmethod(_keeping_dtype(special.gammaln))
     digamma = staticmethod(partial(own_special.digamma, xp=cupy))
     fused = staticmethod(cache(fused))
+    in_one_launch = in_one_launch
 
     def __init__(self, device: Device):
         super().__init__(device)
@@ -55,6 +56,16 @@ class CupyBackend(Backend):
     def activate(self) -> None:
         if not self.alone:
             self._cuda.use()
+
+    @property
+    def recording(self) -> bool:
+        return capturing() is not None
+
+    def external(self, array):
+        graph = capturing()
+        if graph is None or not isinstance(array, np.ndarray):
+            return array
+        return graph.number(array.item, array.dtype)
 
     def const(self, key, make):
         found = self._constants.get(key)

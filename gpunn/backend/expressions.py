@@ -127,6 +127,7 @@ class _Functions:
     def __init__(self, trace: Trace):
         self._trace = trace
         self.where, self.clip = trace.where, trace.clip
+        self.nan, self.inf, self.pi = np.nan, np.inf, np.pi
 
     def __getattr__(self, name):
         return lambda *args, out=None: self._trace.call(name, args, out)
@@ -224,7 +225,7 @@ def _converted(x, dtype: np.dtype) -> str:
     if isinstance(x, Symbol):
         return x.now.name if x.dtype == dtype else f"({kind}){x.now.name}"
     if not np.isfinite(x):
-        raise KernelError(f"the constant {x} cannot be traced")
+        return f"({kind})({'0.0' if np.isnan(x) else '-1.0' if x < 0 else '1.0'} / 0.0)"
     return f"({kind})({x!r})" if dtype.kind == "f" else f"({kind}){int(x)}"
 
 

@@ -11,6 +11,7 @@ import cupy
 import numpy as np
 
 from gpunn.backend.expressions import Symbol, Trace, statements
+from gpunn.backend.kernels import enabled
 from gpunn.errors import KernelError
 
 # NaN wins, as in numpy.maximum
@@ -98,50 +99,41 @@ class _Forward:
         return run, reads_result, [None if dx is None else dx.dtype for dx in dxs]
 
 
-def change_in_place(be, code: Callable, changed, read, numbers, scratch: int) -> bool:
-    """Run elementwise code that changes arrays, as one launch.
+def in_one_launch(be, code: Callable, args: tuple, scratch: int) -> None:
+    """See `Backend.in_one_launch`."""
 
-    Args:
-        be: the backend.
-        code: `code(be, changed, read, numbers, scratch)`, on tuples of arrays and numbers.
-        changed: arrays that it may write to, of one shape.
-        read: arrays that it reads; those of one element are one number for all.
-        numbers: Python floats, or 0-d arrays.
-        scratch: how many arrays it wants to work in.
+    def call_by_call():
+        code(be, *args, *[be.empty(whole.shape, whole.dtype) for _ in range(scratch)])
 
-    Returns:
-        Whether it could be done: not if the code does what cannot be traced; nothing is changed
-        then.
-    """
     trace = Trace()
-    arrays = {f"p{i}": x for i, x in enumerate(changed)} | {f"g{i}": x for i, x in enumerate(read)}
-    values: dict[str, Any] = {f"h{i}": x for i, x in enumerate(numbers)}
-    leaves = {name: trace.leaf(name, x.dtype) for name, x in arrays.items()}
-    for name, x in values.items():
-        is_array = isinstance(x, cupy.ndarray)
-        leaves[name] = trace.leaf(name, x.dtype) if is_array else trace.number(name)
-    of = [[leaves[f"{letter}{i}"] for i in range(n)] for letter, n in (
-        ("p", len(changed)), ("g", len(read)), ("h", len(numbers))
-    )]  # fmt: skip
-    dtype = changed[0].dtype
-    before = {name: leaf.now for name, leaf in leaves.items()}
+    given: dict[str, Any] = {}
+    symbols: dict[str, Symbol] = {}
+
+    def symbol(x):
+        if isinstance(x, tuple | list):
+            return tuple([symbol(v) for v in x])
+        if not isinstance(x, cupy.ndarray | float):
+            return x
+        name = f"a{len(given)}"
+        given[name] = x
+        symbols[name] = trace.number(name) if type(x) is float else trace.leaf(name, x.dtype)
+        return symbols[name]
+
+    operands = symbol(args)
+    whole = next(x for x in given.values() if type(x) is not float)
+    before = {name: s.now for name, s in symbols.items()}
+    if not enabled():
+        return call_by_call()
     try:
-        code(trace, *map(tuple, of), tuple([trace.scratch(dtype) for _ in range(scratch)]))
-        results = {name: leaf for name, leaf in leaves.items() if leaf.now is not before[name]}
-        if not results.keys() <= {f"p{i}" for i in range(len(changed))}:
-            raise KernelError("code that changes what it should only read cannot be traced")
-        _, used = statements([x.now for x in results.values()])
-    except (KernelError, TypeError, AttributeError):
-        return False
-    given = {leaf.name for leaf in used}
-    names = {
-        name: x.dtype if isinstance(x, cupy.ndarray) else float
-        for name, x in (arrays | values).items()
-        if name in given
-    }
-    run = _kernel(getattr(code, "__name__", "change"), names, results)
-    run(*[(arrays | values)[name] for name in names], *[arrays[name] for name in results])
-    return True
+        code(trace, *operands, *[trace.scratch(whole.dtype) for _ in range(scratch)])
+        results = {name: s for name, s in symbols.items() if s.now is not before[name]}
+        _, leaves = statements([s.now for s in results.values()])
+    except (KernelError, TypeError, AttributeError):  # it is more than elementwise
+        return call_by_call()
+    used = {leaf.name for leaf in leaves}
+    reads = {n: float if type(x) is float else x.dtype for n, x in given.items() if n in used}
+    run = _kernel(getattr(code, "__name__", "change"), reads, results)
+    run(*[given[n] for n in reads], *[given[n] for n in results])
 
 
 def _kernel(name: str, reads: dict, results: dict[str, Symbol], known=()):
@@ -159,6 +151,6 @@ def _type(kind) -> str:
 
 @cache
 def _compiled(inputs: str, outputs: str, text: str, name: str):
-    return cupy.ElementwiseKernel(
-        inputs, outputs, text, f"gpunn_{name}", preamble=PREAMBLE, options=("--fmad=false",)
-    )
+    name = f"gpunn_{name.strip('_')}"
+    options = ("--fmad=false",)
+    return cupy.ElementwiseKernel(inputs, outputs, text, name, preamble=PREAMBLE, options=options)

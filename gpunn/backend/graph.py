@@ -75,6 +75,7 @@ class Graph:
         self._pool = cupy.cuda.MemoryPool()
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
+        self._before: list[tuple[Callable, tuple]] = []
         self._draws: dict[Stream, tuple[int, int]] = {}
         self._graph = None
 
@@ -115,6 +116,10 @@ class Graph:
         """What stands for somebody's array in the work: itself."""
         return array
 
+    def note(self, form: str, fn: Callable, args: tuple, lasting: bool = True) -> None:
+        """Have something done on the host before each run (form "do", as of a `Call`)."""
+        self._before.append((fn, args))
+
     def number(self, read: Callable[[], float], dtype):
         """A 0-d array that holds what `read()` gives, anew before each run."""
         dtype = np.dtype(dtype)
@@ -139,6 +144,8 @@ class Graph:
 
     def run(self) -> None:
         """Do the work, in the order of the current stream."""
+        for function, args in self._before:
+            function(*args)
         if self._reads:
             values = np.zeros((), NUMBERS)
             values["number"][: len(self._reads)] = [read() for read in self._reads]

@@ -2,7 +2,6 @@
 
 from math import sqrt
 
-from gpunn.backend.kernels import replaceable
 from gpunn.checks import check_flag, check_number
 from gpunn.errors import ArgumentError
 from gpunn.optimizers.optimizer import Optimizer
@@ -62,31 +61,25 @@ class Adam(Optimizer):
         return alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon
 
     def update(self, be, p, g, slots, h, scratch):
-        adam_update(be, p, g, slots, h, scratch)
-
-
-@replaceable
-def adam_update(be, p, g, slots, h, scratch):
-    """One step of Adam in place, on arrays of any one shape; a device may have a kernel for it."""
-    xp = be.xp
-    alpha, rest_1, rest_2, epsilon = h
-    m, v, *v_hat = slots
-    (work,) = scratch
-    xp.subtract(g, m, out=work)
-    xp.multiply(work, rest_1, out=work)
-    xp.add(m, work, out=m)
-    xp.multiply(g, g, out=work)
-    xp.subtract(work, v, out=work)
-    xp.multiply(work, rest_2, out=work)
-    xp.add(v, work, out=v)
-    if v_hat:
-        xp.maximum(v_hat[0], v, out=v_hat[0])
-        v = v_hat[0]
-    xp.sqrt(v, out=work)
-    xp.add(work, epsilon, out=work)
-    xp.divide(m, work, out=work)
-    xp.multiply(work, alpha, out=work)
-    xp.subtract(p, work, out=p)
+        xp = be.xp
+        alpha, rest_1, rest_2, epsilon = h
+        m, v, *v_hat = slots
+        (work,) = scratch
+        xp.subtract(g, m, out=work)
+        xp.multiply(work, rest_1, out=work)
+        xp.add(m, work, out=m)
+        xp.multiply(g, g, out=work)
+        xp.subtract(work, v, out=work)
+        xp.multiply(work, rest_2, out=work)
+        xp.add(v, work, out=v)
+        if v_hat:
+            xp.maximum(v_hat[0], v, out=v_hat[0])
+            v = v_hat[0]
+        xp.sqrt(v, out=work)
+        xp.add(work, epsilon, out=work)
+        xp.divide(m, work, out=work)
+        xp.multiply(work, alpha, out=work)
+        xp.subtract(p, work, out=p)
 
 
 class AdamW(Adam):

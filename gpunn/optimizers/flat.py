@@ -113,9 +113,9 @@ class Part:
             return recorder.external(array) if array.size else array
 
         part = copy(self)
-        part.be, part._work = recorder, []
+        part.be, part._work = recorder.backend, []
         part.variables = [variables[id(v)] for v in self.variables]
-        part.flat = Flat(recorder, seen(self.flat.params), seen(self.flat.grads))
+        part.flat = Flat(part.be, seen(self.flat.params), seen(self.flat.grads))
         part.buffers = {name: seen(buffer) for name, buffer in self.buffers.items()}
         part.views = {
             name: [None if view is None else seen(view) for view in views]

@@ -83,10 +83,8 @@ class Plan:
             for stretch in walk.stretches:
                 own = walk.be.dot(stretch.grads, stretch.grads)
                 square = own if square is None else square + own
-        xp = self.walks[0].xp
-        norm = xp.sqrt(square)
-        # as Keras: a norm of Inf or NaN makes every gradient NaN, so that it cannot go unseen
-        return xp.where(xp.isfinite(norm), limit / xp.maximum(norm, limit), xp.nan)
+        be = self.walks[0].be
+        return be.fused(_global_scale)(be, square, limit=limit)[0]
 
     def set_momentum(self, momentum: float) -> None:
         """Say how much of the averages the next `average` keeps."""
@@ -104,6 +102,17 @@ class Plan:
             for stretch in walk.stretches:
                 mutated_span(stretch.memory)
                 walk.be.copyto(stretch.params, stretch.run.slot("average"))
+
+
+def _global_scale(be, square, limit):
+    xp = be.xp
+    norm = xp.sqrt(square)
+    # as Keras: a norm of Inf or NaN makes every gradient NaN, so that it cannot go unseen
+    return xp.where(xp.isfinite(norm), limit / xp.maximum(norm, limit), xp.nan), None
+
+
+def _scale(be, square, limit):
+    return limit / be.xp.maximum(be.xp.sqrt(square), limit), None
 
 
 class Stretch:
@@ -125,12 +134,14 @@ class Walk:
     def __init__(self, rule, part, runs):
         self.be = be = part.be
         self.xp = be.xp
-        self.clips = bool(rule.clipnorm or rule.clipvalue or rule.global_clipnorm)
         self.chunk = CHUNK_BYTES // part.dtype.itemsize if be.kind == "cpu" else None
         self.stretches = [Stretch(r, bool(rule.gradient_accumulation_steps)) for r in runs]
         longest = max(stretch.params.size for stretch in self.stretches)
         length = longest if self.chunk is None else min(longest, self.chunk)
-        self.work, *self.scratch = part.work(1 + rule.scratch, length)
+        # a GPU takes what is elementwise in one launch, with nothing to be kept in between
+        self.one_launch = be.kind == "cuda" and rule.elementwise
+        work = [] if self.one_launch else part.work(1 + rule.scratch, length)
+        self.work, self.scratch = work[:1], work[1:]
         rates = []
         for stretch in self.stretches:
             stretch.pieces = list(self._pieces(rule, stretch))
@@ -145,13 +156,13 @@ class Walk:
         self.momentum = Numbers(be, part.dtype)
 
     def _pieces(self, rule, stretch: Stretch):
-        """(p, g, slots, scratch, work) of every chunk, or of the whole variable for its rule."""
+        """(p, g, slots, work) of every chunk, or of the whole variable for its rule."""
         run = stretch.run
         if not rule.elementwise:
             v = run.part.variables[run.first]
             g = stretch.grads[: v.array.size].reshape(v.shape)
             slots = tuple(run.part.views[name][run.first] for name in rule.slot_names)
-            yield v.array, g, slots, (), None
+            yield v.array, g, slots, (None,)
             return
         buffers = [run.slot(name) for name in rule.slot_names]
         for here in self._chunks(stretch.params.size):
@@ -160,8 +171,7 @@ class Walk:
                 stretch.params[here],
                 stretch.grads[here],
                 tuple(b[here] for b in buffers),
-                tuple(s[:length] for s in self.scratch),
-                self.work[:length],
+                tuple([w[:length] for w in (*self.work, *self.scratch)]),
             )
 
     def _chunks(self, size: int) -> list[slice]:
@@ -176,43 +186,56 @@ class Walk:
 
     def update(self, rule, scale) -> None:
         """Update every stretch: clipping, weight decay and the rule, in Keras' order."""
-        be, xp = self.be, self.xp
+        be = self.be
         h, decays = self.numbers.values, self.decays.values
-        clips = self.clips
-        update = rule.update
         for stretch in self.stretches:
             if rule.clipnorm is not None:
-                norm = xp.sqrt(be.dot(stretch.grads, stretch.grads))
-                scale = rule.clipnorm / xp.maximum(norm, rule.clipnorm)
+                square = be.dot(stretch.grads, stretch.grads)
+                scale = be.fused(_scale)(be, square, limit=rule.clipnorm)[0]
             decay = None if stretch.decay is None else decays[stretch.decay]
-            for p, g, slots, scratch, work in stretch.pieces:
-                if clips:
-                    if scale is None:
-                        g = xp.clip(g, -rule.clipvalue, rule.clipvalue, out=work)
-                    else:
-                        g = xp.multiply(g, scale, out=work)
-                if decay is not None:
-                    shrink = xp.multiply(p, decay, out=scratch[0] if scratch else None)
-                    xp.subtract(p, shrink, out=p)
-                update(be, p, g, slots, h, scratch)
+            for p, g, slots, work in stretch.pieces:
+                args = (p, g, slots, h, decay, scale)
+                if self.one_launch:
+                    be.in_one_launch(self._change, (rule, *args), 1 + rule.scratch)
+                else:
+                    self._change(be, rule, *args, *work)
             mutated_span(stretch.memory)
+
+    def _change(self, be, rule, p, g, slots, h, decay, scale, work=None, *scratch):
+        """Update arrays of one shape: clipping, weight decay and the rule, in Keras' order."""
+        xp = be.xp
+        if scale is not None:
+            g = xp.multiply(g, scale, out=work)
+        elif rule.clipvalue is not None:
+            g = xp.clip(g, -rule.clipvalue, rule.clipvalue, out=work)
+        if decay is not None:
+            shrink = xp.multiply(p, decay, out=scratch[0] if scratch else None)
+            xp.subtract(p, shrink, out=p)
+        rule.update(be, p, g, slots, h, scratch)
 
     def average(self) -> None:
         """average = momentum * average + (1 - momentum) * parameters"""
-        xp = self.xp
-        momentum, rest = self.momentum.values
         for stretch in self.stretches:
             average = stretch.run.slot("average")
             for here in self._chunks(average.size):
-                a, work = average[here], self.work[: here.stop - here.start]
-                xp.multiply(a, momentum, out=a)
-                xp.multiply(stretch.params[here], rest, out=work)
-                xp.add(a, work, out=a)
+                args = (average[here], stretch.params[here], self.momentum.values)
+                if self.one_launch:
+                    self.be.in_one_launch(_average, args, 1)
+                else:
+                    _average(self.be, *args, *(w[: here.stop - here.start] for w in self.work))
+
+
+def _average(be, average, params, momentum, work):
+    xp = be.xp
+    kept, rest = momentum
+    xp.multiply(average, kept, out=average)
+    xp.multiply(params, rest, out=work)
+    xp.add(average, work, out=average)
 
 
 class Numbers:
-    """A step's numbers as an update reads them: 0-d arrays on the CPU, which ufuncs take fastest;
-    Python floats on a GPU, where a kernel gets them as arguments without a copy.
+    """A step's numbers as an update reads them: 0-d arrays on the CPU, which ufuncs take fastest,
+    and where a GPU records; else, on a GPU, Python floats, which a kernel gets without a copy.
     """
 
     def __init__(self, be, dtype):
@@ -223,7 +246,7 @@ class Numbers:
 
     def set(self, values) -> None:
         """The values of the next step, in their places."""
-        if self._be.kind != "cpu":
+        if self._be.kind != "cpu" and not (self._places or self._be.recording):
             self.values = tuple(values)
             return
         if len(self._places) != len(values):

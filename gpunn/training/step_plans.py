@@ -169,8 +169,7 @@ class TrainPlan(StepPlan):
         return _metrics_or_outputs(self, model, batch, y_pred)
 
     def _takes_optimizer(self) -> bool:
-        own = not self._own_only or is_own(type(self.model.optimizer))
-        return own and self.be.kind == "cpu"
+        return not self._own_only or is_own(type(self.model.optimizer))
 
     def _objects(self):
         return [*super()._objects(), self.model.optimizer]

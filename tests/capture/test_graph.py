@@ -145,6 +145,7 @@ def test_a_captured_step_is_one_graph():
     with cudaemu.measure() as counted:
         captured(trained, packed[4])
     assert counted.graph_launches == 1
+    assert counted.kernels - counted.graph_kernels == 1  # the step's numbers
     for name in ("d2h", "h2d", "mallocs", "device_syncs", "stream_syncs", "event_syncs"):
         assert getattr(counted, name) == 0, name
 

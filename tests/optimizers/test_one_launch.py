@@ -1,0 +1,55 @@
+"""Rules on CUDA: every elementwise one is a single launch, with the results of its calls."""
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn.backend import kernels
+from tests.harness import assert_close
+
+optimizers = gpunn.optimizers
+RULES = [c for c in optimizers.REGISTRY.classes if c.elementwise]
+OPTIONS = [
+    {},
+    {"clipvalue": 0.5, "weight_decay": 0.1},
+    {"global_clipnorm": 0.5, "use_ema": True},
+    {"clipnorm": 0.5},
+]
+
+
+def trained(cls, options):
+    optimizer = cls(learning_rate=0.05, **options)
+    rng = np.random.default_rng(0)
+    variables = [gpunn.Variable(rng.normal(size=n).astype("f4")) for n in ((3, 4), 5)]
+    for _ in range(3):
+        optimizer.apply([rng.normal(size=v.shape).astype("f4") for v in variables], variables)
+    return [v.numpy() for v in variables] + [np.asarray(x) for x in optimizer.state_dict().values()]
+
+
+@pytest.mark.parametrize("cls", RULES, ids=lambda c: c.__name__)
+def test_one_launch_gives_what_its_calls_give(cls, cuda):
+    with gpunn.device("cuda"):
+        results = trained(cls, OPTIONS[RULES.index(cls) % len(OPTIONS)])
+        with kernels.reference_only():
+            expected = trained(cls, OPTIONS[RULES.index(cls) % len(OPTIONS)])
+        for x, e in zip(results, expected, strict=True):
+            assert_close(x, e, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_step_is_one_launch(options, cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        variables = [gpunn.Variable(np.ones((3, 4), "f4")), gpunn.Variable(np.ones(5, "f4"))]
+        optimizer = optimizers.Adam(**options)
+        optimizer.build(variables)
+        for _ in range(2):
+            for v in variables:
+                v.accumulate(v.array)
+            with cudaemu.measure() as counted:
+                optimizer.step()
+    norms = 2 if "clipnorm" in options else 1 if "global_clipnorm" in options else 0
+    updates = 2 if "clipnorm" in options else 1
+    assert counted.cublas == norms
+    assert counted.kernels == norms + updates + ("use_ema" in options)
+    assert counted.mallocs == counted.d2h == counted.h2d == counted.stream_syncs == 0
