@@ -44,6 +44,10 @@ class NotBuiltError(GpunnError, RuntimeError):
     """A layer, model or optimizer was used before its weights exist."""
 
 
+class NotSupportedError(GpunnError, NotImplementedError):
+    """Something that gpunn, or a class of yours, does not do."""
+
+
 class CaptureError(GpunnError, RuntimeError):
     """A step cannot be recorded; it can run all the same, call by call."""
 

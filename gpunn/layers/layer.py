@@ -307,6 +307,7 @@ def _marking_built(build):
         if self.built:
             return None
         before = len(self._added_weights)
+        self._built_for = (args, kwargs)
         self._building = True
         try:
             build(self, *args, **kwargs)

@@ -28,8 +28,10 @@ class WeightOwner:
         initializer=None,
         dtype=None,
         trainable=True,
+        autocast=True,
         regularizer=None,
         constraint=None,
+        aggregation=None,
         name=None,
     ) -> Variable:
         """Make a weight.
@@ -39,6 +41,7 @@ class WeightOwner:
             initializer: default: "glorot_uniform" for floats, else "zeros".
             dtype: default: the policy's variable dtype.
             trainable: False for state that optimizers leave alone (moving averages).
+            autocast, aggregation: taken for Keras' sake; a weight stays in its own dtype.
             regularizer: a function of the weight, added to the loss.
             constraint: a projection applied to the weight after each step.
             name: default: "variable".

@@ -20,6 +20,7 @@ class SymbolicLayer(WeightOwner):
     _inbound_nodes: list | tuple = ()  # its calls on symbolic tensors
     _call_names: tuple[str, ...] = ("inputs",)
     build: Callable[..., None]
+    _built_for: tuple[tuple, dict] | None = None  # the arguments of `build`
 
     @property
     def input(self):
@@ -47,6 +48,30 @@ class SymbolicLayer(WeightOwner):
     def __getstate__(self) -> dict:
         """What copies and pickles take along: not the graphs it is part of."""
         return {name: x for name, x in vars(self).items() if name != "_inbound_nodes"}
+
+    # --- configs of what it was built for ---
+
+    def get_build_config(self) -> dict | None:
+        """The shapes that `build` was given, for `build_from_config`; None if it was not called.
+
+        Source: keras.layers.Layer.get_build_config.
+        """
+        if self._built_for is None:
+            return None
+        args, kwargs = self._built_for
+        return (
+            {"input_shape": args[0]} if len(args) == 1 and not kwargs else {"shapes_dict": kwargs}
+        )
+
+    def build_from_config(self, config: dict | None) -> None:
+        """Build for the shapes of a config that `get_build_config` made.
+
+        Source: keras.layers.Layer.build_from_config.
+        """
+        if config and "input_shape" in config:
+            self.build(config["input_shape"])
+        elif config:
+            self.build(**config["shapes_dict"])
 
     # --- calls on symbolic tensors ---
 

@@ -42,7 +42,7 @@ def map_shapes(function, shapes):
     return type(shapes)([map_shapes(function, s) for s in shapes])
 
 
-_NOT_SEARCHED = ("_added_weights", "_arguments", "_inbound_nodes")
+_NOT_SEARCHED = ("_added_weights", "_arguments", "_inbound_nodes", "_built_for")
 
 
 def find(owner, kind: type, opaque: type):

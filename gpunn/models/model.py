@@ -4,14 +4,14 @@ import json
 
 from gpunn import tree
 from gpunn.autograd import KerasTensor
-from gpunn.errors import ArgumentError, NotBuiltError, unknown
+from gpunn.errors import ArgumentError, NotBuiltError, NotSupportedError, unknown
 from gpunn.layers import Layer
 from gpunn.layers.symbolic import batch_shapes
 from gpunn.layers.tree import map_shapes
 from gpunn.models import graph_config
 from gpunn.models.feeding import feed
 from gpunn.models.graph import Graph
-from gpunn.serialization import serialize_value
+from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files
 from gpunn.training.summary import summary
 from gpunn.training.trainer import Trainer
@@ -108,7 +108,7 @@ class Model(Trainer):
         """Run the layers between the symbolic inputs and outputs."""
         graph = self._graph
         if graph is None:
-            raise NotImplementedError(
+            raise NotSupportedError(
                 f"{type(self).__name__} has no call() method, nor inputs and outputs: write one, "
                 "or make it as Model(inputs, outputs)"
             )
@@ -220,6 +220,17 @@ class Model(Trainer):
         """
         return json.dumps(serialize_value(self, "model"), **kwargs)
 
+    def get_compile_config(self) -> dict | None:
+        """What `compile` was told, as JSON values; None if it was told nothing."""
+        if not self.compiled:
+            return None
+        given = self._compile_arguments
+        return {name: serialize_value(value, f"compile.{name}") for name, value in given.items()}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile as `get_compile_config` says."""
+        self.compile(**{name: deserialize_value(value) for name, value in config.items()})
+
     # --- files ---
 
     def save_weights(self, filepath, overwrite: bool = True) -> None:
@@ -273,6 +284,17 @@ class Model(Trainer):
         from gpunn.models.saving import save_model
 
         save_model(self, filepath, overwrite, include_optimizer, metadata)
+
+    def export(self, filepath, format="tf_saved_model", **options):
+        """Not supported: there is no TensorFlow, ONNX or TFLite here.
+
+        Raises:
+            NotSupportedError: always.
+        """
+        raise NotSupportedError(
+            f"export to {format!r} is not supported; model.save({str(filepath)!r}) writes a file "
+            "for gpunn.load_model, and model.get_weights() gives NumPy arrays"
+        )
 
     def _require_built(self, what: str) -> None:
         if not self.built:

@@ -7,7 +7,7 @@ from gpunn import optimizers
 from gpunn.backend import current_device
 from gpunn.backend import device as on_device
 from gpunn.errors import NotBuiltError, SerializationError
-from gpunn.serialization import deserialize_value, serialize_value
+from gpunn.serialization import custom_object_scope, deserialize_value, serialize_value
 from gpunn.training import files
 
 
@@ -31,10 +31,7 @@ def save_model(
         header["metadata"] = serialize_value(metadata, "metadata")
     if model.compiled:
         try:
-            header["compile"] = {
-                name: serialize_value(value, f"compile.{name}")
-                for name, value in model._compile_arguments.items()
-            }
+            header["compile"] = model.get_compile_config()
         except SerializationError as e:  # a lambda as loss must not cost anybody the weights
             warnings.warn(f"saved without what compile() was told: {e}", stacklevel=3)
     tensors = {name: v.numpy() for name, v in model.named_weights().items()}
@@ -78,11 +75,8 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
     weights = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
     files.fit_weights(model, weights, filepath)
     if compile and "compile" in header:
-        arguments = header["compile"]
-        arguments = {
-            name: deserialize_value(value, custom_objects) for name, value in arguments.items()
-        }
-        model.compile(**arguments)
+        with custom_object_scope(custom_objects or {}):
+            model.compile_from_config(header["compile"])
         state = {
             n.removeprefix(files.OPTIMIZER): a
             for n, a in tensors.items()
@@ -114,14 +108,27 @@ def read_metadata(filepath) -> dict:
     return files.read_header(filepath).get("metadata") or {}
 
 
-def clone_model(model, custom_objects: dict | None = None):
-    """A new model of the same config, with new weights (Keras: `models.clone_model`).
+def model_from_json(json_string: str, custom_objects: dict | None = None):
+    """The model of what `model.to_json()` gave, with new weights.
+
+    Args:
+        json_string: the JSON.
+        custom_objects: classes and functions of yours by name, if they are not registered.
+
+    Raises:
+        SerializationError: if it is no JSON of a model, or uses a class that is not known.
+
+    Source: keras.models.model_from_json.
 
     >>> model = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)])
-    >>> gpunn.models.clone_model(model).count_params()
-    10
+    >>> gpunn.models.model_from_json(model.to_json()).output_shape
+    (None, 2)
     """
-    return deserialize_value(serialize_value(model, "model"), custom_objects)
+    try:
+        config = json.loads(json_string)
+    except (TypeError, ValueError) as e:
+        raise SerializationError(f"expected the JSON of a model, got {json_string!r:.100}") from e
+    return deserialize_value(config, custom_objects)
 
 
 def _names(model):
