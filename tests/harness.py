@@ -117,13 +117,14 @@ def check_op(
     atol=None,
     edges=True,
     twice=True,
+    second=True,
 ):
     """Everything that is asked of an op, on one device.
 
     - The values are those of `reference`, in the operands' dtype (float16, float32, float64 on the
       CPU; float32 on CUDA) and on their device.
     - The float64 gradient along a random direction is the central difference; that in float32
-      agrees with it (on the CPU).
+      agrees with it (on the CPU). So is the gradient of that gradient.
     - The operands come back unmodified.
     - The same holds for non-contiguous operands, for operands cut down to size 1 and to size 0
       (where the reference takes them), and for one tensor given twice.
@@ -142,6 +143,7 @@ def check_op(
         rtol, atol: instead of the table's for values in float32; None: the table's.
         edges: whether to try size 0 and size 1.
         twice: whether to try the same tensor in place of the first two operands of one shape.
+        second: False for an op that has no second derivative.
     """
     check = _Check(fn, reference, device, grad, wrt, rtol, atol)
     operands = [np.asarray(x) if isinstance(x, list | np.ndarray | np.generic) else x
@@ -160,6 +162,8 @@ def check_op(
             check.compare_gradients(operands, contiguous, "float64", scatter=True)
             if "float32" in dtypes:
                 check.compare_gradients(operands, contiguous, "float32")
+            if second:
+                check.second_order(operands)
     if edges:
         check.edge([_cut(x, 1) for x in operands], "size 1")
         check.edge([_cut(x, 0) for x in operands], "size 0")
@@ -339,6 +343,19 @@ class _Check:
             atol = atol * max(1.0, float(abs(e).max(initial=0)))
             name = f"{label} of operand {i}"
             assert_close(dx, e, "gradient", dtype, rtol, atol, label=name)
+
+    def second_order(self, operands):
+        """The float64 gradient of the gradient, against a central difference."""
+        wide = [x.astype(np.float64) if _is_float(x) else x for x in operands]
+        leaves = self.differentiable(wide)
+
+        def fn(*given):
+            xs = [gpunn.Tensor(x) if isinstance(x, np.ndarray) else x for x in wide]
+            for i, x in zip(leaves, given, strict=True):
+                xs[i] = x
+            return self.fn(*xs)
+
+        gpunn.check_gradients(fn, *[wide[i] for i in leaves], order=2, rtol=1e-4, atol=1e-6)
 
     def edge(self, operands, label):
         """Values and gradients of operands cut down, if the reference takes them at all."""

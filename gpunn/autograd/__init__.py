@@ -4,6 +4,7 @@ from gpunn.autograd.anomaly import detect_anomaly
 from gpunn.autograd.check import check_gradients
 from gpunn.autograd.clock import mutated, mutated_span
 from gpunn.autograd.functional import grad, gradients, value_and_grad
+from gpunn.autograd.jacobians import hessian, hvp, jacobian, jvp
 from gpunn.autograd.masked import Masked, mask_of, with_mask
 from gpunn.autograd.mode import enable_grad, is_grad_enabled, no_grad
 from gpunn.autograd.primitive import primitive, primitives
@@ -24,7 +25,11 @@ __all__ = [
     "enable_grad",
     "grad",
     "gradients",
+    "hessian",
+    "hvp",
     "is_grad_enabled",
+    "jacobian",
+    "jvp",
     "mask_of",
     "mutated",
     "mutated_span",

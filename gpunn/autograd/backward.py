@@ -13,7 +13,9 @@ from gpunn.errors import GradientError, ShapeError
 _by_id = attrgetter("id")
 
 
-def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> None:
+def backward(
+    root, dy, retain_graph: bool = False, sink: dict | None = None, wanted: set | None = None
+) -> None:
     """Send the gradient `dy` of `root` back to every leaf it was computed of.
 
     Args:
@@ -21,13 +23,15 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
         dy: a raw array of the root's shape.
         retain_graph: keep the graph for another walk; else its buffers are freed on the way.
         sink: a dict to sum the leaves' gradients in, instead of their `.grad`.
+        wanted: the nodes and leaves whose gradients the sink shall have; default: all leaves.
     """
     if type(root) is not Node:
         _deliver(root, dy, sink)
         return
-    order = _topological(root)
+    order = topological(root)
     if last() > order[-1].id:
         _refuse_changed(order)
+    towards = None if wanted is None else leading_to(wanted, order)
     grads = {root: dy}
     owned = set()  # nodes whose gradient is a sum this walk made itself, and may add to in place
     for node in order:
@@ -36,7 +40,12 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
             continue
         if node.retained is not None and (tensor := node.retained()) is not None:
             tensor.accumulate(dy)
-        pull = node.pull
+        if wanted is not None and sink is not None and node in wanted:
+            sink[node] = backend_of(dy).copy(dy)
+        pull, parents, needs = node.pull, node.parents, node.needs
+        if towards is not None:
+            parents = [p if p in towards else None for p in parents]
+            needs = tuple([p is not None for p in parents])
         if type(pull) is Pick:
             main = node.parents[0]
             grads.setdefault(main, [None] * len(main.shape))[pull.index] = dy
@@ -46,13 +55,13 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
             if observers:
                 for observer in list(observers):
                     observer.before_pull(node)
-            dxs = pull(dy, node.needs)
-            if type(dxs) is not tuple or len(dxs) != len(node.parents):
+            dxs = pull(dy, needs)
+            if type(dxs) is not tuple or len(dxs) != len(parents):
                 raise _miscounted(dxs, node)
             if observers:
                 for observer in list(observers):
                     observer.after_pull(node, dy, dxs)
-            for parent, dx in zip(node.parents, dxs):
+            for parent, dx in zip(parents, dxs):
                 if parent is None or dx is None:
                     continue
                 if type(dx) not in BY_TYPE:
@@ -72,11 +81,12 @@ def backward(root, dy, retain_graph: bool = False, sink: dict | None = None) -> 
                     owned.add(parent)
         if not retain_graph:
             node.pull = _freed
+            node.recipe = None
             if type(pull) is not Pick:
                 node.parents = ()
 
 
-def _topological(root: Node) -> list[Node]:
+def topological(root: Node) -> list[Node]:
     """Every node the root depends on, each after all that depend on it: by falling id."""
     seen = {root}
     stack = [root]
@@ -89,6 +99,21 @@ def _topological(root: Node) -> list[Node]:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=_by_id, reverse=True)
+
+
+def leading_to(wanted: set, order: list[Node]) -> set:
+    """What is wanted, and every node of the graph `order` that depends on some of it."""
+    found = set(wanted)
+    for node in reversed(order):
+        if not found.isdisjoint(node.parents):
+            found.add(node)
+    return found
+
+
+def release(root) -> None:
+    """Free the buffers of a graph, as a backward that does not retain it."""
+    for node in topological(root) if type(root) is Node else ():
+        node.pull, node.recipe, node.parents = _freed, None, ()
 
 
 def _freed(dy, needs):

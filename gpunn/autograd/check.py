@@ -3,14 +3,15 @@
 import numpy as np
 
 from gpunn.autograd.backward import backward
-from gpunn.autograd.mode import no_grad
+from gpunn.autograd.functional import gradients
+from gpunn.autograd.mode import enable_grad, no_grad
 from gpunn.autograd.tensor import Tensor, convert, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import GradientError
 
 
-def check_gradients(f, *args, eps=1e-6, rtol=1e-5, atol=1e-7, seed=0) -> None:
+def check_gradients(f, *args, eps=1e-6, rtol=1e-5, atol=1e-7, seed=0, order=1) -> None:
     """Check `f`'s gradients by central differences in float64.
 
     All float arguments move along one random direction v, and the result is projected on a random
@@ -23,6 +24,7 @@ def check_gradients(f, *args, eps=1e-6, rtol=1e-5, atol=1e-7, seed=0) -> None:
         eps: the step.
         rtol, atol: allowed relative and absolute difference.
         seed: of the random directions.
+        order: 2 checks the gradients of the gradients too, made with `create_graph`, and so on.
 
     Raises:
         GradientError: if the two differ, with both values.
@@ -65,6 +67,35 @@ def check_gradients(f, *args, eps=1e-6, rtol=1e-5, atol=1e-7, seed=0) -> None:
             f"the gradient is wrong: along a random direction it gives {analytic!r}, "
             f"finite differences give {numeric!r}"
         )
+    if order > 1:
+        seeds = [u for u in weights if u is not None]
+        check_gradients(
+            _gradients_of(f, moves), *points, *seeds,
+            eps=eps, rtol=rtol, atol=atol, seed=seed + 1, order=order - 1,
+        )  # fmt: skip
+
+
+def _gradients_of(f, moves):
+    """The function of f's arguments and its results' gradients that gives the arguments' own."""
+
+    def g(*args):
+        points, seeds = args[: len(moves)], iter(args[len(moves) :])
+        with enable_grad():
+            points = [
+                x if v is None or x.requires_grad else wrap(x.array).requires_grad_()
+                for x, v in zip(points, moves, strict=True)
+            ]
+            results = [y for y in _tuple(f(*points)) if is_float(y.dtype)]
+            terms = [(y * u).sum() for y, u in zip(results, seeds, strict=True) if y.requires_grad]
+            variables = [x for x, v in zip(points, moves, strict=True) if v is not None]
+            found = [None] * len(variables)
+            if terms:
+                found = gradients(sum(terms[1:], terms[0]), variables, create_graph=True)
+            return tuple(
+                [x * 0.0 if dx is None else dx for x, dx in zip(variables, found, strict=True)]
+            )
+
+    return g
 
 
 def _tuple(y) -> tuple[Tensor, ...]:

@@ -1,21 +1,26 @@
-"""Gradients of functions: `grad` and `value_and_grad`."""
+"""Gradients of functions and of results: `grad`, `value_and_grad`, `gradients`."""
 
 from functools import wraps
 
-from gpunn.autograd.backward import backward
-from gpunn.autograd.mode import enable_grad
-from gpunn.autograd.tensor import Tensor, convert, seed_gradient, wrap
+from gpunn.autograd.backward import backward, release, topological
+from gpunn.autograd.higher import differentiate, seed
+from gpunn.autograd.mode import enable_grad, is_grad_enabled
+from gpunn.autograd.node import Node
+from gpunn.autograd.tensor import Tensor, convert, derive, seed_gradient, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import DTypeError, GradientError, ShapeError
 
 
-def value_and_grad(function, argnums=0):
+def value_and_grad(function, argnums=0, create_graph=None):
     """A function that returns both `function`'s value and its gradient.
 
     Args:
         function: takes tensors and returns a tensor of one element.
         argnums: the position, or a tuple of positions, of the arguments to differentiate by.
+        create_graph: whether value and gradient can be differentiated in their turn. Default: None,
+            if they depend on anything else that requires a gradient: on an argument that does, as
+            inside another `grad`, or on the weights of a model.
 
     Returns:
         A function giving (value, gradient); the gradient is a tuple if `argnums` is one. No `.grad`
@@ -24,6 +29,9 @@ def value_and_grad(function, argnums=0):
     Raises:
         DTypeError: if such an argument is not of floats.
         ShapeError: if the value has more than one element.
+        GradientError: with `create_graph`, if an op has no second derivative.
+
+    Source: `jax.value_and_grad`.
 
     >>> gpunn.value_and_grad(lambda x: x * x)(3.0)
     (Tensor(9.0, shape=(), dtype=float32), Tensor(6.0, shape=(), dtype=float32))
@@ -32,37 +40,43 @@ def value_and_grad(function, argnums=0):
 
     @wraps(function)
     def evaluate(*args, **kwargs):
-        args = list(args)
-        leaves = []
-        for i in positions:
-            leaf = convert(args[i]).detach()
-            if not is_float(leaf.dtype):
-                raise DTypeError(f"argument {i} has dtype {leaf.dtype}: only floats have gradients")
-            leaves.append(leaf.requires_grad_())
-            args[i] = leaf
+        args, sources = as_sources(args, positions)
         with enable_grad():
             value = function(*args, **kwargs)
         if not isinstance(value, Tensor) or value.size != 1:
             got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
             raise ShapeError(f"grad needs a function that gives one number, got {got}")
         sink: dict = {}
+        again = create_graph
         if value.requires_grad:
-            backward(value.node or value, seed_gradient(value, None), sink=sink)
-        grads = tuple(_gradient(leaf, sink) for leaf in leaves)
-        return value.detach(), grads[0] if isinstance(argnums, int) else grads
+            root, dy = value.node or value, seed_gradient(value, None)
+            wanted = {source_of(x) for x in sources}
+            more = is_grad_enabled() and _depends_on_more(root, wanted)
+            again = more if again is None else again
+            if again:
+                differentiate(root, wrap(dy), wanted, sink)
+            else:
+                backward(root, dy, more, sink, wanted)
+                sink = {source: wrap(dx) for source, dx in sink.items()}
+        grads = tuple(_or_zeros(sink.get(source_of(x)), x) for x in sources)
+        return value if again else value.detach(), grads[0] if isinstance(argnums, int) else grads
 
     return evaluate
 
 
-def grad(function, argnums=0):
+def grad(function, argnums=0, create_graph=None):
     """A function that returns the gradient of `function`, a function giving one number.
 
     See `value_and_grad` for the arguments and errors.
 
+    Source: `jax.grad`.
+
     >>> gpunn.grad(lambda x: (x * x).sum())([1.0, 2.0]).numpy()
     array([2., 4.], dtype=float32)
+    >>> gpunn.grad(gpunn.grad(lambda x: x * x * x))(2.0).item()
+    12.0
     """
-    both = value_and_grad(function, argnums)
+    both = value_and_grad(function, argnums, create_graph)
 
     @wraps(function)
     def evaluate(*args, **kwargs):
@@ -71,27 +85,75 @@ def grad(function, argnums=0):
     return evaluate
 
 
-def gradients(y: Tensor, variables, grad=None) -> list[Tensor | None]:
+def gradients(y: Tensor, variables, grad=None, create_graph=False, retain_graph=None):
     """The gradients of y by each variable, None where y does not depend on it.
 
-    No `.grad` is touched; the graph is used up.
+    No `.grad` is touched; the graph is used up unless it is retained.
 
     Args:
         y: a tensor that requires a gradient.
-        variables: leaf tensors.
+        variables: tensors: leaves, or results on the way to y.
         grad: dL/dy; default: ones, for a y of one element.
+        create_graph: whether the gradients shall have gradients in their turn. Default: False.
+        retain_graph: whether y can be differentiated again. Default: as `create_graph`.
+
+    Returns:
+        A list of tensors.
+
+    Raises:
+        GradientError: if y requires no gradient, if the graph was used up, and with `create_graph`
+            if an op on the way has no second derivative, with the op's name.
+
+    Source: `torch.autograd.grad`.
 
     >>> w = gpunn.Variable([3.0])
-    >>> gpunn.autograd.gradients((w * w).sum(), [w])[0].numpy()
+    >>> gpunn.gradients((w * w).sum(), [w])[0].numpy()
     array([6.], dtype=float32)
+    >>> (dw,) = gpunn.gradients((w * w * w).sum(), [w], create_graph=True)
+    >>> gpunn.gradients(dw.sum(), [w])[0].numpy()
+    array([18.], dtype=float32)
     """
     if not y.requires_grad:
         raise GradientError("gradients of a tensor that depends on nothing that requires one")
+    sources = [source_of(v) for v in variables]
+    root = y.node or y
     sink: dict = {}
-    backward(y.node or y, seed_gradient(y, grad), sink=sink)
-    return [wrap(sink[v]) if v in sink else None for v in variables]
+    if create_graph:
+        differentiate(root, seed(y, grad), set(sources), sink)
+        if retain_graph is False:
+            release(root)
+        return [sink.get(v) for v in sources]
+    backward(root, seed_gradient(y, grad), bool(retain_graph), sink, set(sources))
+    return [wrap(sink[v]) if v in sink else None for v in sources]
 
 
-def _gradient(leaf: Tensor, sink: dict) -> Tensor:
-    dx = sink.get(leaf)
-    return wrap(backend_of(leaf.array).zeros(leaf.shape, leaf.dtype) if dx is None else dx)
+def as_sources(args, positions) -> tuple[list, list[Tensor]]:
+    """The arguments with those at `positions` as tensors to differentiate by, and these."""
+    args, sources = list(args), []
+    for i in positions:
+        x = convert(args[i])
+        if not is_float(x.dtype):
+            raise DTypeError(f"argument {i} has dtype {x.dtype}: only floats have gradients")
+        if x.requires_grad and is_grad_enabled():
+            x = derive(x, x.array, "argument", lambda dy, needs: (dy,))
+        else:
+            x = x.detach().requires_grad_()
+        args[i] = x
+        sources.append(x)
+    return args, sources
+
+
+def source_of(x: Tensor):
+    """What stands for a tensor in the graph: its node, or itself."""
+    return x.node or x
+
+
+def _depends_on_more(root, wanted: set) -> bool:
+    """Whether a graph has leaves beside those that are wanted."""
+    order = topological(root) if type(root) is Node else []
+    leaves = (p for node in order for p in node.parents if p is not None and type(p) is not Node)
+    return any(leaf not in wanted for leaf in leaves)
+
+
+def _or_zeros(dx: Tensor | None, x: Tensor) -> Tensor:
+    return wrap(backend_of(x.array).zeros(x.shape, x.dtype)) if dx is None else dx

@@ -5,12 +5,16 @@ class Node:
     """One result of one op: who its operands are and how a gradient goes back to them.
 
     `parents` holds, per operand position, the operand's node, the leaf tensor itself, or None where
-    no gradient is wanted. Nodes hold no tensor that an op made, and no cycle exists.
+    no gradient is wanted. `recipe` is what it takes to do the op again: its function, the operands
+    that want no gradient (None for the others) and its static parameters. Nodes hold no tensor
+    that an op made of what wants a gradient, and no cycle exists.
     """
 
-    __slots__ = ("id", "op", "pull", "parents", "needs", "shape", "dtype", "retained", "where")
+    __slots__ = (
+        *("id", "op", "pull", "parents", "needs", "shape", "dtype", "recipe", "retained", "where"),
+    )
 
-    def __init__(self, id, op, pull, parents, needs, shape, dtype):
+    def __init__(self, id, op, pull, parents, needs, shape, dtype, recipe=None):
         self.id = id
         self.op = op
         self.pull = pull
@@ -18,6 +22,7 @@ class Node:
         self.needs = needs
         self.shape = shape
         self.dtype = dtype
+        self.recipe = recipe
         self.retained = None
 
     def __repr__(self) -> str:

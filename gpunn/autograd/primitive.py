@@ -91,7 +91,7 @@ def primitive(body=None, *, promote=None):
         except (ValueError, TypeError, IndexError) as e:
             raise _explain(e, op, arrays, static, static_names) from e
         if wants and pull is not None and grad_enabled.get():
-            return _record(op, be, operands, y, pull)
+            return _record(be, operands, static, y, pull)
         if observers:
             _observe(op, be, arrays, y)
         if type(y) is tuple:
@@ -105,28 +105,33 @@ def primitive(body=None, *, promote=None):
         t._grad = None
         return t
 
-    def _record(op, be, operands, y, pull):
+    def _record(be, operands, static, y, pull):
         """The result as tensors with a node."""
         if observers:
             _observe(op, be, [x.array if isinstance(x, tensor) else x for x in operands], y)
         parents = []
         needs = []
+        held = []
         for x in operands:
             if isinstance(x, tensor) and x.requires_grad:
                 parents.append(x.node or x)
                 needs.append(True)
+                held.append(None)
             else:
                 parents.append(None)
                 needs.append(False)
+                held.append(x)
+        recipe = (apply, held, static)
         if type(y) is tuple:
-            return _record_several(op, be, tuple(parents), tuple(needs), y, pull)
+            return _record_several(op, be, tuple(parents), tuple(needs), y, pull, recipe)
         if type(y) is not be.array_type:
             y = be.wrap(y)
         t = _new(tensor)
         t.array = y
         t._grad = None
         if y.dtype.kind == "f" or is_float(y.dtype):
-            t.node = Node(tick(), op, pull, tuple(parents), tuple(needs), y.shape, y.dtype)
+            parents, needs = tuple(parents), tuple(needs)
+            t.node = Node(tick(), op, pull, parents, needs, y.shape, y.dtype, recipe)
             t.requires_grad = True
             for observer in observers:
                 observer.recorded(t.node)
@@ -270,11 +275,11 @@ class _IndexError(ShapeError, IndexError):
     """An index that is out of range."""
 
 
-def _record_several(op, be, parents, needs, ys, pull):
+def _record_several(op, be, parents, needs, ys, pull, recipe):
     """The results of an op with several: each picks its gradient out of one common node."""
     ys = [y if is_array(y) else be.wrap(y) for y in ys]
     shapes, dtypes = tuple(y.shape for y in ys), tuple(y.dtype for y in ys)
-    main = Node(tick(), op, pull, parents, needs, shapes, dtypes)
+    main = Node(tick(), op, pull, parents, needs, shapes, dtypes, recipe)
     for observer in observers:
         observer.recorded(main)
     results = []

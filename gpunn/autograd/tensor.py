@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from typing import Any
 
 from gpunn.autograd.backward import backward
 from gpunn.autograd.clock import mutated, tick
@@ -31,7 +32,7 @@ class Tensor:
     array([2., 4.], dtype=float32)
     """
 
-    __slots__ = ("array", "node", "requires_grad", "_grad", "__weakref__")
+    __slots__ = ("array", "node", "requires_grad", "_grad", "_grad_history", "__weakref__")
     __array_ufunc__ = None  # numpy_array * tensor is ours to compute
     __hash__ = object.__hash__
     _keras_mask: "Tensor | None" = None  # of a `Masked` one
@@ -150,7 +151,13 @@ class Tensor:
     @property
     def grad(self) -> "Tensor | None":
         """The gradient that `backward` summed up, or None."""
-        return None if self._grad is None else wrap(self._grad)
+        if self._grad is None:
+            return None
+        dx = wrap(self._grad)
+        node, made = getattr(self, "_grad_history", (None, None))
+        if made is self._grad:
+            dx.node, dx.requires_grad = node, node is not None
+        return dx
 
     @grad.setter
     def grad(self, value) -> None:
@@ -196,16 +203,18 @@ class Tensor:
         """A copy of the values, cut off from what they were computed of."""
         return wrap(self.array.copy())
 
-    def backward(self, grad=None, retain_graph: bool = False) -> None:
+    def backward(self, grad=None, retain_graph=False, create_graph=False) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf it was computed of.
 
         Args:
             grad: dL/d(self), of this shape; default: ones, for a tensor of one element.
             retain_graph: keep the graph, so that backward can be called again.
+            create_graph: keep it, and let the gradients have gradients in their turn.
 
         Raises:
             GradientError: if nothing here requires a gradient, if the graph was used up by an
-                earlier backward, or if an array it needs was changed in place since.
+                earlier backward, or if an array it needs was changed in place since; with
+                `create_graph` if an op has no second derivative.
             ShapeError: if `grad` has another shape, or is left out for more than one element.
         """
         if not self.requires_grad:
@@ -213,7 +222,10 @@ class Tensor:
                 "backward() of a tensor that does not require a gradient: none of what it was "
                 "computed of does (or it was computed under no_grad, or detached)"
             )
-        backward(self.node or self, seed_gradient(self, grad), retain_graph)
+        if create_graph:
+            backward_with_graph(self, grad)
+        else:
+            backward(self.node or self, seed_gradient(self, grad), retain_graph)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this intermediate result in `.grad` as well."""
@@ -250,13 +262,19 @@ class Tensor:
             device = Device.parse(target)
             if device == self.device:
                 return self
-            source = backend_of(self.array)
             array = get_backend(device).asarray(self.array)
-            return derive(self, array, "to", lambda dy, needs: (source.asarray(dy),))
+            source = self.device
+
+            def pull(dy, needs):
+                back = isinstance(dy, Tensor)
+                return (dy.to(source) if back else get_backend(source).asarray(dy),)
+
+            return derive(self, array, "to", pull, lambda x: x.to(device))
         dtype = standardize(target)
         if dtype == self.dtype:
             return self
-        return derive(self, self.array.astype(dtype), "cast", lambda dy, needs: (dy,))
+        array = self.array.astype(dtype)
+        return derive(self, array, "cast", lambda dy, needs: (dy,), lambda x: x.to(dtype))
 
     def cpu(self) -> "Tensor":
         """The tensor on the CPU."""
@@ -268,6 +286,7 @@ class Tensor:
 
 
 _new = object.__new__
+backward_with_graph: Any = None  # higher.py puts it here
 accumulating = threading.Lock()  # two threads may add to one leaf's gradient
 
 
@@ -296,11 +315,12 @@ def seed_gradient(y: Tensor, grad):
     return dy
 
 
-def derive(x: Tensor, array, op: str, pull) -> Tensor:
-    """The result of a one-operand op that is not a primitive."""
+def derive(x: Tensor, array, op: str, pull, again=lambda x: x) -> Tensor:
+    """The result of a one-operand op that is not a primitive; `again` does the op on tensors."""
     y = wrap(array)
     if x.requires_grad and grad_enabled.get() and is_float(array.dtype):
-        y.node = Node(tick(), op, pull, (x.node or x,), (True,), array.shape, array.dtype)
+        parents, recipe = (x.node or x,), (again, (None,), {})
+        y.node = Node(tick(), op, pull, parents, (True,), array.shape, array.dtype, recipe)
         y.requires_grad = True
     return y
 

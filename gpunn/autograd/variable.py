@@ -85,6 +85,7 @@ class Variable(Tensor):
             grad = self._grad
             if grad is not None:
                 grad += dx
+                self._grad_history = (None, None)
             elif (slot := self._grad_slot) is not None:
                 backend_of(slot).copyto(slot, dx)
                 self._grad = slot

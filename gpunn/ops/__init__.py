@@ -5,7 +5,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 # ruff: noqa: F403 - every module lists its public names in `__all__`
 
 from gpunn.autograd import symbolic
-from gpunn.ops import image, linalg, operators, tree  # noqa: F401 - operators: for its effect
+from gpunn.ops import image, linalg, operators, traced, tracing, tree  # noqa: F401
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
 from gpunn.ops.attention import *
@@ -64,3 +64,6 @@ _ABOUT = ("convert_to_numpy", "dtype", "is_tensor", "ndim", "shape")
 symbolic.make_symbolic_too(globals(), but=_ABOUT)
 for _module in (image, linalg):
     symbolic.make_symbolic_too(vars(_module))
+
+# The bodies of ops run on these to be differentiated.
+vars(traced.ops).update(globals())

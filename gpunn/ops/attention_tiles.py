@@ -115,7 +115,10 @@ class Attention:
         if self.bias is not None:
             s += _part(self.bias, rows, cols)
         hidden = self._hidden(rows, cols)
-        if hidden is not None:
+        if hidden is not None and self.blank:
+            # the sum, as HIDDEN is so low; a hidden score counts for nothing, also where all are
+            s = self.be.xp.where(hidden == 0, s, hidden)
+        elif hidden is not None:
             s += hidden
         return s, hidden
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from gpunn import autograd
 from gpunn.autograd import Tensor, convert, no_grad, primitive, wrap
+from gpunn.autograd.higher import own_trace
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, GradientError
 from gpunn.ops import tree
@@ -297,12 +298,11 @@ def custom_gradient(f):
     def function(*args, **kwargs):
         leaves, outputs = tree.flatten(args), []
 
-        def run(arrays):
-            given = [x if a is None else wrap(a) for a, x in zip(arrays, leaves, strict=True)]
-            with no_grad():
-                y, gradient = f(*tree.pack(args, given), **kwargs)
+        def run(operands):
+            given = [x if t is None else t for t, x in zip(operands, leaves, strict=True)]
+            y, gradient = f(*tree.pack(args, given), **kwargs)
             outputs.append(y)
-            return [convert(v).array for v in tree.flatten(y)], gradient
+            return tree.flatten(y), gradient
 
         operands = [convert(x) if hasattr(x, "shape") else None for x in leaves]
         results = _custom_gradient(*operands, run=run)
@@ -315,18 +315,32 @@ def custom_gradient(f):
 
 @primitive
 def _custom_gradient(be, /, *operands, run):
-    ys, gradient = run(operands)
+    with no_grad():
+        ys, gradient = run([None if x is None else wrap(x) for x in operands])
+    ys = [convert(y).array for y in ys]
 
     def pullback(dy, needs):
         upstream = [wrap(d) for d in dy] if isinstance(dy, tuple) else [wrap(dy)]
         with no_grad():
-            given = gradient(*upstream)
-        dxs = list(given) if isinstance(given, (tuple, list)) else [given]
-        wanted = sum(x is not None for x in operands)
-        if len(dxs) != wanted:
-            raise GradientError(f"custom_gradient: {len(dxs)} gradients for {wanted} arguments")
-        dxs = iter(dxs)
-        found = [None if x is None else next(dxs) for x in operands]
-        return tuple(None if dx is None else convert(dx).array for dx in found)
+            dxs = _for_each(operands, gradient(*upstream))
+        return tuple([None if dx is None else convert(dx).array for dx in dxs])
 
     return ys[0] if len(ys) == 1 else tuple(ys), pullback
+
+
+@own_trace(_custom_gradient)
+def _custom_gradient_on_tensors(op, operands, static, results):
+    _, gradient = static["run"](operands)
+    return lambda dy, needs: _for_each(
+        operands, gradient(*dy) if isinstance(dy, tuple) else gradient(dy)
+    )
+
+
+def _for_each(operands, given) -> list:
+    """The gradients that a function gave, one for each operand that is a tensor."""
+    dxs = list(given) if isinstance(given, (tuple, list)) else [given]
+    wanted = sum(x is not None for x in operands)
+    if len(dxs) != wanted:
+        raise GradientError(f"custom_gradient: {len(dxs)} gradients for {wanted} arguments")
+    rest = iter(dxs)
+    return [None if x is None else next(rest) for x in operands]

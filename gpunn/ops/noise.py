@@ -1,4 +1,8 @@
-"""Noise in training: dropout and its relatives, drawn with the same bits on every device."""
+"""Noise in training: dropout and its relatives, drawn with the same bits on every device.
+
+The noise is drawn by ops of its own and is an operand of what uses it: an op that is done again,
+for a second derivative, is given the same noise again.
+"""
 
 import math
 from numbers import Integral
@@ -6,6 +10,7 @@ from numbers import Integral
 from gpunn.autograd import primitive
 from gpunn.backend import Stream, current_seed
 from gpunn.errors import ArgumentTypeError
+from gpunn.ops.arithmetic import add, multiply
 
 __all__ = []  # public through the layers and `gpunn.random`
 
@@ -53,8 +58,7 @@ def uniform_like(be, x, /, stream, shape, low=0.0, high=1.0):
     return y.astype(x.dtype, copy=False), None
 
 
-@primitive(promote="float")
-def dropout(be, x, /, rate, stream, noise_shape=None):
+def dropout(x, rate, stream, noise_shape=None):
     """Set a fraction of the values to 0 and divide the rest by what is kept, 1 - rate.
 
     Args:
@@ -71,17 +75,11 @@ def dropout(be, x, /, rate, stream, noise_shape=None):
     >>> sorted(set(y.numpy().tolist()))
     [0.0, 2.0]
     """
-    keep = kept(be, x, rate, stream, noise_shape)
-    keep *= 1 / (1 - rate) if rate < 1 else 0
-
-    def pullback(dy, needs):
-        return (dy * keep,)
-
-    return x * keep, pullback
+    scale = 1 / (1 - rate) if rate < 1 else 0
+    return multiply(x, _kept(x, rate=rate, stream=stream, shape=noise_shape, scale=scale))
 
 
-@primitive(promote="float")
-def alpha_dropout(be, x, /, rate, stream, noise_shape=None):
+def alpha_dropout(x, rate, stream, noise_shape=None):
     """Set a fraction of the values to selu's limit, and scale so that mean and variance stay.
 
     Args and Returns: as of `dropout`.
@@ -95,20 +93,11 @@ def alpha_dropout(be, x, /, rate, stream, noise_shape=None):
     """
     low = -ALPHA * SCALE
     a = ((1 - rate) * (1 + rate * low**2)) ** -0.5 if rate < 1 else 0.0
-    keep = kept(be, x, rate, stream, noise_shape)
-    y = x * keep
-    y += low * (1 - keep)
-    y *= a
-    y -= a * low * rate
-
-    def pullback(dy, needs):
-        return (dy * (keep * a),)
-
-    return y, pullback
+    keep = _kept(x, rate=rate, stream=stream, shape=noise_shape, scale=1)
+    return _lowered(x, keep, low=low, factor=a, shift=a * low * rate)
 
 
-@primitive(promote="float")
-def gaussian_noise(be, x, /, deviation, stream):
+def gaussian_noise(x, deviation, stream):
     """Add normal noise of mean 0.
 
     Args:
@@ -124,15 +113,10 @@ def gaussian_noise(be, x, /, deviation, stream):
     >>> round(float(y.numpy().std()), 1)
     2.0
     """
-
-    def pullback(dy, needs):
-        return (dy,)
-
-    return x + _normal(be, x, deviation, stream), pullback
+    return add(x, _normal(x, mean=0, deviation=deviation, stream=stream))
 
 
-@primitive(promote="float")
-def gaussian_dropout(be, x, /, deviation, stream):
+def gaussian_dropout(x, deviation, stream):
     """Multiply by normal noise of mean 1.
 
     Args and Returns: as of `gaussian_noise`.
@@ -142,13 +126,7 @@ def gaussian_dropout(be, x, /, deviation, stream):
     >>> round(float(y.numpy().mean()), 1)
     1.0
     """
-    factor = _normal(be, x, deviation, stream)
-    factor += 1
-
-    def pullback(dy, needs):
-        return (dy * factor,)
-
-    return x * factor, pullback
+    return multiply(x, _normal(x, mean=1, deviation=deviation, stream=stream))
 
 
 def kept(be, x, rate, stream, shape=None):
@@ -157,8 +135,32 @@ def kept(be, x, rate, stream, shape=None):
     return (bits >= min(round(rate * 2**32), 2**32 - 1)).astype(x.dtype)
 
 
-def _normal(be, x, deviation, stream):
-    """Normal values of mean 0 in the shape of x, by the method of Box and Muller.
+@primitive(promote="float")
+def _kept(be, x, /, rate, stream, shape, scale):
+    """`scale` where a value of x is kept and 0 where it is dropped."""
+    keep = kept(be, x, rate, stream, shape)
+    if scale != 1:
+        keep *= scale
+    return keep, None
+
+
+@primitive(promote="float")
+def _lowered(be, x, keep, /, low, factor, shift):
+    """Values that are not kept set to `low`, and all scaled and shifted."""
+    y = x * keep
+    y += low * (1 - keep)
+    y *= factor
+    y -= shift
+
+    def pullback(dy, needs):
+        return dy * (keep * factor), None
+
+    return y, pullback
+
+
+@primitive(promote="float")
+def _normal(be, x, /, mean, deviation, stream):
+    """Normal values in the shape of x, by the method of Box and Muller.
 
     In float32 for every x: noise needs no more, and is the same then.
     """
@@ -166,4 +168,5 @@ def _normal(be, x, deviation, stream):
     angle = be.uniform(stream, x.shape)
     y = be.xp.sqrt(-2 * be.xp.log(1 - distance))
     y *= be.xp.cos(angle * (2 * math.pi)) * deviation
-    return y.astype(x.dtype)
+    y = y.astype(x.dtype)
+    return y + mean if mean else y, None
