@@ -1,12 +1,12 @@
 """Plan: the calls of a recording bound to memory that was made once."""
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 
 import numpy as np
 
+from gpunn.capture.bind import bound
 from gpunn.capture.carrier import RecArray
-from gpunn.capture.ir import Call, Storage, View, mapped
+from gpunn.capture.ir import Storage, View
 from gpunn.capture.passes import PASSES, arena
 from gpunn.capture.record import Recorder
 
@@ -43,7 +43,7 @@ class Plan:
         places, size = arena(calls, "arena" in chosen)
         self.arena = np.zeros(size, np.uint8)
         memory = _Memory(self.arena, places)
-        self.calls = [_bound(call, memory) for call in calls]
+        self.calls = [pair for call in calls for pair in bound(call, memory.array)]
         self.results = [memory.array(view) for view in wanted]
 
     def run(self) -> None:
@@ -84,20 +84,3 @@ class _Memory:
                 array = np.zeros(storage.nbytes, np.uint8)
             memory = self._own[storage] = array.reshape(-1).view(np.uint8)
         return memory
-
-
-def _bound(call: Call, memory: _Memory) -> tuple[Callable, tuple]:
-    """A function and its arguments."""
-    args = mapped(call.args, memory.array)
-    if call.form == "do" or call.out is None:
-        return call.fn, args
-    out = memory.array(call.out)
-    if call.form == "store":
-        return partial(_store, out, call.fn, call.options), args
-    if call.form == "into" or call.fn in (np.maximum, np.minimum):  # NumPy wants out= by name
-        return partial(call.fn, out=out, **call.options), args
-    return call.fn, (*args, out)
-
-
-def _store(out, function, options, *args) -> None:
-    np.copyto(out, function(*args, **options))

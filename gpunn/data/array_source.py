@@ -25,6 +25,8 @@ class ArraySource(Source):
         stream: the random stream of the permutations; the same on every device.
     """
 
+    is_own = True
+
     def __init__(self, nesting, arrays, batch_size, shuffle, steps, device, stream):
         rows = self.num_samples = arrays[0].shape[0]
         if batch_size is None:

@@ -128,6 +128,10 @@ class CallbackList:
     def __iter__(self):
         return iter(self.callbacks)
 
+    def hears(self, *hooks: str) -> bool:
+        """Whether a callback overrides one of the hooks."""
+        return any(self._calls[hook] for hook in hooks)
+
     def _call(self, hook: str, *arguments) -> None:
         *where, logs = arguments
         for call in self._calls[hook]:

@@ -39,6 +39,7 @@ class CapturedStep:
         self._seen: dict[tuple, int] = {}
         self._drops = 0
         self._now = 0
+        self._last: StepPlan | None = None
 
     def __reduce__(self):
         return CapturedStep, (self.strict, self.own_only, self.passes, self.kind)
@@ -53,20 +54,15 @@ class CapturedStep:
         """
         if self.refused is not None or observers or not self._takes_mode():
             return self._call_by_call(model, batch)
-        arrays, nesting = arrays_of(batch)
-        key = (nesting, standardize(None).num, *[(a.shape, a.dtype.num) for a in arrays])
-        if not unchanged:
-            self._now += 1
-        step = self._steps.get(key)
-        if step is None or not (step.checked == self._now or step.valid()):
-            step = self._made(model, batch, key)
+        step = self._last
+        if not unchanged or step is None or not step.takes(batch):
+            step = self._last = self._found(model, batch, unchanged)
             if step is None:
                 return self._call_by_call(model, batch)
-        step.checked = self._now
         if not step.busy.acquire(blocking=False):  # another thread is using its memory
             return self._call_by_call(model, batch)
         try:
-            return step.run(arrays, batch)
+            return step.run(batch)
         finally:
             step.busy.release()
 
@@ -75,6 +71,19 @@ class CapturedStep:
 
     def _takes_mode(self) -> bool:
         return grad_enabled.get() or self.kind != "train"
+
+    def _found(self, model, batch, unchanged: bool) -> StepPlan | None:
+        """The plan for a batch, if there is one that is valid, or it is time to make one."""
+        arrays, nesting = arrays_of(batch)
+        key = (nesting, standardize(None).num, *[(a.shape, a.dtype.num) for a in arrays])
+        if not unchanged:
+            self._now += 1
+        step = self._steps.get(key)
+        if step is None or not (step.checked == self._now or step.valid()):
+            step = self._made(model, batch, key)
+        if step is not None:
+            step.checked = self._now
+        return step
 
     def _made(self, model, batch, key) -> StepPlan | None:
         """A new plan, if it is time to make one."""

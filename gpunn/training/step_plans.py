@@ -47,8 +47,10 @@ class StepPlan:
         self.variables = list({id(v): v for v in self._variables()}.values())
         watched = [*self._objects()]
         self.inside = tuple(n for n in self.inside if n != "optimizer" or self._takes_optimizer())
+        arrays, nesting = arrays_of(batch)
+        self._is_flat = type(batch) is tuple and nesting == len(batch)
         while True:
-            self.inputs = [self.be.empty(a.shape, a.dtype) for a in arrays_of(batch)[0]]
+            self.inputs = [self.be.empty(a.shape, a.dtype) for a in arrays]
             try:
                 self._watch = Watch(self.variables, watched)
                 self._record(batch, passes)
@@ -63,12 +65,25 @@ class StepPlan:
         """Whether all that the plan was made of is still what it was."""
         return self._watch.unchanged()
 
-    def run(self, arrays, batch):
+    def takes(self, batch) -> bool:
+        """Whether it is surely for batches of this shape."""
+        if not self._is_flat or len(batch) != len(self.inputs):
+            return False
+        for tensor, buffer in zip(batch, self.inputs):
+            if type(tensor) is not Tensor or tensor.array.shape != buffer.shape:
+                return False
+            if tensor.array.dtype != buffer.dtype:
+                return False
+        return True
+
+    def run(self, batch):
         """Do the step; returns what the model's own step returns."""
+        copyto = self.be.copyto
+        arrays = [t.array for t in batch] if self._is_flat else arrays_of(batch)[0]
         for buffer, array in zip(self.inputs, arrays):
             if not array.flags.c_contiguous:  # bits may depend on the order
                 return getattr(self.model, self.step)(batch)
-            self.be.copyto(buffer, array)
+            copyto(buffer, array)
         self.plan.run()
         self.runs += 1
         return self._finished(batch)
@@ -141,12 +156,12 @@ class TrainPlan(StepPlan):
         self._own_only = own_only
         super().__init__(model, batch, own_only, passes)
 
-    def run(self, arrays, batch):
+    def run(self, batch):
         """Do the step; returns the logs."""
         for v in self.trained:
             if v._grad is not None:  # a gradient of the user's, to be added to
                 return self.model.train_step(batch)
-        return super().run(arrays, batch)
+        return super().run(batch)
 
     def _finished(self, batch):
         model = self.model

@@ -123,16 +123,21 @@ class Trainer(Predictor):
         self.reset_metrics()
         calls.on_epoch_begin(epoch)
         logs = None
+        heard = calls.hears("on_train_batch_begin", "on_train_batch_end")
+        unchanged = False  # for the first step nobody knows
         with self._sources_kept():
             for step, batch in enumerate(source.epoch()):
                 if step == 0:
                     self._prepare(batch)
-                calls.on_train_batch_begin(step)
+                if heard:
+                    calls.on_train_batch_begin(step)
                 self.last_batch = batch  # for a callback that looks into what went wrong
-                logs = self._train(pack_x_y_sample_weight(*batch))
-                calls.on_train_batch_end(step, logs)
+                logs = self._train(pack_x_y_sample_weight(*batch), unchanged)
+                if heard:
+                    calls.on_train_batch_end(step, logs)
                 if self.stop_training:
                     break
+                unchanged = not heard and source.is_own
         if logs is None:
             raise DataError("the data gave no batch at all")
         epoch_logs = to_floats(logs)
@@ -196,11 +201,16 @@ class Trainer(Predictor):
         source.reset()
         calls.on_test_begin()
         logs = None
+        heard = calls.hears("on_test_batch_begin", "on_test_batch_end")
+        unchanged = False
         with no_grad(), quiet(), self._sources_kept():
             for step, batch in enumerate(source.epoch()):
-                calls.on_test_batch_begin(step)
-                logs = self._test(pack_x_y_sample_weight(*batch))
-                calls.on_test_batch_end(step, logs)
+                if heard:
+                    calls.on_test_batch_begin(step)
+                logs = self._test(pack_x_y_sample_weight(*batch), unchanged)
+                if heard:
+                    calls.on_test_batch_end(step, logs)
+                unchanged = not heard and source.is_own
         if logs is None:
             raise DataError("the data gave no batch at all")
         results = to_floats(logs)

@@ -264,6 +264,39 @@ def test_what_changes_all_the_time_is_left_alone():
     assert "again and again" in captured.refused
 
 
+@pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
+def test_what_a_callback_changes_is_seen_at_the_next_step(hook):
+    weights = []
+    for jit in (False, "auto"):
+        gpunn.set_seed(4)
+        model = net(jit_compile=jit)
+
+        def change(at, logs, model=model):
+            model.layers[1].rate = 0.1 + at % 2 / 2
+
+        x, y = batches(1, n=40, target=3)[0]
+        calls = [gpunn.callbacks.LambdaCallback(**{hook: change})]
+        model.fit(x, y, batch_size=8, epochs=4, verbose=0, callbacks=calls)
+        weights.append([w.tobytes() for w in model.get_weights()])
+    assert weights[0] == weights[1]
+
+
+def test_batches_of_a_generator_may_change_the_model():
+    weights = []
+    for jit in (False, "auto"):
+        gpunn.set_seed(4)
+        model = net(jit_compile=jit)
+
+        def given(model=model):
+            for i, batch in enumerate(batches(12, target=3)):
+                model.layers[1].rate = 0.6 if i > 8 else 0.1
+                yield batch
+
+        model.fit(given(), epochs=1, verbose=0)
+        weights.append([w.tobytes() for w in model.get_weights()])
+    assert weights[0] == weights[1]
+
+
 def test_copies_take_no_plans_along():
     model = net(jit_compile=True)
     x, y = batches(1, target=3)[0]
