@@ -121,7 +121,7 @@ class Backend:
         """
         return body
 
-    def in_one_launch(self, code, args: tuple, scratch: int) -> None:
+    def in_one_launch(self, code, args: tuple, scratch: int = 0) -> None:
         """Run `code(self, *args, *scratch)`, which changes some of the arrays in its arguments.
 
         A GPU takes it in one launch where the code is elementwise and can be traced.
@@ -132,7 +132,8 @@ class Backend:
             args: its arguments; the first array says how large the scratch arrays are.
             scratch: how many arrays it wants to work in.
         """
-        raise NotImplementedError
+        first = next(x for x in args if isinstance(x, self.array_type)) if scratch else None
+        code(self, *args, *[self.empty(first.shape, first.dtype) for _ in range(scratch)])
 
     # --- random numbers: the same bits on every device ---
 

@@ -145,21 +145,22 @@ class CupyBackend(Backend):
         _function(source, name, self.device.index)((blocks,), (threads,), args)
 
     def random_uint32(self, stream: Stream, shape):
-        return self._draw("random_uint32", stream, shape, np.uint32)
+        return self.draw("random_uint32", stream, shape, np.uint32)
 
     def uniform(self, stream: Stream, shape, dtype="float32"):
         dtype = standardize(dtype)
         if dtype == np.float64:
-            return self._draw("uniform_float64", stream, shape, dtype)
-        return self._draw("uniform_float32", stream, shape, np.float32).astype(dtype, copy=False)
+            return self.draw("uniform_float64", stream, shape, dtype)
+        return self.draw("uniform_float32", stream, shape, np.float32).astype(dtype, copy=False)
 
-    def _draw(self, name, stream, shape, dtype):
+    def draw(self, name: str, stream: Stream, shape, dtype, *more):
+        """An array that a kernel of philox.cu fills by the stream's next draw."""
         out = cupy.empty(shape, dtype)
         graph = capturing()
         nowhere = np.uint64(0)
         start, draw = graph.drawn(stream) if graph else (nowhere, stream.next_position())
         numbers = (np.uint64(k) for k in (draw, *stream.key))
-        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, start, *numbers))
+        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, start, *numbers, *more))
         return out
 
     def asarray(self, data, dtype=None):

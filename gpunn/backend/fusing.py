@@ -99,7 +99,7 @@ class _Forward:
         return run, reads_result, [None if dx is None else dx.dtype for dx in dxs]
 
 
-def in_one_launch(be, code: Callable, args: tuple, scratch: int) -> None:
+def in_one_launch(be, code: Callable, args: tuple, scratch: int = 0) -> None:
     """See `Backend.in_one_launch`."""
 
     def call_by_call():

@@ -39,6 +39,12 @@ def samplewise(name, values, weights, reduce):
     return (reduce(values, inner), reduce(weights, inner)) if inner else (values, weights)
 
 
+def _count(be, total, count, mean, n):
+    """Count the mean of n samples."""
+    total += mean * n
+    count += n
+
+
 class Sum(Metric):
     """The weighted sum of all values.
 
@@ -104,8 +110,8 @@ class Mean(Metric):
         if values.dtype.kind != "f":
             values = values.astype(self._dtype)
         if type(sample_weight) is int and not values.ndim:  # the mean of so many samples
-            add(self.total, values * sample_weight)
-            add(self.count, sample_weight)
+            args = (self.total.array, self.count.array, values, float(sample_weight))
+            be.in_one_launch(_count, args)
             return
         if sample_weight is not None:
             weights = raw(sample_weight, values.dtype, beside=values)

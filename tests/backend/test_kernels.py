@@ -49,9 +49,36 @@ def sparse_categorical_crossentropy(dtype):
     yield [bad[:3], x[:3] * 1000], {"from_logits": True, "ignore_class": 3}
 
 
+def mean(dtype):
+    for shape in ((1,), (7,), (3, 5), (2, 3, 129), (65, 513)):
+        x = values(shape).astype(dtype)
+        yield [x], {}
+        yield [x], {"axis": -1, "keepdims": True}
+        if len(shape) > 1:
+            yield [x], {"axis": 0}
+            yield [x], {"axis": (0, 1)}
+    yield [values((0, 4)).astype(dtype)], {"axis": 1}
+
+
+class Still(gpunn.backend.Stream):
+    """Gives the same numbers at every draw."""
+
+    def next_position(self):
+        return 5
+
+
+def kept(dtype):
+    for shape in SHAPES:
+        static = {"rate": 0.3, "stream": Still(1), "shape": None, "scale": 1 / 0.7}
+        yield [values(shape).astype(dtype)], static
+        yield [values(shape).astype(dtype)], static | {"shape": shape[:1], "scale": 1}
+
+
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
+    "_kept": kept,
+    "mean": mean,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }
 

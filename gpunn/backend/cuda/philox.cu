@@ -24,35 +24,45 @@ __device__ Block philox(unsigned long long block, unsigned long long position,
     return out;
 }
 
-// n 32-bit integers: the low half of each word first, as NumPy's view on a little-endian host.
-extern "C" __global__ void random_uint32(unsigned int* out, long long n, const unsigned long long* start,
-                                         unsigned long long draw, unsigned long long key0,
-                                         unsigned long long key1) {
+// Calls use(i, bits) for each of n 32-bit integers: the low half of each word first, as NumPy's view
+// on a little-endian host.
+template <typename Use>
+__device__ void each_uint32(long long n, const unsigned long long* start, unsigned long long draw,
+                            unsigned long long key0, unsigned long long key1, Use use) {
     unsigned long long position = draw + (start ? *start : 0);
     long long stride = (long long)gridDim.x * blockDim.x;
     for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 8 < n; b += stride) {
         Block bits = philox(b, position, key0, key1);
         for (int i = 0; i < 8 && b * 8 + i < n; ++i) {
             unsigned long long word = bits.word[i / 2];
-            out[b * 8 + i] = (unsigned int)(i % 2 ? word >> 32 : word);
+            use(b * 8 + i, (unsigned int)(i % 2 ? word >> 32 : word));
         }
     }
+}
+
+extern "C" __global__ void random_uint32(unsigned int* out, long long n,
+                                         const unsigned long long* start, unsigned long long draw,
+                                         unsigned long long key0, unsigned long long key1) {
+    each_uint32(n, start, draw, key0, key1, [=](long long i, unsigned int bits) { out[i] = bits; });
 }
 
 // n floats in [0, 1) of 24 bits each, from the same bits as random_uint32.
 extern "C" __global__ void uniform_float32(float* out, long long n, const unsigned long long* start,
                                            unsigned long long draw, unsigned long long key0,
                                            unsigned long long key1) {
-    unsigned long long position = draw + (start ? *start : 0);
-    long long stride = (long long)gridDim.x * blockDim.x;
-    for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 8 < n; b += stride) {
-        Block bits = philox(b, position, key0, key1);
-        for (int i = 0; i < 8 && b * 8 + i < n; ++i) {
-            unsigned long long word = bits.word[i / 2];
-            unsigned int half = (unsigned int)(i % 2 ? word >> 32 : word);
-            out[b * 8 + i] = (half >> 8) * 5.9604644775390625e-08f;
-        }
-    }
+    each_uint32(n, start, draw, key0, key1, [=](long long i, unsigned int bits) {
+        out[i] = (bits >> 8) * 5.9604644775390625e-08f;
+    });
+}
+
+// `scale` where the bits are at least `threshold`, else 0: what dropout multiplies by.
+template <typename T>
+__global__ void kept(T* out, long long n, const unsigned long long* start, unsigned long long draw,
+                     unsigned long long key0, unsigned long long key1, unsigned int threshold,
+                     double scale) {
+    each_uint32(n, start, draw, key0, key1, [=](long long i, unsigned int bits) {
+        out[i] = bits >= threshold ? T(scale) : T(0.0);
+    });
 }
 
 // n doubles in [0, 1) of 53 bits each.
