@@ -5,7 +5,7 @@ from gpunn.errors import ShapeError
 from gpunn.layers.check import not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
-from gpunn.ops.normalization import batch_standardization
+from gpunn.ops.batch_statistics import batch_standardization
 from gpunn.ops.normalizers import masked_moments
 
 

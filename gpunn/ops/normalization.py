@@ -1,4 +1,4 @@
-"""Normalizations: batch, layer and RMS, each with its statistics and its gradient in one op."""
+"""Normalizations: by given statistics, layer and RMS, each with its gradient in one op."""
 
 import math
 
@@ -73,51 +73,6 @@ def _batch_normalization(be, x, mean, variance, offset, scale, /, axis, epsilon)
             doffset.reshape(-1) if needs[3] else None,
             dscale.reshape(-1) if needs[4] else None,
         )
-
-    return narrow(y, dtype), pullback
-
-
-@primitive(promote="float")
-def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
-    """Normalize by the statistics of the batch itself, through which gradients flow.
-
-    dx = scale / s (dy - mean(dy) - z mean(dy z)), where z = (x - mean) / s, s the deviation.
-
-    Args:
-        x, offset, scale, axis, epsilon: as in `batch_normalization`.
-        update: a function `(be, mean, variance)` that is handed the raw statistics, to follow
-            them; no gradient flows there.
-
-    Returns:
-        A tensor of the shape of x.
-    """
-    axis, others, shape = _around("batch_standardization", x, axis)
-    dtype, x = x.dtype, wide(x)
-    n = max(math.prod([x.shape[a] for a in others]), 1)
-    mean = _sum(be, x, others) / n
-    centred = x - mean
-    y = centred * centred
-    variance = _sum(be, y, others) / n
-    if update is not None and x.size:
-        update(be, mean.reshape(-1), variance.reshape(-1))
-    inv = 1 / be.xp.sqrt(variance + epsilon)
-    factor = inv if scale is None else inv * scale.reshape(shape)
-    y = be.xp.multiply(centred, factor, y)
-    if offset is not None:
-        y += offset.reshape(shape)
-
-    def pullback(dy, needs):
-        dy = wide(dy)
-        doffset = _sum(be, dy, others)
-        dx = dy * centred
-        along = _sum(be, dx, others)
-        dscale = (along * inv).reshape(-1) if needs[2] else None
-        if needs[0]:
-            dx = be.xp.multiply(centred, along * (inv * inv / -n), dx)
-            dx += dy
-            dx -= doffset / n
-            dx *= factor
-        return dx if needs[0] else None, doffset.reshape(-1) if needs[1] else None, dscale
 
     return narrow(y, dtype), pullback
 

@@ -6,8 +6,9 @@ import pytest
 import gpunn
 from gpunn import ops
 from gpunn.errors import ShapeError
+from gpunn.ops import batch_statistics
+from gpunn.ops.batch_statistics import batch_standardization
 from gpunn.ops.noise import alpha_dropout, dropout, gaussian_dropout, gaussian_noise
-from gpunn.ops.normalization import batch_standardization
 from tests.harness import check_op, rand
 
 EPSILON = 1e-2
@@ -70,6 +71,21 @@ def test_batch_of_many_rows(device):
         device=device,
         edges=False,
         rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((6, 4, 5, 3), -1), ((4, 3, 5, 2), 1)])
+def test_batch_in_strips(shape, axis, device, monkeypatch):
+    monkeypatch.setitem(batch_statistics.STRIP, device, 400)
+    n = shape[axis]
+    check_op(
+        lambda x, o, s: batch_standardization(x, o, s, axis=axis, epsilon=EPSILON),
+        rand(*shape),
+        rand(n, seed=1),
+        rand(n, seed=2),
+        reference=own_statistics(axis),
+        device=device,
+        edges=False,
     )
 
 
