@@ -17,6 +17,10 @@ from gpunn.layers.borders import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from gpunn.layers.categories.encoding import CategoryEncoding, Discretization
+from gpunn.layers.categories.hashing import HashedCrossing, Hashing
+from gpunn.layers.categories.lookup import IntegerLookup, StringLookup
+from gpunn.layers.categories.text import TextVectorization
 from gpunn.layers.convolution import Conv1D, Conv2D, Conv3D
 from gpunn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from gpunn.layers.core import Identity, Lambda, Masking
@@ -147,6 +151,7 @@ __all__ = [
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
     "Conv1D",
@@ -163,6 +168,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
     "EinsumDense",
@@ -179,10 +185,13 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
     "InputSpec",
+    "IntegerLookup",
     "LSTMCell",
     "Lambda",
     "Layer",
@@ -238,7 +247,9 @@ __all__ = [
     "SpatialDropout3D",
     "SpectralNormalization",
     "StackedRNNCells",
+    "StringLookup",
     "Subtract",
+    "TextVectorization",
     "TimeDistributed",
     "UnitNormalization",
     "UpSampling1D",
