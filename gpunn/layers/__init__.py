@@ -21,6 +21,7 @@ from gpunn.layers.categories.encoding import CategoryEncoding, Discretization
 from gpunn.layers.categories.hashing import HashedCrossing, Hashing
 from gpunn.layers.categories.lookup import IntegerLookup, StringLookup
 from gpunn.layers.categories.text import TextVectorization
+from gpunn.layers.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from gpunn.layers.convolution import Conv1D, Conv2D, Conv3D
 from gpunn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from gpunn.layers.core import Identity, Lambda, Masking
@@ -160,6 +161,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",

@@ -9,7 +9,7 @@ from gpunn.ops.recurrent import lstm, simple_rnn
 from gpunn.ops.recurrent_gru import gru
 
 
-def _of_cell(name: str):
+def of_cell(name: str):
     return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
 
 
@@ -18,21 +18,21 @@ class _Recurrent(RNN):
 
     input_spec = InputSpec(ndim=3)
 
-    units = _of_cell("units")
-    activation = _of_cell("activation")
-    use_bias = _of_cell("use_bias")
-    kernel_initializer = _of_cell("kernel_initializer")
-    recurrent_initializer = _of_cell("recurrent_initializer")
-    bias_initializer = _of_cell("bias_initializer")
-    kernel_regularizer = _of_cell("kernel_regularizer")
-    recurrent_regularizer = _of_cell("recurrent_regularizer")
-    bias_regularizer = _of_cell("bias_regularizer")
-    kernel_constraint = _of_cell("kernel_constraint")
-    recurrent_constraint = _of_cell("recurrent_constraint")
-    bias_constraint = _of_cell("bias_constraint")
-    dropout = _of_cell("dropout")
-    recurrent_dropout = _of_cell("recurrent_dropout")
-    seed = _of_cell("seed")
+    units = of_cell("units")
+    activation = of_cell("activation")
+    use_bias = of_cell("use_bias")
+    kernel_initializer = of_cell("kernel_initializer")
+    recurrent_initializer = of_cell("recurrent_initializer")
+    bias_initializer = of_cell("bias_initializer")
+    kernel_regularizer = of_cell("kernel_regularizer")
+    recurrent_regularizer = of_cell("recurrent_regularizer")
+    bias_regularizer = of_cell("bias_regularizer")
+    kernel_constraint = of_cell("kernel_constraint")
+    recurrent_constraint = of_cell("recurrent_constraint")
+    bias_constraint = of_cell("bias_constraint")
+    dropout = of_cell("dropout")
+    recurrent_dropout = of_cell("recurrent_dropout")
+    seed = of_cell("seed")
 
     def _run(self, sequences, states, mask, training):
         cell = self.cell
@@ -57,11 +57,11 @@ class _Recurrent(RNN):
         return config
 
 
-class _Gated(_Recurrent):
+class Gated(_Recurrent):
     """A layer whose cell has gates."""
 
-    recurrent_activation = _of_cell("recurrent_activation")
-    implementation = _of_cell("implementation")
+    recurrent_activation = of_cell("recurrent_activation")
+    implementation = of_cell("implementation")
 
     def _has_op(self):
         return super()._has_op() and self.cell.recurrent_activation is activations.sigmoid
@@ -172,7 +172,7 @@ class SimpleRNN(_Recurrent):
         )
 
 
-class LSTM(_Gated):
+class LSTM(Gated):
     """Long short-term memory: an output h and a carry c go from step to step, see `LSTMCell`.
 
     Args:
@@ -269,7 +269,7 @@ class LSTM(_Gated):
         )
         self.use_cudnn = self._check_cudnn(use_cudnn)
 
-    unit_forget_bias = _of_cell("unit_forget_bias")
+    unit_forget_bias = of_cell("unit_forget_bias")
 
     def _op(self, x, states, mask):
         cell = self.cell
@@ -277,7 +277,7 @@ class LSTM(_Gated):
         return lstm(x, *states, *weights, mask, sequences=self.return_sequences)
 
 
-class GRU(_Gated):
+class GRU(Gated):
     """The gated recurrent unit, see `GRUCell`.
 
     Args:
@@ -375,7 +375,7 @@ class GRU(_Gated):
         )
         self.use_cudnn = self._check_cudnn(use_cudnn)
 
-    reset_after = _of_cell("reset_after")
+    reset_after = of_cell("reset_after")
 
     def _op(self, x, states, mask):
         cell = self.cell

@@ -6,7 +6,7 @@ from gpunn.backend import device
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.layer import Layer
-from gpunn.layers.rnn_cells import SimpleRNNCell
+from gpunn.layers.rnn_cells import SimpleRNNCell, state_shape
 from gpunn.ops import tree
 from gpunn.ops.recurrence import no_state, steps
 from gpunn.serialization import deserialize_value
@@ -43,7 +43,7 @@ class StackedRNNCells(Layer):
     @property
     def state_size(self) -> list:
         """The sizes of each cell's states."""
-        return [cell.state_size for cell in self.cells]
+        return [_listed(cell.state_size) for cell in self.cells]
 
     @property
     def output_size(self) -> int:
@@ -132,8 +132,8 @@ class RNN(Layer):
         self.stateful = stateful
         self.unroll = unroll
         self.zero_output_for_mask = zero_output_for_mask
-        size = cell.state_size
-        self.state_size = list(size) if isinstance(size, list | tuple) else [size]
+        size = _listed(cell.state_size)
+        self.state_size = size if isinstance(size, list) else [size]
         self.states = None
 
     def build(self, sequences_shape, initial_state_shape=None):
@@ -167,7 +167,8 @@ class RNN(Layer):
         finally:
             reset_dropout(self.cell)
         if self.zero_output_for_mask and mask is not None:
-            y = ops.where(mask[..., None] if self.return_sequences else mask[:, -1:], y, 0)
+            kept = mask if self.return_sequences else mask[:, -1]
+            y = ops.where(ops.reshape(kept, (*kept.shape, *[1] * (y.ndim - kept.ndim))), y, 0)
         if self.stateful:
             self.states = tree.map_structure(lambda s: s.detach(), states)
         return (y, *states) if self.return_state else y
@@ -262,6 +263,11 @@ class RNN(Layer):
 # --- what cells of any kind have in common ---
 
 
+def _listed(size):
+    """The sizes of several states as a list: a tuple in it is the shape of one."""
+    return list(size) if isinstance(size, list | tuple) else size
+
+
 def check_cell(layer, cell) -> None:
     """Raise unless a cell can be used."""
     for name in ("call", "state_size"):
@@ -325,9 +331,9 @@ def _first_states(cell, x):
 
 def _state_shapes(batch, size):
     """The shape of a state, or of the nested states of a stacked cell."""
-    if isinstance(size, list | tuple):
+    if isinstance(size, list):
         return [_state_shapes(batch, n) for n in size]
-    return (batch, size)
+    return state_shape(batch, size)
 
 
 def _output_of(states):

@@ -87,20 +87,25 @@ class SimpleRNNCell(Layer):
 
     def build(self, input_shape):
         """Make the weights."""
-        n, columns = input_shape[-1], self.gates * self.units
+        n = input_shape[-1]
         if n is None:
             raise wrong(
                 self, f"the last axis must be known, got shape {tuple(input_shape)}", ShapeError
             )
+        self._make_weights((n,), (self.units,))
+
+    def _make_weights(self, of_inputs, of_states):
+        """Make kernels of such shapes, with the gates as a last axis, and the bias."""
+        columns = self.gates * self.units
         self.kernel = self.add_weight(
-            (n, columns),
+            (*of_inputs, columns),
             self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             name="kernel",
         )
         self.recurrent_kernel = self.add_weight(
-            (self.units, columns),
+            (*of_states, columns),
             self.recurrent_initializer,
             regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
@@ -151,7 +156,7 @@ class SimpleRNNCell(Layer):
     def get_initial_state(self, batch_size=None) -> list:
         """Zeros: the states before the first step."""
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
-        return [ops.zeros((batch_size, n), dtype=self.compute_dtype) for n in sizes]
+        return [ops.zeros(state_shape(batch_size, n), dtype=self.compute_dtype) for n in sizes]
 
     # --- dropout: one draw for all steps of a sequence ---
 
@@ -187,6 +192,11 @@ class SimpleRNNCell(Layer):
     def reset_recurrent_dropout_mask(self) -> None:
         """Forget the mask of the states."""
         self._recurrent_dropout_mask = None
+
+
+def state_shape(batch, size) -> tuple:
+    """The shape of a state of a size, which is a number of units or a shape without the batch."""
+    return (batch, *size) if isinstance(size, tuple) else (batch, size)
 
 
 class _GatedCell(SimpleRNNCell):
@@ -282,7 +292,11 @@ class LSTMCell(_GatedCell):
         h, c = states
         z = self._inputs_share(inputs, training)
         z = z + self._product(h, self.recurrent_kernel, self._state_masks(states, training))
-        i, f, g, o = ops.split(z, 4, axis=-1)
+        return self._gated(z, c)
+
+    def _gated(self, z, c, axis=-1):
+        """The output and the new states of the gates' inputs, which lie side by side."""
+        i, f, g, o = ops.split(z, 4, axis=axis)
         c = self._gate(f) * c + self._gate(i) * self._activated(g)
         h = self._gate(o) * self._activated(c)
         return h, [h, c]

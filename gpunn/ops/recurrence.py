@@ -28,12 +28,13 @@ def steps(be, x, /):
 
 @primitive
 def no_state(be, x, /, size):
-    """Zeros (batch, size): a state before the first step of sequences.
+    """Zeros (batch, size), or (batch, *size): a state before the first step of sequences.
 
     >>> gpunn.ops.recurrence.no_state(np.ones((2, 5, 3)), size=4).shape
     (2, 4)
     """
-    return be.zeros((len(x), size), x.dtype), None
+    shape = size if isinstance(size, tuple) else (size,)
+    return be.zeros((len(x), *shape), x.dtype), None
 
 
 def by_step(be, x):

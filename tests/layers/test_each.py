@@ -10,6 +10,7 @@ from gpunn import layers
 from gpunn.backend import Stream
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, GpunnError, ShapeError
 from tests.golden import (
+    cases_conv_lstm,
     cases_convolution,
     cases_image_layers,
     cases_layers,
@@ -50,6 +51,7 @@ def test_every_layer_has_a_case():
         compared |= {type(layer).__name__ for layer in make(layers)}
     for make, _ in cases_normalization.SPECTRAL.values():
         compared.add(type(make(layers)).__name__)
+    compared |= {cls for cls, *_ in cases_conv_lstm.CASES.values()}
     names = {cls.__name__ for cls in layers.REGISTRY.classes}
     assert names - compared - set(NOISY) - IMAGES - CATEGORIES == {"InputLayer", "Wrapper"}
 

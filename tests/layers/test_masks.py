@@ -167,9 +167,10 @@ def test_models_pass_masks_on_without_a_warning():
             return self.dense(x)
 
     assert mask_of(Net()(layers.Masking()(sequences()))) is not None
-    model = gpunn.Sequential([layers.LSTM(3)])
     x, mask = sequences(), IDS != 0
-    assert_close(model(x, mask=mask), model.layers[0](x, mask=mask).numpy(), rtol=0, atol=0)
+    inputs, lstm = gpunn.Input((5, 3)), layers.LSTM(3)
+    for model in (gpunn.Sequential([lstm]), gpunn.Model(inputs, lstm(inputs))):
+        assert_close(model(x, mask=mask), lstm(x, mask=mask).numpy(), rtol=0, atol=0)
 
 
 def test_time_distributed_over_a_layer_with_a_mask():
