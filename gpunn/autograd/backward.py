@@ -130,7 +130,7 @@ def _deliver(leaf, dx, sink: dict | None) -> None:
     elif leaf in sink:
         sink[leaf] += dx
     else:
-        sink[leaf] = backend_of(dx).copy(dx)
+        sink[leaf] = backend_of(leaf.array).copy(dx)  # which may be a scalar of NumPy's
 
 
 def _complete(dys: list, node: Node) -> tuple:

@@ -9,6 +9,7 @@ from gpunn.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from gpunn.layers.attention import AdditiveAttention, Attention
 from gpunn.layers.borders import (
     Cropping1D,
     Cropping2D,
@@ -17,6 +18,7 @@ from gpunn.layers.borders import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from gpunn.layers.cached_attention import CachedMultiHeadAttention
 from gpunn.layers.categories.encoding import CategoryEncoding, Discretization
 from gpunn.layers.categories.hashing import HashedCrossing, Hashing
 from gpunn.layers.categories.lookup import IntegerLookup, StringLookup
@@ -47,6 +49,7 @@ from gpunn.layers.group_normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from gpunn.layers.grouped_query_attention import GroupQueryAttention
 from gpunn.layers.images.blurring import RandomErasing, RandomGaussianBlur, RandomSharpness
 from gpunn.layers.images.chains import AugMix, Pipeline, RandAugment
 from gpunn.layers.images.colors import (
@@ -98,6 +101,8 @@ from gpunn.layers.merging import (
     Multiply,
     Subtract,
 )
+from gpunn.naming import clear_session
+from gpunn.layers.multi_head_attention import MultiHeadAttention
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
 from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from gpunn.layers.pooling import (
@@ -108,6 +113,7 @@ from gpunn.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from gpunn.layers.positions import PositionEmbedding, RotaryEmbedding, SinePositionEncoding
 from gpunn.layers.preprocessing import Normalization, Rescaling
 from gpunn.layers.recurrent import GRU, LSTM, SimpleRNN
 from gpunn.layers.regularization import (
@@ -124,9 +130,10 @@ from gpunn.layers.rnn import RNN, StackedRNNCells
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
 from gpunn.layers.spectral import SpectralNormalization
+from gpunn.layers.token_embedding import ReversibleEmbedding, TokenAndPositionEmbedding
+from gpunn.layers.transformer import TransformerDecoder, TransformerEncoder
 from gpunn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from gpunn.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
-from gpunn.naming import clear_session
 from gpunn.serialization import Registry
 
 __all__ = [
@@ -143,7 +150,9 @@ __all__ = [
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
+    "Attention",
     "AugMix",
     "AutoContrast",
     "Average",
@@ -152,6 +161,7 @@ __all__ = [
     "AveragePooling3D",
     "BatchNormalization",
     "Bidirectional",
+    "CachedMultiHeadAttention",
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
@@ -189,6 +199,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GlobalMaxPooling3D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "HashedCrossing",
     "Hashing",
     "Identity",
@@ -208,11 +219,13 @@ __all__ = [
     "Maximum",
     "Minimum",
     "MixUp",
+    "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
     "Pipeline",
+    "PositionEmbedding",
     "RMSNormalization",
     "RandAugment",
     "RandomBrightness",
@@ -240,10 +253,13 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
+    "RotaryEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SimpleRNN",
     "SimpleRNNCell",
+    "SinePositionEncoding",
     "Softmax",
     "Solarization",
     "SpatialDropout1D",
@@ -255,6 +271,9 @@ __all__ = [
     "Subtract",
     "TextVectorization",
     "TimeDistributed",
+    "TokenAndPositionEmbedding",
+    "TransformerDecoder",
+    "TransformerEncoder",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

@@ -1,5 +1,6 @@
 """EinsumDense: a dense layer whose product is an Einstein sum."""
 
+import math
 import re
 
 from gpunn import activations, constraints, initializers, ops, regularizers
@@ -168,10 +169,43 @@ class EinsumDense(Layer):
 
     def call(self, inputs):
         """Compute the outputs."""
-        y = ops.einsum(self.equation, inputs, self.kernel)
-        if self.bias is not None:
-            y = y + self.bias
+        summed = self._rows()
+        if summed:
+            y = self._product(inputs, summed)
+        else:
+            y = ops.einsum(self.equation, inputs, self.kernel)
+            y = y if self.bias is None else y + self.bias
         return y if self.activation is None else self.activation(y)
+
+    def _rows(self) -> int:
+        """How many last axes of the inputs one product sums over; 0 if it is another sum.
+
+        The kernel has them first, and the outputs' new axes last, in order.
+        """
+        x, w, y, side = self._terms
+        n = sum(axis not in y for axis in w)
+        fits = x[-n:] == w[:n] and y == x[:-n] + w[n:] and side != "right"
+        return n if n and fits and self.bias_axes in (None, w[n:]) else 0
+
+    def _product(self, inputs, n: int):
+        """The outputs, by one product of matrices."""
+        kernel, bias = self.kernel, self.bias
+        summed, made = kernel.shape[:n], kernel.shape[n:]
+        if inputs.shape[inputs.ndim - n :] != summed:
+            raise wrong(
+                self,
+                f"inputs of shape {inputs.shape} must end in the axes {summed} of the kernel",
+                ShapeError,
+            )
+        free = inputs.shape[: inputs.ndim - n]
+        if n > 1:
+            inputs = ops.reshape(inputs, (*free, math.prod(summed)))
+        if n > 1 or len(made) > 1:
+            kernel = ops.reshape(kernel, (math.prod(summed), math.prod(made)))
+        if bias is not None and len(made) > 1:
+            bias = ops.reshape(bias, (math.prod(made),))
+        y = ops.linear(inputs, kernel, bias)
+        return y if len(made) == 1 else ops.reshape(y, (*free, *made))
 
     def compute_output_shape(self, input_shape):
         """The shape that the equation and output_shape give."""

@@ -124,7 +124,7 @@ class SymbolicLayer(WeightOwner):
     def _build_for(self, args, kwargs) -> None:
         """Build for inputs like these, on the device of the first."""
         shapes, named = self._shapes_for(self.build, args, kwargs)
-        first = next(tree.leaves(args), None)
+        first = next(tree.leaves([args, kwargs]), None)
         with device(get_backend().device if first is None else first.device):
             self.build(*shapes, **named)
         self.built = True
@@ -141,7 +141,7 @@ class SymbolicLayer(WeightOwner):
         taken = [n for n in inspect.signature(function).parameters if n in shapes]
         if len(given) > 1 and taken and taken[0] == next(iter(shapes)):
             return (), {name: shapes[name] for name in taken}
-        return (batch_shapes(args[0] if args else ()),), {}
+        return (batch_shapes(next(iter(given.values()), ())),), {}
 
 
 def is_symbolic(x) -> bool:

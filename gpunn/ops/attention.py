@@ -5,8 +5,9 @@ import math
 from gpunn.autograd import cast, convert, primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ShapeError
-from gpunn.ops.attention_tiles import Attention, Rules
+from gpunn.ops.attention_tiles import HIDDEN, Attention, Rules, band
 from gpunn.ops.products import together
+from gpunn.ops.reduction import narrow, wide
 
 __all__ = ["dot_product_attention"]
 
@@ -145,3 +146,38 @@ def attend_with_scores(
         return work.backward(dys[0], needs, dys[1])
 
     return (work.forward(rate, stream), work.probabilities()), pullback
+
+
+@primitive(promote="float")
+def hide(be, scores, mask=None, /, causal=False):
+    """Scores (..., T, S) of which some are so low that softmax gives them nothing.
+
+    Args:
+        scores: tensor.
+        mask: broadcasts to the scores; 0 or False where they are hidden.
+        causal: whether those after the diagonal are hidden.
+
+    Returns:
+        A tensor of the shape of the scores; its gradient is theirs.
+    """
+    low = None if mask is None else (1 - wide(mask)) * HIDDEN
+    if causal:
+        after = band(be, 0, *scores.shape[-2:], True, None, scores.dtype)
+        low = after if low is None or after is None else be.xp.minimum(low, after)
+    return scores if low is None else narrow(scores + low, scores.dtype), lambda dy, needs: (
+        dy,
+        None,
+    )
+
+
+@primitive
+def causal_mask(be, x, /, rows, cols, start=0):
+    """True where a query, the first at position `start`, does not come before a key: (1, T, S).
+
+    Args:
+        x: a tensor, which only says on what device.
+        rows, cols: the number of queries and of keys.
+        start: the position of the first query.
+    """
+    positions = be.xp.arange(rows)[:, None] + start
+    return (positions >= be.xp.arange(cols)[None, :])[None], None

@@ -89,25 +89,13 @@ class Attention:
 
     def _hidden(self, rows, cols):
         """What is added to the scores of a tile to hide some, or None."""
-        hidden = self._band(rows.start - cols.start, rows.stop - rows.start, cols.stop - cols.start)
+        n, m = rows.stop - rows.start, cols.stop - cols.start
+        _, causal, window, _ = self.rules
+        hidden = band(self.be, rows.start - cols.start, n, m, causal, window, self.y.dtype)
         if self.mask is None:
             return hidden
         own = (1 - _part(self.mask, rows, cols)) * HIDDEN
         return own if hidden is None else self.be.xp.minimum(own, hidden)
-
-    def _band(self, offset: int, n: int, m: int):
-        """What causality and a window hide in n rows that start `offset` behind m columns."""
-        _, causal, window, _ = self.rules
-        near = window is None or (offset + n - 1 < window and m - 1 - offset < window)
-        if near and (not causal or offset >= m - 1):
-            return None
-
-        def make(be):
-            ahead = be.xp.arange(m)[None, :] - be.xp.arange(n)[:, None] - offset
-            far = be.xp.zeros((n, m), bool) if window is None else be.xp.absolute(ahead) >= window
-            return (far | (ahead > 0) if causal else far) * be.xp.asarray(HIDDEN, self.y.dtype)
-
-        return self.be.const(("band", offset, n, m, causal, window, self.y.dtype.char), make)
 
     def _scores(self, rows, cols):
         """The scores of a tile, and what was added to hide some."""
@@ -267,6 +255,22 @@ class _Products:
         if scale != 1:
             self._array *= scale
         return self._array
+
+
+def band(be, offset: int, n: int, m: int, causal: bool, window: int | None, dtype):
+    """What causality and a window hide in n rows that start `offset` after m columns, or None."""
+    near = window is None or (offset + n - 1 < window and m - 1 - offset < window)
+    if near and (not causal or offset >= m - 1):
+        return None
+
+    def make(be):
+        xp = be.xp
+        ahead = xp.arange(m)[None, :] - xp.arange(n)[:, None] - offset
+        far = xp.zeros((n, m), bool) if window is None else xp.absolute(ahead) >= window
+        return (far | (ahead > 0) if causal else far) * xp.asarray(HIDDEN, wide_dtype)
+
+    wide_dtype = "float64" if dtype == "float64" else "float32"
+    return be.const(("band", offset, n, m, causal, window, wide_dtype), make)
 
 
 def _sides(be, q, s: int) -> tuple[int, int]:
