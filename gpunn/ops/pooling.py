@@ -16,6 +16,8 @@ from gpunn.ops.spatial import as_given, channels_last, numbers, padding_mode, wi
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
 
+STRIP = {"cpu": 1 << 19, "cuda": 1 << 40}  # bytes of the images that are worked on at a time
+
 
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The largest value of each window.
@@ -44,29 +46,44 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
 @primitive
 def _max_pool(be, x, /, win):
-    padded = pad(be, x, win, _lowest(x.dtype))
-    (_, first), *others = win.slices()
-    y = be.copy(padded[first])
-    for _, values in others:
-        y = be.maximum(y, padded[values], out=y)
+    images, taps = _images(be, x), [values for _, values in win.slices()]
+    y = be.empty((len(x), *win.out, x.shape[-1]), x.dtype)
+    for s in images:
+        padded, largest = pad(be, x[s], win, _lowest(x.dtype)), y[s]
+        be.copyto(largest, padded[taps[0]])
+        for values in taps[1:]:
+            be.maximum(largest, padded[values], out=largest)
 
     def pullback(dy, needs):
-        dx = be.zeros(padded.shape, dy.dtype)
-        free = None  # where no tap has been the largest yet
-        for _, values in win.slices():
-            hit = padded[values] == y
-            if free is None:
-                free = ~hit
-            else:
-                hit &= free
-                free ^= hit
-            if win.apart:
-                be.xp.multiply(dy, hit, dx[values])
-            else:
-                dx[values] += dy * hit
-        return (dx[win.inner],)
+        dx = be.empty(x.shape, dy.dtype)
+        for s in images:
+            padded = pad(be, x[s], win, _lowest(x.dtype))
+            part = dx[s] if win.padded == win.size else be.empty(padded.shape, dy.dtype)
+            if not win.covers:
+                be.copyto(part, 0)
+            free = None  # where no tap has been the largest yet
+            for values in taps:
+                hit = padded[values] == y[s]
+                if free is None:
+                    free = ~hit
+                else:
+                    hit &= free
+                    free ^= hit
+                if win.apart:
+                    be.xp.multiply(dy[s], hit, part[values])
+                else:
+                    part[values] += dy[s] * hit
+            if win.padded != win.size:
+                be.copyto(dx[s], part[win.inner])
+        return (dx,)
 
     return y, pullback
+
+
+def _images(be, x) -> list[slice]:
+    """Parts of the images that fit into the cache."""
+    step = max(STRIP[be.kind] // max(x.size * x.dtype.itemsize // max(len(x), 1), 1), 1)
+    return [slice(i, i + step) for i in range(0, len(x), step)]
 
 
 def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
@@ -103,7 +120,9 @@ def _average_pool(be, x, /, win):
 
     def pullback(dy, needs):
         part = wide(dy) * share
-        dx = be.zeros(padded.shape, part.dtype)
+        dx = be.empty(padded.shape, part.dtype)
+        if not win.covers:
+            be.copyto(dx, 0)
         for _, values in win.slices():
             if win.apart:
                 be.copyto(dx[values], part)

@@ -50,6 +50,12 @@ class Window:
         """Whether no two places of the window share a value."""
         return all(r <= s for r, s in zip(self.reach, self.strides, strict=True))
 
+    @property
+    def covers(self) -> bool:
+        """Whether each value of the padded array is seen by exactly one place."""
+        axes = zip(self.taps, self.out, self.padded, strict=True)
+        return self.apart and all(k * o == n for k, o, n in axes)
+
     def slices(self):
         """Each tap: its position in the window, and the index of its values in the padded array."""
         for at in itertools.product(*[range(k) for k in self.taps]):
