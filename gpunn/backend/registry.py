@@ -1,6 +1,7 @@
 """From arrays and device names to the backend that serves them, and foreign data to arrays."""
 
 import copyreg
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from gpunn.errors import DeviceError, DTypeError
 # Backends by the type of their arrays, for those where the type alone decides.
 BY_TYPE: dict[type, Backend] = {np.ndarray: CPU_BACKEND}
 _cuda: dict[int, Backend] = {}
+# What makes new arrays on the CPU in this context: a recording's backend while one runs.
+maker: ContextVar[Backend] = ContextVar("gpunn_maker", default=CPU_BACKEND)
 
 
 def get_backend(device=None) -> Backend:
@@ -21,9 +24,14 @@ def get_backend(device=None) -> Backend:
     Raises:
         DeviceError: if it cannot be used, with what is missing and how to install it.
     """
-    device = current_device() if device is None else Device.parse(device)
-    if device.kind == "cpu":
-        return CPU_BACKEND
+    if device is None:
+        device = current_device()
+        if device.kind == "cpu":
+            return maker.get()
+    else:
+        device = Device.parse(device)
+        if device.kind == "cpu":
+            return CPU_BACKEND
     be = _cuda.get(device.index)
     if be is None:
         from gpunn.backend.probe import require_cuda

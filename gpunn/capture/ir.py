@@ -15,12 +15,14 @@ class Storage:
             replay), "constant" or "external" (somebody's array, which calls may write to).
         carrier: the array that stands for it while recording.
         array: the real one of a constant or an external.
+        born: how many calls came before it.
     """
 
-    __slots__ = ("kind", "carrier", "low", "nbytes", "array")
+    __slots__ = ("kind", "carrier", "low", "nbytes", "array", "born")
 
-    def __init__(self, kind: str, carrier: np.ndarray, array: np.ndarray | None = None):
+    def __init__(self, kind: str, carrier: np.ndarray, array: np.ndarray | None = None, born=0):
         self.kind = kind
+        self.born = born
         self.carrier = carrier
         self.low, high = np.lib.array_utils.byte_bounds(carrier)
         self.nbytes = high - self.low

@@ -10,8 +10,10 @@ from gpunn.backend.dtypes import standardize
 from gpunn.backend.host import untouched_zeros
 from gpunn.backend.numpy_ import NumpyBackend
 from gpunn.backend.random import frozen
+from gpunn.backend.registry import maker
 from gpunn.capture.carrier import RecArray, arrays_in, plain, zeros_like
 from gpunn.capture.ir import Call, Storage, View, views_in
+from gpunn.capture.ownership import Ownership
 from gpunn.errors import CaptureError
 
 # What can write to `out` and gives the same bits so.
@@ -77,14 +79,18 @@ class Recorder(NumpyBackend):
 
     def __enter__(self):
         _one_at_a_time.acquire()
+        self._ownership = Ownership(self.calls)
         self._memory = untouched_zeros()
         self._memory.__enter__()
         BY_TYPE[RecArray] = self
-        self._token = frozen.set(True)
+        self._tokens = frozen.set(True), maker.set(self)
+        self._ownership.__enter__()
         return self
 
     def __exit__(self, *exc):
-        frozen.reset(self._token)
+        self._ownership.__exit__(*exc)
+        frozen.reset(self._tokens[0])
+        maker.reset(self._tokens[1])
         del BY_TYPE[RecArray]
         self.closed = True
         self._memory.__exit__(*exc)
@@ -95,7 +101,7 @@ class Recorder(NumpyBackend):
     def new(self, carrier, kind="temp", array=None) -> RecArray:
         """A recorded array that a fresh carrier stands for."""
         found = np.ndarray.view(carrier, RecArray)
-        found.storage = Storage(kind, carrier, array)
+        found.storage = Storage(kind, carrier, array, len(self.calls))
         found.recorder = self
         return found
 

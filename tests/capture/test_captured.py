@@ -56,6 +56,32 @@ def reading(be, x, /):
     return x * 1.0, pullback
 
 
+@gpunn.primitive
+def overwriting_operand(be, x, /):
+    x *= 2
+    return x, lambda dy, needs: (dy * 2,)
+
+
+@gpunn.primitive
+def overwriting_gradient(be, x, /):
+    def pullback(dy, needs):
+        dy *= 2
+        return (dy,)
+
+    return x * 2, pullback
+
+
+@pytest.mark.parametrize("wrong", [overwriting_operand, overwriting_gradient])
+def test_a_body_that_changes_what_it_did_not_make(wrong):
+    parts = [Dense(8), gpunn.layers.Lambda(lambda x: wrong(x)), Dense(3)]
+    model = gpunn.Sequential([gpunn.Input((5,)), *parts])
+    model.compile("sgd", "mse", jit_compile=True)
+    x, y = batches(1, target=3)[0]
+    with pytest.raises(CaptureError, match=f"{wrong.__name__} changes an array in place"):
+        for _ in range(3):
+            model.train_on_batch(x, y)
+
+
 def failing(reads, strict=False):
     layer = Failing()
     layer.kept = []

@@ -15,6 +15,19 @@ L1L2 = gpunn.regularizers.L1L2(0.01, 0.02)
 ACTIVATIONS = sorted(
     set(gpunn.activations.__all__) - {"deserialize", "get", "serialize", "glu", "threshold"}
 )
+
+
+class Own(layers.Layer):
+    """Makes arrays in `call`."""
+
+    def call(self, inputs):
+        ops = gpunn.ops
+        steps = ops.arange(inputs.shape[-1], dtype="float32") / ops.full((5,), 2.0)
+        mask = ops.concatenate([ops.zeros((1, 2)), ops.ones((1, 3))], -1)
+        turned = ops.matmul(inputs, ops.eye(5) + ops.tri(5))
+        return turned * mask + steps + ops.zeros_like(inputs)
+
+
 LAYERS = {
     "dense": lambda: [Dense(8)],
     "no bias": lambda: [Dense(8, use_bias=False)],
@@ -31,6 +44,8 @@ LAYERS = {
     "alpha dropout": lambda: [Dense(8), layers.AlphaDropout(0.4)],
     "activity": lambda: [Dense(8), layers.ActivityRegularization(0.1, 0.1)],
     "regularizers": lambda: [Dense(8, kernel_regularizer=L1L2, bias_regularizer="l2")],
+    "orthogonal": lambda: [Dense(4, kernel_regularizer=gpunn.regularizers.OrthogonalRegularizer())],
+    "arrays of its own": lambda: [Own()],
     "constraint": lambda: [Dense(8, kernel_constraint=gpunn.constraints.MaxNorm(0.5))],
     "rescaling": lambda: [layers.Rescaling(0.5, 1.0)],
     "normalization": lambda: [layers.Normalization(mean=1.0, variance=2.0)],
