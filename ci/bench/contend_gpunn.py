@@ -3,7 +3,7 @@
 from workloads import EPOCHS, EPSILON, NORM, VALIDATION, batches
 
 import gpunn
-from gpunn import layers
+from gpunn import layers, ops
 
 LAYERS = {
     "dense": layers.Dense,
@@ -14,6 +14,11 @@ LAYERS = {
     "embed": layers.Embedding,
     "lstm": lambda n: layers.LSTM(n, return_sequences=True),
     "gru": lambda n: layers.GRU(n, return_sequences=True),
+    "tokens": layers.TokenAndPositionEmbedding,
+    "block": lambda heads, inner: layers.TransformerDecoder(
+        inner, heads, activation=ops.gelu, normalize_first=True
+    ),
+    "layernorm": lambda: layers.LayerNormalization(epsilon=1e-5),
     "relu": layers.ReLU,
     "sigmoid": lambda: layers.Activation("sigmoid"),
 }

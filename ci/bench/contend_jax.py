@@ -49,7 +49,24 @@ def scanned(step, first, x):
     return jax.lax.scan(step, first, x.swapaxes(0, 1))[1].swapaxes(0, 1)
 
 
+def layer_norm(x, gamma, beta):
+    x = x - x.mean(-1, keepdims=True)
+    return x / jnp.sqrt((x * x).mean(-1, keepdims=True) + 1e-5) * gamma + beta
+
+
+def block(x, *p):
+    wq, bq, wk, bk, wv, bv, wo, bo, g1, b1, w1, c1, w2, c2, g2, b2 = p
+    h = layer_norm(x, g1, b1)
+    q, k, v = [jnp.einsum("btn,nhd->bthd", h, w) + b for w, b in ((wq, bq), (wk, bk), (wv, bv))]
+    y = jax.nn.dot_product_attention(q, k, v, is_causal=True)
+    x = x + jnp.einsum("bthd,hdn->btn", y, wo) + bo
+    return x + jax.nn.gelu(layer_norm(x, g2, b2) @ w1 + c1) @ w2 + c2
+
+
 LAYERS = {
+    "tokens": (2, lambda x, w, at, *sizes: w[x] + at[: x.shape[1]]),
+    "block": (16, lambda x, *p: block(x, *p[:16])),
+    "layernorm": (2, layer_norm),
     "dense": (2, lambda x, w, b, n: x @ w + b),
     "conv": (2, lambda x, w, b, n, padding="valid": conv(x, w, b, padding)),
     "embed": (1, lambda x, w, *sizes: w[x]),

@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 from workloads import EPOCHS, EPSILON, NORM, batches, split
 
 LOSSES = {"mse": nn.MSELoss, "bce": nn.BCELoss}
@@ -16,6 +17,49 @@ class Last(nn.Module):
 
     def forward(self, x):
         return self.inner(x)[0]
+
+
+class Tokens(nn.Module):
+    """Tokens and their positions as vectors."""
+
+    def __init__(self, tokens, positions):
+        super().__init__()
+        self.tokens = holding(nn.Embedding(*tokens.shape), tokens)
+        self.positions = holding(nn.Embedding(*positions.shape), positions)
+
+    def forward(self, x):
+        return self.tokens(x) + self.positions(torch.arange(x.shape[1]))
+
+
+class Block(nn.Module):
+    """A block of GPT: one product for queries, keys and values, and PyTorch's own attention."""
+
+    def __init__(self, heads, given):
+        super().__init__()
+        q, qb, k, kb, v, vb, out, out_b = [next(given) for _ in range(8)]
+        n = len(q)
+        together = torch.cat([w.reshape(n, n) for w in (q, k, v)], 1)
+        biases = torch.cat([b.reshape(n) for b in (qb, kb, vb)])
+        self.heads = heads
+        self.qkv = holding(nn.Linear(n, 3 * n), together.T, biases)
+        self.out = holding(nn.Linear(n, n), out.reshape(n, n).T, out_b)
+        self.first = holding(nn.LayerNorm(n), next(given), next(given))
+        w, b = next(given), next(given)
+        self.inner = holding(nn.Linear(*w.shape), w.T, b)
+        w, b = next(given), next(given)
+        self.outer = holding(nn.Linear(*w.shape), w.T, b)
+        self.second = holding(nn.LayerNorm(n), next(given), next(given))
+
+    def forward(self, x):
+        b, t, n = x.shape
+        q, k, v = [
+            part.view(b, t, self.heads, -1).transpose(1, 2)
+            for part in self.qkv(self.first(x)).split(n, -1)
+        ]
+        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).reshape(b, t, n))
+        y = functional.gelu(self.inner(self.second(x)), approximate="tanh")
+        return x + self.outer(y)
 
 
 class CrossEntropy(nn.CrossEntropyLoss):
@@ -51,6 +95,13 @@ def net(words, shape, weights):
             shape = (shape[0] // 2, shape[1] // 2, shape[2])
         elif name == "embed":
             made.append(holding(nn.Embedding(*args), next(given)))
+        elif name == "tokens":
+            made.append(Tokens(next(given), next(given)))
+        elif name == "block":
+            made.append(Block(args[0], given))
+        elif name == "layernorm":
+            gamma, beta = next(given), next(given)
+            made.append(holding(nn.LayerNorm(len(gamma)), gamma, beta))
         elif name == "lstm":
             kernel, recurrent, bias = next(given), next(given), next(given)
             inner = nn.LSTM(len(kernel), len(recurrent), batch_first=True)

@@ -14,8 +14,9 @@ class Workload(NamedTuple):
 
     A `net` is a list of layers as words: "dense 512", "conv 64 same" (3 x 3), "norm" (batch
     normalization), "pool" (the largest of 2 x 2), "flatten", "embed 64 32" (vocabulary, width),
-    "lstm 256" and "gru 256" (all steps' outputs), "relu", "sigmoid". `kind` is what is timed: a
-    training "step", a whole "fit", or "predict" of the batch.
+    "lstm 256" and "gru 256" (all steps' outputs), "tokens 64 32 128" (vocabulary, positions,
+    width), "block 4 512" (a decoder as in GPT: heads, inner width), "layernorm", "relu", "sigmoid".
+    `kind` is what is timed: a training "step", a whole "fit", or "predict" of the batch.
     """
 
     title: str
@@ -45,6 +46,11 @@ def blocks(*filters: int) -> list[str]:
     """Pairs of convolutions with batch normalization, and a pooling after each."""
     conv = [[f"conv {n} same", "norm", "relu"] * 2 + ["pool"] for n in filters]
     return [part for block in conv for part in block]
+
+
+def gpt(context: int) -> list[str]:
+    """A language model of four blocks."""
+    return [f"tokens 64 {context} 128", *["block 4 512"] * 4, "layernorm", "dense 64"]
 
 
 DIGITS = ((784,), dense(512, 256, 10), "ce", "adam")
@@ -80,6 +86,8 @@ WORKLOADS = {
         "GRU 256, 64 steps, batch 32",
         (64,), ["embed 64 64", "gru 256", "dense 64"], "ce", "adam", 128, 32,
     ),
+    "gpt64": Workload("GPT, context 64, batch 12", (64,), gpt(64), "ce", "adam", 48, 12),
+    "gpt128": Workload("GPT, context 128, batch 12", (128,), gpt(128), "ce", "adam", 48, 12),
     "predict": Workload("20-64-1, predict 1 row", *TABLE, 1, 1, "predict"),
     "predict784": Workload("784-512-256-10, predict 1 row", *DIGITS, 1, 1, "predict"),
 }  # fmt: skip
@@ -95,7 +103,7 @@ def data(workload: Workload) -> tuple[np.ndarray, np.ndarray]:
     shape = (workload.rows, *workload.shape)
     sized = [layer for layer in workload.layers if len(layer) > 1]
     first, last = sized[0], sized[-1]
-    if first[0] == "embed":  # texts: the next character is to be told
+    if first[0] in ("embed", "tokens"):  # texts: the next character is to be told
         text = rng.integers(0, first[1], (shape[0], shape[1] + 1))
         return text[:, :-1].astype(np.int32), text[:, 1:].copy()
     x = rng.random(shape, dtype=np.float32)
@@ -129,8 +137,7 @@ def weights(workload: Workload) -> list[np.ndarray]:
             cut = 0 if args[1:] == ["same"] else 2
             shape = (shape[0] - cut, shape[1] - cut, args[0])
         elif name == "norm":
-            ones, zeros = np.ones(shape[-1], np.float32), np.zeros(shape[-1], np.float32)
-            made += [ones, zeros, zeros, ones]
+            made += [*scales(shape[-1]), *scales(shape[-1])[::-1]]
         elif name == "pool":
             shape = (shape[0] // 2, shape[1] // 2, shape[2])
         elif name == "flatten":
@@ -138,12 +145,34 @@ def weights(workload: Workload) -> list[np.ndarray]:
         elif name == "embed":
             add(*args, vectors=0)
             shape = (*shape, args[1])
+        elif name == "tokens":
+            add(args[0], args[2], vectors=0)
+            add(args[1], args[2], vectors=0)
+            shape = (*shape, args[2])
+        elif name == "layernorm":
+            made += scales(shape[-1])
+        elif name == "block":
+            n, (heads, inner) = shape[-1], args
+            for _ in range(3):  # queries, keys, values
+                add(n, n)
+                made[-2:] = [w.reshape(*w.shape[:-1], heads, n // heads) for w in made[-2:]]
+            add(n, n)
+            made[-2] = made[-2].reshape(heads, n // heads, n)
+            made += scales(n)
+            add(n, inner)
+            add(inner, n)
+            made += scales(n)
         elif name in ("lstm", "gru"):
             n, gates = args[0], 4 if name == "lstm" else 3
             add(shape[-1], gates * n, vectors=0)
             add(n, gates * n, vectors=1 if name == "lstm" else 2)
             shape = (shape[0], n)
     return made
+
+
+def scales(n: int) -> list[np.ndarray]:
+    """The factors and offsets of a normalization."""
+    return [np.ones(n, np.float32), np.zeros(n, np.float32)]
 
 
 def batches(x, y, size: int) -> list:
