@@ -36,7 +36,7 @@ def save_model(
             warnings.warn(f"saved without what compile() was told: {e}", stacklevel=3)
     tensors = {name: v.numpy() for name, v in model.named_weights().items()}
     if include_optimizer and model.optimizer is not None and model.optimizer.built:
-        state = model.optimizer.state_dict(_names(model))
+        state = model.optimizer.state_dict(files.names_of(model))
         tensors.update({files.OPTIMIZER + name: value for name, value in state.items()})
     json.dumps(header)  # what is no JSON is found before anything is written
     files.write(filepath, tensors, header)
@@ -84,7 +84,7 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
         }
         if state and isinstance(model.optimizer, optimizers.Optimizer):
             model.optimizer.build(model.trainable_variables)
-            model.optimizer.load_state_dict(state, _names(model))
+            model.optimizer.load_state_dict(state, files.names_of(model))
     return model
 
 
@@ -129,9 +129,3 @@ def model_from_json(json_string: str, custom_objects: dict | None = None):
     except (TypeError, ValueError) as e:
         raise SerializationError(f"expected the JSON of a model, got {json_string!r:.100}") from e
     return deserialize_value(config, custom_objects)
-
-
-def _names(model):
-    """From a weight to its attribute path, which does not depend on automatic layer names."""
-    paths = {id(v): path for path, v in model.named_weights().items()}
-    return lambda v: paths[id(v)]

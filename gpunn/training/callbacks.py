@@ -1,5 +1,6 @@
 """Callbacks: what may happen while a model is trained (Keras: `keras.callbacks`)."""
 
+from gpunn.training.backup import BackupAndRestore
 from gpunn.training.callback import Callback, CallbackList, flatten
 from gpunn.training.checkpoint import ModelCheckpoint
 from gpunn.training.csv_logger import CSVLogger
@@ -9,9 +10,11 @@ from gpunn.training.lambda_callback import LambdaCallback
 from gpunn.training.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from gpunn.training.monitor import MonitorCallback
 from gpunn.training.progress import ProgbarLogger
+from gpunn.training.swap_weights import SwapEMAWeights
 from gpunn.training.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -23,6 +26,7 @@ __all__ = [
     "MonitorCallback",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "SwapEMAWeights",
     "TerminateOnNaN",
 ]
 

@@ -111,6 +111,12 @@ def fit_weights(layer, tensors: dict[str, np.ndarray], source) -> None:
         v.assign(tensors[name])
 
 
+def names_of(layer):
+    """A function from a weight to its attribute path, whatever the layers' names are."""
+    paths = {id(v): path for path, v in layer.named_weights().items()}
+    return lambda v: paths[id(v)]
+
+
 def refuse_existing(path, overwrite: bool) -> None:
     """Raise FileExistsError for a file that exists and may not be overwritten."""
     if not overwrite and Path(path).exists():

@@ -103,17 +103,20 @@ class Trainer(Predictor):
             verbose=verbose,
         )
         self.stop_training = False
+        self._first_epoch = initial_epoch  # a callback that restores a state may set it
         self.history = history
         logs = None
         with interruptible(self), quiet():
             calls.on_train_begin()
             try:
-                for epoch in range(initial_epoch, epochs):
+                for epoch in range(self._first_epoch, epochs):
                     if not source.ready():
                         break
                     logs = self._train_epoch(epoch, source, validation, validation_freq, calls)
                     if self.stop_training:
                         break
+                if logs is not None:
+                    self.optimizer.finalize_variable_values()
             finally:
                 self.last_batch = None
                 calls.on_train_end(logs)
