@@ -153,3 +153,8 @@ def test_bad_arguments():
         initializers.Constant([1.0, 2.0])((3,))
     with pytest.raises(DTypeError, match="int32"):
         initializers.HeNormal()((2, 2), "int32")
+
+
+def test_other_names():
+    assert initializers.IdentityInitializer is initializers.Identity
+    assert initializers.OrthogonalInitializer is initializers.Orthogonal

@@ -60,11 +60,11 @@ REGISTRY = Registry(
 constant = Constant
 zeros = Zeros
 ones = Ones
-identity = Identity
+identity = IdentityInitializer = Identity
 random_normal = RandomNormal
 random_uniform = RandomUniform
 truncated_normal = TruncatedNormal
-orthogonal = Orthogonal
+orthogonal = OrthogonalInitializer = Orthogonal
 variance_scaling = VarianceScaling
 glorot_normal = GlorotNormal
 glorot_uniform = GlorotUniform
@@ -126,11 +126,13 @@ __all__ = [
     "HeNormal",
     "HeUniform",
     "Identity",
+    "IdentityInitializer",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
     "Ones",
     "Orthogonal",
+    "OrthogonalInitializer",
     "RandomInitializer",
     "RandomNormal",
     "RandomUniform",

@@ -445,3 +445,32 @@ def test_repeated_rows_can_be_changed(device):
     x = gpunn.Tensor(rand(2, 3).astype("float32"), requires_grad=True)
     (layer(x) * 2).sum().backward()
     assert_close(x.grad, np.full((2, 3), 4.0))
+
+
+@pytest.mark.parametrize(
+    "alias, name",
+    [
+        ("AvgPool1D", "AveragePooling1D"),
+        ("AvgPool2D", "AveragePooling2D"),
+        ("AvgPool3D", "AveragePooling3D"),
+        ("MaxPool1D", "MaxPooling1D"),
+        ("MaxPool2D", "MaxPooling2D"),
+        ("MaxPool3D", "MaxPooling3D"),
+        ("GlobalAvgPool1D", "GlobalAveragePooling1D"),
+        ("GlobalAvgPool2D", "GlobalAveragePooling2D"),
+        ("GlobalAvgPool3D", "GlobalAveragePooling3D"),
+        ("GlobalMaxPool1D", "GlobalMaxPooling1D"),
+        ("GlobalMaxPool2D", "GlobalMaxPooling2D"),
+        ("GlobalMaxPool3D", "GlobalMaxPooling3D"),
+        ("Convolution1D", "Conv1D"),
+        ("Convolution2D", "Conv2D"),
+        ("Convolution3D", "Conv3D"),
+        ("Convolution1DTranspose", "Conv1DTranspose"),
+        ("Convolution2DTranspose", "Conv2DTranspose"),
+        ("Convolution3DTranspose", "Conv3DTranspose"),
+        ("SeparableConvolution1D", "SeparableConv1D"),
+        ("SeparableConvolution2D", "SeparableConv2D"),
+    ],
+)
+def test_other_names(alias, name):
+    assert getattr(layers, alias) is getattr(layers, name)
