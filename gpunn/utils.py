@@ -5,12 +5,13 @@ import random
 import numpy as np
 
 from gpunn import backend, ops
-from gpunn.autograd import Tensor
+from gpunn.autograd import KerasTensor, Tensor
 from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.data.py_dataset import PyDataset
 from gpunn.data.sequences import pad_sequences
 from gpunn.errors import ArgumentError
 from gpunn.layers import clear_session
+from gpunn.models.drawing import plot_model
 from gpunn.serialization import custom_object_scope
 from gpunn.serialization import deserialize_value as deserialize_keras_object
 from gpunn.serialization import register_serializable as register_keras_serializable
@@ -28,9 +29,11 @@ __all__ = [
     "custom_object_scope",
     "deserialize_keras_object",
     "get_registered_name",
+    "is_keras_tensor",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",
@@ -72,6 +75,17 @@ def to_categorical(x, num_classes=None):
     if isinstance(x, Tensor):
         return ops.one_hot(ops.reshape(x, classes.shape), num_classes)
     return np.eye(num_classes)[classes]
+
+
+def is_keras_tensor(x) -> bool:
+    """Whether x is a symbolic tensor, as `Input` gives them.
+
+    Source: `keras.utils.is_keras_tensor`.
+
+    >>> gpunn.utils.is_keras_tensor(gpunn.Input((3,))), gpunn.utils.is_keras_tensor(np.ones(3))
+    (True, False)
+    """
+    return isinstance(x, KerasTensor)
 
 
 def normalize(x, axis=-1, order=2):

@@ -94,8 +94,17 @@ class Operation:
 
     def __call__(self, *args, **kwargs):
         if holds_symbols((args, kwargs)):
-            return connect(self, args, kwargs, infer(self.function, args, kwargs))
+            return connect(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
         return self.function(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Symbolic tensors like what the function gives for symbolic arguments."""
+        try:
+            return infer(self.function, args, kwargs)
+        except GpunnError as e:
+            given = [x.shape for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
+            e.add_note(f"in {self.function.__name__}() of symbolic tensors of shapes {given}")
+            raise
 
     def __getstate__(self) -> dict:
         """What copies take along: not the graphs it is part of."""
@@ -130,14 +139,8 @@ def connect(operation, args, kwargs, outputs):
 
 
 def call(function, args, kwargs):
-    """The symbolic result of a function of tensors."""
-    try:
-        outputs = infer(function, args, kwargs)
-    except GpunnError as e:
-        given = [x.shape for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
-        e.add_note(f"in {function.__name__}() of symbolic tensors of shapes {given}")
-        raise
-    return connect(Operation(function), args, kwargs, outputs)
+    """The symbolic result of a function of tensors, noted as one step of their graph."""
+    return Operation(function)(*args, **kwargs)
 
 
 def infer(function, args, kwargs, be=CPU_BACKEND):

@@ -102,10 +102,10 @@ class SymbolicLayer(WeightOwner):
         """
         if not self._has_shape_rule():
             return self._inferred(args, kwargs)
-        floats = all(is_float(x.dtype) for x in flatten((args, kwargs)) if is_symbolic(x))
+        given = [x for x in flatten((args, kwargs)) if isinstance(x, KerasTensor)]
         shapes, named = self._shapes_for(self.compute_output_shape, args, kwargs)
         shapes = self.compute_output_shape(*shapes, **named)
-        if floats:
+        if all(is_float(x.dtype) for x in given):
             return tree.map_shapes(lambda shape: KerasTensor(shape, self.compute_dtype), shapes)
         dtypes = iter(flatten(self._inferred(args, kwargs)))  # integers may stay what they are
         return tree.map_shapes(lambda shape: KerasTensor(shape, next(dtypes).dtype), shapes)
@@ -142,11 +142,6 @@ class SymbolicLayer(WeightOwner):
         if len(given) > 1 and taken and taken[0] == next(iter(shapes)):
             return (), {name: shapes[name] for name in taken}
         return (batch_shapes(next(iter(given.values()), ())),), {}
-
-
-def is_symbolic(x) -> bool:
-    """Whether x is a symbolic tensor."""
-    return isinstance(x, KerasTensor)
 
 
 def _has_tensor(x) -> bool:

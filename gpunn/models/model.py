@@ -11,9 +11,9 @@ from gpunn.layers.tree import map_shapes
 from gpunn.models import graph_config
 from gpunn.models.feeding import feed
 from gpunn.models.graph import Graph
+from gpunn.models.table import print_summary
 from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files
-from gpunn.training.summary import summary
 from gpunn.training.trainer import Trainer
 
 
@@ -173,25 +173,38 @@ class Model(Trainer):
 
     # --- shown ---
 
-    def layer_shapes(self) -> list[tuple[Layer, tuple | None]]:
-        """Each layer and its output's shape, None where it is not known."""
-        return [(layer, None) for layer in self.layers]
-
-    def summary(self, line_length=None, print_fn=None) -> None:
-        """Print the layers with their output shapes, parameters and memory.
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ) -> None:
+        """Print the layers with their output shapes and parameters, and what an example costs.
 
         Args:
-            line_length: least width of the table.
+            line_length: width of the table. Default: 88, or what fits the terminal.
+            positions: where each column ends, as fractions of the width.
             print_fn: gets the text; default: print.
+            expand_nested: whether the layers of models inside are listed as well.
+            show_trainable: whether there is a column that says what is trainable.
+            layer_range: names (or patterns of names) of the first and the last layer to be listed.
 
         Raises:
             NotBuiltError: if the model has no weights yet.
+            ArgumentError: if no layer has a name of `layer_range`, or the line is too short.
+
+        Source: keras.Model.summary.
         """
         if not self.built:
             raise NotBuiltError(
                 f"{self.name!r} is not built: call it on data, or build((None, n)) it, first"
             )
-        summary(self, line_length, print_fn)
+        print_summary(
+            self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
+        )
 
     # --- configs ---
 
