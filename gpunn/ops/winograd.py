@@ -21,12 +21,12 @@ REREAD = 2  # or this part of the taps' bytes, which are read again for each str
 
 
 def pays(win, groups, channels, filters) -> bool:
-    """Whether a convolution fits, and takes at most 0.6 of the multiplications so."""
+    """Whether a convolution fits, and takes at most 0.7 of the multiplications so."""
     if win.taps != (3, 3) or win.strides != (1, 1) or win.dilation != (1, 1) or groups != 1:
         return False
     tiles = math.prod([-(-n // TILE) for n in win.out])
     tile = channels * filters + REACH**2 * channels + TILE**2 * filters
-    return tiles * REACH**2 * tile <= 0.6 * 9 * math.prod(win.out) * channels * filters
+    return tiles * REACH**2 * tile <= 0.7 * 9 * math.prod(win.out) * channels * filters
 
 
 def correlate(be, x, kernel, win, bias=None):
