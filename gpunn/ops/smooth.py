@@ -289,15 +289,29 @@ def gelu_erf(be, x, /):
 
 @primitive(promote="float")
 def gelu_tanh(be, x, /):
-    """gelu by the hyperbolic tangent."""
+    """gelu by the hyperbolic tangent: x s, s = sigmoid(2 u), u = k x + k c x^3.
+
+    Its slope is s + 2 x s (1 - s) u'(x).
+    """
     k, c = math.sqrt(2 / math.pi), 0.044715
     w = wide(x)
-    square = w * w
-    t = be.xp.tanh(w * (k + (k * c) * square))
-    y = narrow(0.5 * w * (1 + t), x.dtype)
+    s = w * w
+    s *= k * c
+    s += k
+    s *= w
+    s = be.xp.tanh(s, s)
+    s *= 0.5
+    s += 0.5
+    y = w * s
 
     def pullback(dy, needs):
-        slope = 0.5 * (1 + t) + (0.5 * w) * (1 - t * t) * (k + (3 * k * c) * square)
-        return (dy * narrow(slope, dy.dtype),)
+        slope = w * w
+        slope *= 6 * k * c
+        slope += 2 * k
+        slope *= y
+        slope *= 1 - s
+        slope += s
+        slope *= dy
+        return (narrow(slope, dy.dtype),)
 
-    return y, pullback
+    return narrow(y, x.dtype), pullback
