@@ -1,16 +1,29 @@
 """SimpleRNN, LSTM and GRU: whole sequences in one op where there is one, else step by step."""
 
+from functools import cache
+from inspect import signature
+
 from gpunn import activations
 from gpunn.layers.check import wrong
 from gpunn.layers.input_spec import InputSpec
+from gpunn.layers.layer import Layer
 from gpunn.layers.rnn import RNN
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.ops.recurrent import lstm, simple_rnn
 from gpunn.ops.recurrent_gru import gru
+from gpunn.serialization import snake_case
 
 
 def of_cell(name: str):
+    """An attribute that is the cell's."""
     return property(lambda self: getattr(self.cell, name), doc=f"The cell's `{name}`.")
+
+
+@cache
+def _names(cell_type: type) -> set[str]:
+    """What a cell's constructor, and those it passes keywords on to, name."""
+    classes = cell_type.__mro__[: cell_type.__mro__.index(Layer)]
+    return {n for c in classes if "__init__" in vars(c) for n in signature(c.__init__).parameters}
 
 
 class _Recurrent(RNN):
@@ -33,6 +46,23 @@ class _Recurrent(RNN):
     dropout = of_cell("dropout")
     recurrent_dropout = of_cell("recurrent_dropout")
     seed = of_cell("seed")
+
+    def _make(self, cell_type: type, arguments: dict) -> None:
+        """Make the cell and the layer of a constructor's arguments, its `locals()`.
+
+        What the cell's constructor names is for the cell, the rest for `RNN`.
+        """
+        given = {**arguments, **arguments["kwargs"]}
+        for name in ("self", "__class__", "kwargs"):
+            given.pop(name, None)
+        names = [name for name in given if name in _names(cell_type)]
+        cell = cell_type(
+            **{name: given.pop(name) for name in names},
+            dtype=given.get("dtype"),
+            trainable=given.get("trainable", True),
+            name=snake_case(cell_type.__name__),
+        )
+        super().__init__(cell, **given)
 
     def _run(self, sequences, states, mask, training):
         cell = self.cell
@@ -66,10 +96,11 @@ class Gated(_Recurrent):
     def _has_op(self):
         return super()._has_op() and self.cell.recurrent_activation is activations.sigmoid
 
-    def _check_cudnn(self, use_cudnn):
-        if use_cudnn not in ("auto", True, False):
-            raise wrong(self, f"use_cudnn must be 'auto', True or False, got {use_cudnn!r}")
-        return use_cudnn
+    def _make(self, cell_type, arguments):
+        self.use_cudnn = arguments.pop("use_cudnn", "auto")  # there is one way on every device
+        super()._make(cell_type, arguments)
+        if self.use_cudnn not in ("auto", True, False):
+            raise wrong(self, f"use_cudnn must be 'auto', True or False, got {self.use_cudnn!r}")
 
 
 class SimpleRNN(_Recurrent):
@@ -129,36 +160,7 @@ class SimpleRNN(_Recurrent):
         unroll=False,
         **kwargs,
     ):
-        cell = SimpleRNNCell(
-            units,
-            activation=activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name="simple_rnn_cell",
-        )
-        super().__init__(
-            cell,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        self._make(SimpleRNNCell, locals())
 
     def _has_op(self):
         return self.cell.activation in (activations.tanh, activations.relu)
@@ -234,40 +236,7 @@ class LSTM(Gated):
         use_cudnn="auto",
         **kwargs,
     ):
-        cell = LSTMCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            unit_forget_bias=unit_forget_bias,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            implementation=kwargs.pop("implementation", 2),
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name="lstm_cell",
-        )
-        super().__init__(
-            cell,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.use_cudnn = self._check_cudnn(use_cudnn)
+        self._make(LSTMCell, locals())
 
     unit_forget_bias = of_cell("unit_forget_bias")
 
@@ -340,40 +309,7 @@ class GRU(Gated):
         use_cudnn="auto",
         **kwargs,
     ):
-        cell = GRUCell(
-            units,
-            activation=activation,
-            recurrent_activation=recurrent_activation,
-            use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            recurrent_initializer=recurrent_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            recurrent_regularizer=recurrent_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            recurrent_constraint=recurrent_constraint,
-            bias_constraint=bias_constraint,
-            dropout=dropout,
-            recurrent_dropout=recurrent_dropout,
-            seed=seed,
-            reset_after=reset_after,
-            implementation=kwargs.pop("implementation", 2),
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name="gru_cell",
-        )
-        super().__init__(
-            cell,
-            return_sequences=return_sequences,
-            return_state=return_state,
-            go_backwards=go_backwards,
-            stateful=stateful,
-            unroll=unroll,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
-        self.use_cudnn = self._check_cudnn(use_cudnn)
+        self._make(GRUCell, locals())
 
     reset_after = of_cell("reset_after")
 
