@@ -2,12 +2,13 @@
 
 from gpunn.autograd.anomaly import detect_anomaly
 from gpunn.autograd.check import check_gradients
-from gpunn.autograd.clock import mutated, mutated_span
+from gpunn.autograd.clock import changing, mutated, mutated_span
 from gpunn.autograd.functional import grad, gradients, value_and_grad
 from gpunn.autograd.jacobians import hessian, hvp, jacobian, jvp
 from gpunn.autograd.masked import Masked, mask_of, with_mask
 from gpunn.autograd.mode import enable_grad, is_grad_enabled, no_grad
 from gpunn.autograd.primitive import primitive, primitives
+from gpunn.autograd.recompute import checkpoint, remat
 from gpunn.autograd.symbolic import KerasTensor
 from gpunn.autograd.tensor import Tensor, cast, convert, wrap
 from gpunn.autograd.variable import Parameter, Variable
@@ -19,7 +20,9 @@ __all__ = [
     "Tensor",
     "Variable",
     "cast",
+    "changing",
     "check_gradients",
+    "checkpoint",
     "convert",
     "detect_anomaly",
     "enable_grad",
@@ -36,6 +39,7 @@ __all__ = [
     "no_grad",
     "primitive",
     "primitives",
+    "remat",
     "value_and_grad",
     "with_mask",
     "wrap",

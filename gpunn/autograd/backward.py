@@ -1,5 +1,6 @@
 """The chain rule: one iterative walk over the graph, newest op first. It knows no op."""
 
+from collections.abc import Container
 from operator import attrgetter
 
 import numpy as np
@@ -14,7 +15,12 @@ _by_id = attrgetter("id")
 
 
 def backward(
-    root, dy, retain_graph: bool = False, sink: dict | None = None, wanted: set | None = None
+    root,
+    dy,
+    retain_graph: bool = False,
+    sink: dict | None = None,
+    wanted: set | None = None,
+    ends: Container = (),
 ) -> None:
     """Send the gradient `dy` of `root` back to every leaf it was computed of.
 
@@ -24,11 +30,12 @@ def backward(
         retain_graph: keep the graph for another walk; else its buffers are freed on the way.
         sink: a dict to sum the leaves' gradients in, instead of their `.grad`.
         wanted: the nodes and leaves whose gradients the sink shall have; default: all leaves.
+        ends: nodes that count as leaves: nothing before them is looked at.
     """
     if type(root) is not Node:
         _deliver(root, dy, sink)
         return
-    order = topological(root)
+    order = topological(root, ends)
     if last() > order[-1].id:
         _refuse_changed(order)
     towards = None if wanted is None else leading_to(wanted, order)
@@ -70,7 +77,7 @@ def backward(
                     dx = unbroadcast(dx, parent.shape, node)
                 if dx.dtype is not parent.dtype and dx.dtype != parent.dtype:
                     dx = dx.astype(parent.dtype)
-                if type(parent) is not Node:
+                if type(parent) is not Node or (ends and parent in ends):
                     _deliver(parent, dx, sink)
                 elif parent not in grads:
                     grads[parent] = dx
@@ -86,8 +93,8 @@ def backward(
                 node.parents = ()
 
 
-def topological(root: Node) -> list[Node]:
-    """Every node the root depends on, each after all that depend on it: by falling id."""
+def topological(root: Node, ends: Container = ()) -> list[Node]:
+    """Every node the root depends on, up to `ends`, after all that depend on it: by falling id."""
     seen = {root}
     stack = [root]
     while stack:
@@ -95,7 +102,7 @@ def topological(root: Node) -> list[Node]:
         if node.pull is _freed:
             _freed(None, None)
         for parent in node.parents:
-            if type(parent) is Node and parent not in seen:
+            if type(parent) is Node and parent not in seen and parent not in ends:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=_by_id, reverse=True)

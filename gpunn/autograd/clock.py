@@ -5,6 +5,7 @@ later tick is not what the gradient needs any more.
 """
 
 import itertools
+from contextvars import ContextVar
 
 from gpunn.backend import backend_of
 
@@ -16,8 +17,20 @@ _changes: dict[tuple[int, int], int] = {}
 last_change = 0
 
 
+# Every array that is changed in place and a copy of what it was before; None: nobody keeps it.
+changed: ContextVar[dict | None] = ContextVar("gpunn_changed", default=None)
+
+
+def changing(array) -> None:
+    """Announce a change in place to who will do this part again, and to nobody else."""
+    before = changed.get()
+    if before is not None and id(array) not in before:
+        before[id(array)] = (array, backend_of(array).copy(array))
+
+
 def mutated(array) -> None:
-    """Announce that a raw array is changed in place."""
+    """Announce that a raw array is about to be changed in place."""
+    changing(array)
     mutated_span(backend_of(array).address(array))
 
 

@@ -23,20 +23,20 @@ trace: Any = None
 own_traces: dict[str, Callable] = {}
 
 
-def own_trace(op):
+def own_trace(op: str):
     """Register `f(op, operands, static, results) -> pullback` as what makes an op's pullback.
 
     For an op whose body had better not run on arrays that stand for tensors.
     """
 
     def register(function: Callable) -> Callable:
-        own_traces[op.__name__] = function
+        own_traces[op] = function
         return function
 
     return register
 
 
-def differentiate(root, dy, wanted: set | None, sink: dict) -> None:
+def differentiate(root, dy, wanted: set | None, sink: dict, ends: dict | None = None) -> None:
     """Put the gradients of `root` into `sink`, as tensors with a history.
 
     Args:
@@ -44,13 +44,15 @@ def differentiate(root, dy, wanted: set | None, sink: dict) -> None:
         dy: the gradient of the root, a tensor of its shape.
         wanted: the nodes and leaves whose gradients the sink shall have; None: all leaves.
         sink: what to fill.
+        ends: nodes that count as leaves, each with its tensor.
     """
+    ends = ends or {}
     if type(root) is not Node:
         sink[root] = dy
         return
-    order = topological(root)
+    order = topological(root, ends)
     _refuse_changed(order)
-    operands, results = _values(order)
+    operands, results = _values(order, ends)
     towards = None if wanted is None else leading_to(wanted, order)
     grads = {root: dy}
     with enable_grad():
@@ -70,7 +72,7 @@ def differentiate(root, dy, wanted: set | None, sink: dict) -> None:
                     node.parents, operands[node], dxs, needs, strict=True
                 ):
                     if needed and dx is not None:
-                        into = grads if type(parent) is Node else sink
+                        into = grads if type(parent) is Node and parent not in ends else sink
                         dx = _fitted(dx, x)
                         into[parent] = into[parent] + dx if parent in into else dx
 
@@ -98,10 +100,10 @@ def backward_with_graph(y: Tensor, grad) -> None:
 tensor.backward_with_graph = backward_with_graph
 
 
-def _values(order) -> tuple[dict, dict]:
+def _values(order, ends: dict) -> tuple[dict, dict]:
     """For every node the operands and the results as tensors, with the nodes that they have."""
     operands: dict = {}
-    results: dict = {}
+    results: dict = dict(ends)
     for node in reversed(order):
         if type(node.pull) is Pick:
             several = results[node.parents[0]]
@@ -136,14 +138,14 @@ def _with_node(array, node) -> Tensor:
 def _pull(node, operands, results, dy, needs):
     """The gradients of a node's operands, as tensors."""
     function, _, static = node.recipe
-    if not hasattr(function, "body"):  # a cast or a copy
+    make = own_traces.get(node.op, trace)
+    if make is trace and not hasattr(function, "body"):  # a cast or a copy
         return node.pull(dy, needs)
     several = type(results) is list
     if several:
         dy = tuple([y * 0 if d is None else d for d, y in zip(dy, results, strict=True)])
     known = results if several else [results]
     try:
-        make = own_traces.get(node.op, trace)
         return make(function, operands, _once_more(static), known)(dy, needs)
     except CaptureError:
         raise

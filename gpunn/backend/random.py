@@ -19,6 +19,9 @@ _moving = threading.Lock()
 # Whether no stream may move: while a step is recorded, nothing is drawn.
 frozen: ContextVar[bool] = ContextVar("gpunn_frozen", default=False)
 
+# What every stream and seed that is drawn of was before its first draw; None: nobody keeps it.
+drawn: ContextVar[dict | None] = ContextVar("gpunn_drawn", default=None)
+
 
 class _Philox(threading.local):
     """One bit generator a thread, set to a stream's counter at each draw: making one is slow."""
@@ -76,6 +79,8 @@ class Stream:
         with _moving:
             position = self.position
             self.position = position + draws
+        if (before := drawn.get()) is not None:
+            before.setdefault(self, position)
         return position
 
     def words(self, n: int) -> np.ndarray:
@@ -122,7 +127,7 @@ class Seed:
 
     def __init__(self, value: int):
         self.value = int(value)
-        self._count = 0
+        self.position = 0
         self._lock = threading.Lock()
 
     def stream(self, name: str | None = None) -> Stream:
@@ -131,8 +136,11 @@ class Seed:
             if frozen.get():
                 raise CaptureError("a new random stream at every step cannot be recorded: keep one")
             with self._lock:
-                name = f"stream_{self._count}"
-                self._count += 1
+                count = self.position
+                self.position = count + 1
+            if (before := drawn.get()) is not None:
+                before.setdefault(self, count)
+            name = f"stream_{count}"
         return Stream(self.value, name)
 
 

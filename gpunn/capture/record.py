@@ -9,7 +9,7 @@ from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.host import untouched_zeros
 from gpunn.backend.numpy_ import NumpyBackend
-from gpunn.backend.random import frozen
+from gpunn.backend.random import drawn, frozen
 from gpunn.backend.registry import maker
 from gpunn.capture.carrier import RecArray, arrays_in, plain, zeros_like
 from gpunn.capture.ir import Call, Storage, View, views_in
@@ -300,6 +300,8 @@ class Recorder(NumpyBackend):
         return self._drawn(CPU_BACKEND.uniform, stream, shape, dtype, dtype)
 
     def _drawn(self, draw, stream, shape, dtype, *more):
+        if drawn.get() is not None:
+            raise CaptureError("numbers drawn in a checkpoint: backward draws them once more")
         out = self.empty(shape, dtype)
         self.note("store", draw, (stream, shape, *more), out, lasting=True, reads=())
         return out

@@ -126,6 +126,7 @@ from gpunn.layers.regularization import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from gpunn.layers.remat_scope import RematScope
 from gpunn.layers.rnn import RNN, StackedRNNCells
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
@@ -267,6 +268,7 @@ __all__ = [
     "RandomTranslation",
     "RandomZoom",
     "ReLU",
+    "RematScope",
     "RepeatVector",
     "Rescaling",
     "Reshape",

@@ -17,6 +17,7 @@ from gpunn.layers.config import constructor_config
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.masks import has_mask, masked_call
 from gpunn.layers.policy import get_policy
+from gpunn.layers.remat_scope import current_scope
 from gpunn.layers.symbolic import SymbolicLayer
 from gpunn.naming import auto_name
 from gpunn.serialization import serialize_value, snake_case
@@ -100,6 +101,7 @@ class Layer(SymbolicLayer):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._compute_dtype = standardize(self.dtype_policy.compute_dtype)
         self._added_losses = []
+        self._remat = current_scope()
         self._losses_of = 0  # the outermost call that the added losses come from
         self._last_call = 0  # the last call of which this layer was the outermost
         if input_dim is not None:
@@ -186,7 +188,7 @@ class Layer(SymbolicLayer):
                 type(x) is Tensor
                 and (x.array.dtype == self._compute_dtype or not self.autocast)
                 and self.built
-                and not (kwargs or len(args) > 1 or observers or self._computes_mask)
+                and not (kwargs or len(args) > 1 or observers or self._computes_mask or self._remat)
             ):  # nothing to prepare
                 if self.input_spec is not None:
                     self.input_spec.check(x.array.shape, self.name)
@@ -225,9 +227,15 @@ class Layer(SymbolicLayer):
         try:
             if self._computes_mask or "mask" in kwargs or has_mask(args) or has_mask(kwargs):
                 return masked_call(self, self._call_names, args, kwargs)
-            return self.call(*args, **kwargs)
+            return self._kept_call(*args, **kwargs)
         finally:
             current_layer.reset(token)
+
+    def _kept_call(self, *args, **kwargs):
+        """`call`, recomputed in backward if the layer was made in a `RematScope`."""
+        if self._remat is None:
+            return self.call(*args, **kwargs)
+        return self._remat.call(self, args, kwargs)
 
     def _without_training(self, args, training):
         """The arguments without the `training` flag, where that came by position, and the flag."""

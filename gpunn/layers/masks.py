@@ -32,7 +32,7 @@ def masked_call(layer, names, args: list, kwargs: dict):
     inputs, mask = given.get(names[0]), given.get("mask")
     if mask is None:
         mask = tree.map(mask_of, inputs)
-    return _passed_on(layer, inputs, layer.call(*args, **kwargs), mask)
+    return _passed_on(layer, inputs, layer._kept_call(*args, **kwargs), mask)
 
 
 def _passed_on(layer, inputs, outputs, mask):

@@ -1,6 +1,7 @@
 """Normalizing layers: BatchNormalization, LayerNormalization."""
 
 from gpunn import constraints, initializers, ops, regularizers
+from gpunn.autograd import changing
 from gpunn.errors import ShapeError
 from gpunn.layers.check import not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
@@ -189,6 +190,7 @@ class BatchNormalization(Normalizing):
             (self.moving_mean.array, mean),
             (self.moving_variance.array, variance),
         ):
+            changing(moving)
             moving *= self.momentum
             moving += (batch * (1 - self.momentum)).astype(moving.dtype, copy=False)
 

@@ -328,7 +328,7 @@ def _custom_gradient(be, /, *operands, run):
     return ys[0] if len(ys) == 1 else tuple(ys), pullback
 
 
-@own_trace(_custom_gradient)
+@own_trace("_custom_gradient")
 def _custom_gradient_on_tensors(op, operands, static, results):
     _, gradient = static["run"](operands)
     return lambda dy, needs: _for_each(

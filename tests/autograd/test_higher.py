@@ -5,8 +5,8 @@ import pytest
 
 import gpunn
 from gpunn import ops
-from gpunn.autograd import check_gradients, gradients, higher
-from gpunn.errors import ArgumentError, GradientError, ShapeError
+from gpunn.autograd import check_gradients, gradients
+from gpunn.errors import GradientError, ShapeError
 from gpunn.ops.nan import _fill_nan
 from tests.harness import assert_close, golden, rand, to_numpy
 
@@ -305,9 +305,3 @@ def test_custom_gradient_is_differentiated_as_it_is_written():
     dx, dy = gradients(halved(x, y).sum(), [x, y], create_graph=True)
     assert dx.item() == 2.5 and dy is None
     assert gradients(dx.sum(), [y])[0].item() == 0.5
-
-
-def test_an_op_can_have_a_way_of_its_own():
-    assert set(higher.own_traces) <= set(gpunn.autograd.primitives)
-    with pytest.raises(ArgumentError):
-        gpunn.primitive(promote="wrong")
