@@ -4,7 +4,7 @@ import math
 
 from gpunn.autograd import primitive
 from gpunn.errors import ShapeError
-from gpunn.ops.reduction import kept_shape, narrow, total, wide
+from gpunn.ops.reduction import LONG, kept_shape, narrow, total, wide
 from gpunn.ops.shaping import normalize_axes, normalize_axis
 
 __all__ = ["batch_normalization", "layer_normalization", "rms_normalization"]
@@ -100,11 +100,15 @@ def layer_normalization(be, x, gamma=None, beta=None, /, axis=-1, epsilon=None, 
     >>> gpunn.ops.layer_normalization([0.0, 2.0]).numpy().round(3)
     array([-1.,  1.], dtype=float32)
     """
+    epsilon = 1e-7 if epsilon is None else epsilon
+    last = axis == -1 and x.ndim > 1 and 0 < x.shape[-1] <= LONG and x.size
+    if last and not rms_scaling and x.flags.c_contiguous:
+        return _rows_normalized(be, x, gamma, beta, epsilon)
     axes, n, gamma, beta, shape = _scaling("layer_normalization", x, axis, gamma, beta)
     dtype, x = x.dtype, wide(x)
     mean = _sum(be, x, axes) / n
     z = x - mean
-    inv = 1 / be.xp.sqrt(_sum(be, z * z, axes) / n + (1e-7 if epsilon is None else epsilon))
+    inv = 1 / be.xp.sqrt(_sum(be, z * z, axes) / n + epsilon)
     if rms_scaling:
         return _scaled_by_variance(be, x, z, inv, gamma, axes, n, shape, dtype)
     z *= inv
@@ -131,6 +135,45 @@ def layer_normalization(be, x, gamma=None, beta=None, /, axis=-1, epsilon=None, 
         return dx, dgamma, dbeta
 
     return narrow(y, dtype), pullback
+
+
+def _rows_normalized(be, x, gamma, beta, epsilon):
+    """Normalize over the last axis: sums over rows and columns are products with vectors.
+
+    dx = inv (dy gamma - mean(dy gamma) - z mean(dy gamma z)), where y = z gamma + beta.
+    """
+    n, whole, dtype = x.shape[-1], x.shape, x.dtype
+    _check_scaling("layer_normalization", (n,), gamma, beta)
+    rows = wide(x).reshape(x.size // n, n)
+    ones = be.ones(n, rows.dtype)
+    factors = ones if gamma is None else wide(gamma)
+    z = rows - be.dot(rows, ones)[:, None] * (1 / n)
+    y = z * z
+    inv = (1 / be.xp.sqrt(be.dot(y, ones) * (1 / n) + epsilon))[:, None]
+    z *= inv
+    y = be.xp.multiply(z, factors, y)
+    if beta is not None:
+        y += wide(beta)
+
+    def pullback(dy, needs):
+        dx = dgamma = dbeta = None
+        dy = wide(dy).reshape(rows.shape)
+        p = dy * z
+        if needs[1]:
+            dgamma = _column_sums(be, p)
+        if needs[2]:
+            dbeta = _column_sums(be, dy)
+        if needs[0]:
+            along = be.dot(p, factors)[:, None] * (-1 / n)
+            mean = be.dot(dy, factors)[:, None] * (-1 / n)
+            dx = dy * factors
+            dx += be.xp.multiply(z, along, p)
+            dx += mean
+            dx *= inv
+            dx = dx.reshape(whole)
+        return dx, dgamma, dbeta
+
+    return narrow(y, dtype).reshape(whole), pullback
 
 
 def _scaled_by_variance(be, x, centred, inv, gamma, axes, n, shape, dtype):
@@ -211,12 +254,16 @@ def _scaling(op, x, axis, gamma, beta):
     """Axes from 0 on, their size, factors and offsets that broadcast, and the shape they had."""
     axes = tuple(sorted(normalize_axes(op, axis, x.ndim)))
     shape = tuple([x.shape[a] for a in axes])
-    for name, v in (("factors", gamma), ("offsets", beta)):
-        if v is not None and v.shape != shape:
-            raise ShapeError(f"{op}: {name} of shape {v.shape}, expected {shape}")
+    _check_scaling(op, shape, gamma, beta)
     stretched = tuple([n if a in axes else 1 for a, n in enumerate(x.shape)])
     gamma, beta = (None if v is None else wide(v).reshape(stretched) for v in (gamma, beta))
     return axes, max(math.prod(shape), 1), gamma, beta, shape
+
+
+def _check_scaling(op, shape, gamma, beta) -> None:
+    for name, v in (("factors", gamma), ("offsets", beta)):
+        if v is not None and v.shape != shape:
+            raise ShapeError(f"{op}: {name} of shape {v.shape}, expected {shape}")
 
 
 def _sum(be, x, axes):

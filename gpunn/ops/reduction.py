@@ -12,7 +12,7 @@ from gpunn.ops.shaping import normalize_axes
 
 __all__ = ["average", "logsumexp", "mean", "prod", "sum"]
 
-_LONG = 4096  # longer sums are left to the pairwise summation of `sum`, which rounds less
+LONG = 4096  # longer sums are left to the pairwise summation of `sum`, which rounds less
 
 
 def checked_axis(op: str, axis, ndim: int):
@@ -73,7 +73,7 @@ def narrow(y, dtype):
 
 def total(be, x, axis, keepdims=False):
     """The sum of a float32 or float64 array over axes; of short rows, a product with ones."""
-    if type(axis) is int and x.ndim > 1 and 0 < (n := x.shape[axis]) <= _LONG:
+    if type(axis) is int and x.ndim > 1 and 0 < (n := x.shape[axis]) <= LONG:
         if x.ndim == 2:
             ones = be.ones(n, x.dtype)
             if axis in (0, -2):
