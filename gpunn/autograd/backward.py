@@ -48,7 +48,7 @@ def backward(
         if node.retained is not None and (tensor := node.retained()) is not None:
             tensor.accumulate(dy)
         if wanted is not None and sink is not None and node in wanted:
-            sink[node] = backend_of(dy).copy(dy)
+            sink[node] = _copy(dy)
         pull, parents, needs = node.pull, node.parents, node.needs
         if towards is not None:
             parents = [p if p in towards else None for p in parents]
@@ -137,7 +137,12 @@ def _deliver(leaf, dx, sink: dict | None) -> None:
     elif leaf in sink:
         sink[leaf] += dx
     else:
-        sink[leaf] = backend_of(leaf.array).copy(dx)  # which may be a scalar of NumPy's
+        sink[leaf] = _copy(dx)
+
+
+def _copy(dx):
+    """A copy of an array, or of the scalar that NumPy's sum of two 0-d arrays is."""
+    return np.array(dx) if isinstance(dx, np.generic) else backend_of(dx).copy(dx)
 
 
 def _complete(dys: list, node: Node) -> tuple:

@@ -212,6 +212,16 @@ def test_gradients_by_a_result_on_the_way():
     assert (dh.item(), dx.item()) == (2 * 9 * 3, 5 * 81)
 
 
+def test_sums_of_numbers_without_axes(device):
+    x = leaf(np.float64(3.0), device)
+    h = x * x
+    dh, dx = gradients(h * h + h, [h, x])
+    assert (dh.item(), dx.item()) == (19.0, 114.0) and dh.device == dx.device == device
+    h = x * x
+    y = gpunn.checkpoint(lambda x: x * h + h + h * h, x)
+    assert gradients(y, [x])[0].item() == 27 + 6 + 108
+
+
 def test_only_what_is_wanted_is_computed():
     asked = []
 
