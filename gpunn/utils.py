@@ -7,6 +7,7 @@ import numpy as np
 from gpunn import backend, ops
 from gpunn.autograd import KerasTensor, Tensor
 from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from gpunn.data.pictures import array_to_img, img_to_array, load_img, save_img
 from gpunn.data.py_dataset import PyDataset
 from gpunn.data.sequences import pad_sequences
 from gpunn.errors import ArgumentError
@@ -25,16 +26,20 @@ __all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "array_to_img",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_registered_name",
+    "img_to_array",
     "is_keras_tensor",
+    "load_img",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_model",
     "register_keras_serializable",
+    "save_img",
     "serialize_keras_object",
     "set_random_seed",
     "to_categorical",
