@@ -11,8 +11,8 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("GPUNN_DEVICE", None)
-if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy is loaded: as many threads as workers
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before numpy is loaded: threads that wait for each other beside other work take ten times as long
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
