@@ -6,12 +6,16 @@ from gpunn.serialization import (
     deserialize_value,
     register_serializable,
     registered_name,
+    registered_object,
+    registered_objects,
     serialize_value,
 )
 
 CustomObjectScope = custom_object_scope
 register_keras_serializable = register_serializable
 get_registered_name = registered_name
+get_registered_object = registered_object
+get_custom_objects = registered_objects
 serialize_keras_object = serialize_value
 deserialize_keras_object = deserialize_value
 
@@ -19,7 +23,9 @@ __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
     "deserialize_keras_object",
+    "get_custom_objects",
     "get_registered_name",
+    "get_registered_object",
     "load_model",
     "register_keras_serializable",
     "register_serializable",

@@ -181,6 +181,31 @@ def register_serializable(package: str = "Custom", name: str | None = None):
     return register
 
 
+def registered_object(name: str, custom_objects: dict | None = None, module_objects=None):
+    """The object that was registered as "package>name", or that one of the dicts has; or None.
+
+    Source: keras.saving.get_registered_object.
+
+    >>> gpunn.serialization.registered_object("nobody>nothing") is None
+    True
+    """
+    own = _own_object(name)
+    if own is not None:
+        return own
+    return (custom_objects or {}).get(name, (module_objects or {}).get(name))
+
+
+def registered_objects() -> dict:
+    """All that was registered by `register_serializable`, by its name "package>name".
+
+    Source: keras.saving.get_custom_objects.
+
+    >>> "nobody>nothing" in gpunn.serialization.registered_objects()
+    False
+    """
+    return _custom
+
+
 def registered_name(obj) -> str | None:
     """The name that `register_serializable` gave an object, or None."""
     return next((key for key, known in _custom.items() if known is obj), None)

@@ -10,6 +10,7 @@ from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_we
 from gpunn.data.pictures import array_to_img, img_to_array, load_img, save_img
 from gpunn.data.py_dataset import PyDataset
 from gpunn.data.sequences import pad_sequences
+from gpunn.data.timeseries import timeseries_dataset_from_array
 from gpunn.errors import ArgumentError
 from gpunn.layers import clear_session
 from gpunn.models.drawing import plot_model
@@ -17,6 +18,8 @@ from gpunn.serialization import custom_object_scope
 from gpunn.serialization import deserialize_value as deserialize_keras_object
 from gpunn.serialization import register_serializable as register_keras_serializable
 from gpunn.serialization import registered_name as get_registered_name
+from gpunn.serialization import registered_object as get_registered_object
+from gpunn.serialization import registered_objects as get_custom_objects
 from gpunn.serialization import serialize_value as serialize_keras_object
 
 CustomObjectScope = custom_object_scope
@@ -30,7 +33,9 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "get_custom_objects",
     "get_registered_name",
+    "get_registered_object",
     "img_to_array",
     "is_keras_tensor",
     "load_img",
@@ -42,9 +47,22 @@ __all__ = [
     "save_img",
     "serialize_keras_object",
     "set_random_seed",
+    "standardize_dtype",
+    "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
+
+
+def standardize_dtype(dtype) -> str:
+    """The name of a dtype; None stands for `floatx`.
+
+    Source: `keras.utils.standardize_dtype`.
+
+    >>> gpunn.utils.standardize_dtype(np.int32), gpunn.utils.standardize_dtype(None)
+    ('int32', 'float32')
+    """
+    return backend.standardize(dtype).name
 
 
 def to_categorical(x, num_classes=None):

@@ -50,6 +50,44 @@ def test_pad_sequences():
         utils.pad_sequences([np.ones((2, 3)), np.ones((2, 2))])
 
 
+def test_timeseries_dataset_from_array():
+    series, targets = np.arange(20.0).reshape(10, 2), np.arange(10)
+    windows = utils.timeseries_dataset_from_array(
+        series, targets, 3, sequence_stride=2, sampling_rate=2, batch_size=2
+    )
+    batches = list(windows)
+    assert len(windows) == len(batches) == 2
+    x, y = batches[0]
+    assert x[..., 0].tolist() == [[0, 4, 8], [4, 8, 12]] and y.tolist() == [0, 2]
+    assert batches[1][1].tolist() == [4]
+    part = utils.timeseries_dataset_from_array(series, None, 2, start_index=4, end_index=7)
+    assert [x[..., 0].tolist() for (x,) in part] == [[[8, 10], [10, 12]]]
+    options = {"shuffle": True, "seed": 1, "batch_size": 9}
+    mixed = utils.timeseries_dataset_from_array(series, targets, 2, **options)
+    (x, y), again = next(iter(mixed)), [next(iter(mixed))[1].tolist() for _ in range(3)]
+    assert (x[:, 0, 0] == 2 * y).all() and sorted(y.tolist()) == list(range(9))
+    assert y.tolist() != sorted(y.tolist()) and again[0] != again[1]
+    model = gpunn.Sequential([gpunn.layers.Flatten(), gpunn.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(model.fit(mixed, epochs=2, verbose=0).history["loss"]) == 2
+    for bad in ({"sequence_length": 0}, {"sequence_length": 11}, {"sampling_rate": -1}):
+        with pytest.raises(ArgumentError, match="timeseries_dataset_from_array"):
+            utils.timeseries_dataset_from_array(series, targets, **{"sequence_length": 2, **bad})
+
+
+def test_registered_objects():
+    @utils.register_keras_serializable("here")
+    def thing(x):
+        return x
+
+    assert utils.get_custom_objects()["here>thing"] is thing
+    assert utils.get_registered_object("here>thing") is thing
+    assert utils.get_registered_object("other", {"other": thing}) is thing
+    assert utils.get_registered_object("other", None, {"other": thing}) is thing
+    assert gpunn.saving.get_registered_object("other") is None
+    assert utils.standardize_dtype("int64") == "int64"
+
+
 def test_set_random_seed():
     def draw():
         utils.set_random_seed(3)

@@ -1,6 +1,9 @@
 """Walks: over nested inputs, and over the attributes of a layer."""
 
 from gpunn.autograd import Tensor
+from gpunn.tree import map_shape_structure
+
+map_shapes = map_shape_structure
 
 
 def leaves(structure):
@@ -31,15 +34,6 @@ def map(function, structure, *others):
 
 def _holds_arrays(x) -> bool:
     return hasattr(x, "shape") or (isinstance(x, list | tuple) and any(_holds_arrays(v) for v in x))
-
-
-def map_shapes(function, shapes):
-    """The same nesting with `function` applied to each shape, a tuple of ints and None."""
-    if isinstance(shapes, dict):
-        return {k: map_shapes(function, v) for k, v in shapes.items()}
-    if all(n is None or isinstance(n, int) for n in shapes):
-        return function(tuple(shapes))
-    return type(shapes)([map_shapes(function, s) for s in shapes])
 
 
 _NOT_SEARCHED = ("_added_weights", "_arguments", "_inbound_nodes", "_built_for")
