@@ -132,7 +132,7 @@ class Backend:
             args: its arguments; the first array says how large the scratch arrays are.
             scratch: how many arrays it wants to work in.
         """
-        first = next(x for x in args if isinstance(x, self.array_type)) if scratch else None
+        first: Any = next((x for x in args if isinstance(x, self.array_type)), None)
         code(self, *args, *[self.empty(first.shape, first.dtype) for _ in range(scratch)])
 
     # --- random numbers: the same bits on every device ---

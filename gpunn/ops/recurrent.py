@@ -1,6 +1,7 @@
 """simple_rnn and lstm: whole sequences in one op, with their gradients through time."""
 
 from gpunn.autograd import primitive
+from gpunn.backend.kernels import replaceable
 from gpunn.errors import ArgumentError
 from gpunn.ops.recurrence import (
     divided,
@@ -130,45 +131,24 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     transposed, masks = halved(be, recurrent, sigmoids), step_masks(mask)
     product = be.empty((rows, batch), gates.dtype)
     for t in range(count):
-        gate, c_next, tanh_c = gates[t], cs[t + 1], tanhs[t]
-        gate += be.dot(transposed, hs[t], product)
-        squash(be, gate, sigmoids)
-        i, f, o, g = _four(gate, units)
-        be.xp.multiply(f, cs[t], c_next)
-        c_next += be.xp.multiply(i, g, product[:units])
-        be.xp.tanh(c_next, tanh_c)
-        be.xp.multiply(o, tanh_c, hs[t + 1])
+        be.dot(transposed, hs[t], product)
+        lstm_step(be, gates[t], product, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
         if masks is not None:
             be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
-            be.copyto(c_next, be.xp.where(masks[t], c_next, cs[t]))
+            be.copyto(cs[t + 1], be.xp.where(masks[t], cs[t + 1], cs[t]))
 
     def pullback(dy, needs):
         dys, dh, dc = incoming(be, dy, sequences)
         dzs = be.empty((rows, count, batch), gates.dtype)
         dz, slopes = be.empty((rows, batch), gates.dtype), be.empty((rows, batch), gates.dtype)
-        di, df, do, dg = _four(dz, units)
-        spare = slopes[:units]
         passed_h = passed_c = None
         for t in reversed(range(count)):
-            gate, tanh_c = gates[t], tanhs[t]
-            i, f, o, g = _four(gate, units)
             if dys is not None:
                 dh += dys[t]
             if masks is not None:
                 dh, passed_h = divided(be, masks[t], dh)
                 dc, passed_c = divided(be, masks[t], dc)
-            be.xp.multiply(dh, tanh_c, do)
-            be.xp.multiply(tanh_c, tanh_c, spare)
-            be.xp.subtract(1, spare, spare)
-            spare *= o
-            spare *= dh
-            dc += spare
-            be.xp.multiply(dc, g, di)
-            be.xp.multiply(dc, cs[t], df)
-            be.xp.multiply(dc, i, dg)
-            dc *= f
-            slope(be, gate, sigmoids, slopes)
-            dz *= slopes
+            lstm_step_back(be, gates[t], tanhs[t], cs[t], dh, dc, dz, slopes)
             be.copyto(dzs[:, t], dz)
             dh = be.dot(recurrent, dz, dh)
             if passed_h is not None:
@@ -187,6 +167,40 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
         )
 
     return outputs(be, hs, sequences, [hs, cs], dtype), pullback
+
+
+@replaceable
+def lstm_step(be, gate, product, c, c_next, tanh_c, h_next):
+    """Squash the gates' sums in place, and write the next states and tanh of the next c."""
+    units = len(c)
+    gate += product
+    squash(be, gate, 3 * units)
+    i, f, o, g = _four(gate, units)
+    be.xp.multiply(f, c, c_next)
+    c_next += be.xp.multiply(i, g, product[:units])
+    be.xp.tanh(c_next, tanh_c)
+    be.xp.multiply(o, tanh_c, h_next)
+
+
+@replaceable
+def lstm_step_back(be, gate, tanh_c, c, dh, dc, dz, slopes):
+    """Write dz, the gradient of the gates' sums, and make dc that of the step before."""
+    units = len(c)
+    i, f, o, g = _four(gate, units)
+    di, df, do, dg = _four(dz, units)
+    spare = slopes[:units]
+    be.xp.multiply(dh, tanh_c, do)
+    be.xp.multiply(tanh_c, tanh_c, spare)
+    be.xp.subtract(1, spare, spare)
+    spare *= o
+    spare *= dh
+    dc += spare
+    be.xp.multiply(dc, g, di)
+    be.xp.multiply(dc, c, df)
+    be.xp.multiply(dc, i, dg)
+    dc *= f
+    slope(be, gate, 3 * units, slopes)
+    dz *= slopes
 
 
 def _ordered(be, w, units: int):

@@ -9,6 +9,7 @@ from gpunn.autograd import primitives
 from gpunn.backend import get_backend, kernels
 from gpunn.backend.cuda.elementwise import OPS
 from gpunn.errors import ArgumentError, KernelError
+from gpunn.ops import recurrent
 from tests.harness import assert_close
 
 SHAPES = [(0,), (1,), (7,), (3, 5), (0, 4), (2, 3, 129), (1000,), (65, 513)]
@@ -83,6 +84,28 @@ CASES = {
 }
 
 
+def step_of_lstm(dtype):
+    for units, rows in ((1, 1), (3, 5), (33, 8)):
+        gates, states = ((4 * units, rows), (units, rows))
+        shapes = [gates, gates, *[states] * 4]
+        yield [values(shape, i).astype(dtype) for i, shape in enumerate(shapes)]
+
+
+def step_back_of_lstm(dtype):
+    for units, rows in ((1, 1), (3, 5), (33, 8)):
+        gates, states = ((4 * units, rows), (units, rows))
+        shapes = [gates, *[states] * 4, gates, gates]
+        made = [values(shape, i).astype(dtype) for i, shape in enumerate(shapes)]
+        yield [np.tanh(made[0]), *made[1:]]
+
+
+# Functions that change their arrays; the last one of `step_back` is theirs to work in.
+IN_PLACE = {
+    "lstm_step": (recurrent.lstm_step, step_of_lstm, slice(None)),
+    "lstm_step_back": (recurrent.lstm_step_back, step_back_of_lstm, slice(0, 6)),
+}
+
+
 def registered(device):
     """The (op, dtype) that have a kernel on a device."""
     get_backend(device)
@@ -103,11 +126,11 @@ def run(op, device, operands, static):
 
 
 def test_every_kernel_has_a_test(device):
-    assert {op for op, _ in registered(device)} <= set(CASES)
+    assert {op for op, _ in registered(device)} <= set(CASES) | set(IN_PLACE)
 
 
 def test_the_kernels_of_cuda_are_there(cuda):
-    assert {op for op, _ in registered("cuda")} == set(CASES)
+    assert {op for op, _ in registered("cuda")} == set(CASES) | set(IN_PLACE)
 
 
 @pytest.mark.parametrize("op", CASES)
@@ -126,6 +149,28 @@ def test_kernel_is_its_reference(op, device):
             for dx, e in zip(grads, expected_grads, strict=True):
                 assert dx.dtype == e.dtype, label
                 assert_close(dx, e, "gradient", label=f"gradient of {label}")
+
+
+@pytest.mark.parametrize("op", IN_PLACE)
+def test_kernel_in_place_is_its_reference(op, cuda):
+    function, cases, compared = IN_PLACE[op]
+    be = get_backend("cuda")
+    for dtype in ("float32", "float64"):
+        for arrays in cases(dtype):
+            results = []
+            for reference in (False, True):
+                given = [be.asarray(a.copy()) for a in arrays]
+                if reference:
+                    with kernels.reference_only():
+                        function(be, *given)
+                else:
+                    function(be, *given)
+                results.append(given[compared])
+            assert kernels.table(op)["cuda", np.dtype(dtype)].takes(*given)
+            for x, e in zip(*results, strict=True):
+                if op == "lstm_step" and x is results[0][1]:
+                    continue  # the product's memory is free to work in
+                assert_close(x, e, label=f"{op} {dtype} {arrays[0].shape}")
 
 
 def test_what_a_kernel_does_not_take_goes_to_the_reference(cuda):

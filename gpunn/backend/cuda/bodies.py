@@ -1,3 +1,9 @@
 """The kernels of CUDA devices: importing this registers every one of them."""
 
-from gpunn.backend.cuda import cross_entropy, dropout, elementwise, reduction  # noqa: F401
+from gpunn.backend.cuda import (  # noqa: F401
+    cross_entropy,
+    dropout,
+    elementwise,
+    recurrent,
+    reduction,
+)

@@ -1,0 +1,201 @@
+"""What a training step asks of a GPU, counted on the emulated device; it says nothing about time.
+
+    ci/cuda-emu/run python ci/bench/cuda_counts.py [MODEL ...] [--check]
+
+For each model: kernels, cuBLAS products, copies within the device, copies to and from the host,
+allocations and synchronisations of a step run call by call and of a captured one, and the bytes
+that the device has given out at most. The MLP also written plainly in CuPy. Sizes are small: the
+counts do not depend on them. `--check` fails if a captured step copies to the host, waits, or
+allocates, or is not one graph, or if the MLP's needs more than its limit.
+"""
+
+import argparse
+import itertools
+import sys
+from functools import partial
+
+import cudaemu
+import cupy
+import numpy as np
+
+import gpunn
+from gpunn import layers
+
+CLASSES, WIDTH, STEPS, VOCABULARY = 10, 32, 12, 20
+MLP_LIMIT = 25  # kernels and products
+
+
+def convolution(n, pool=True):
+    parts = [layers.Conv2D(n, 3, padding="same"), layers.BatchNormalization(), layers.ReLU()]
+    return [*parts, layers.MaxPooling2D()] if pool else parts
+
+
+def transformer():
+    text = gpunn.Input((STEPS,), dtype="int32")
+    x = layers.Embedding(VOCABULARY, WIDTH)(text)
+    for _ in range(4):
+        x = layers.TransformerEncoder(2 * WIDTH, 4)(x)
+    return gpunn.Model(text, layers.Dense(VOCABULARY)(x))
+
+
+MODELS = {
+    "MLP 784-512-256-10, Adam": (
+        lambda: [layers.Dense(64, "relu"), layers.Dense(32, "relu"), layers.Dense(CLASSES)],
+        (48,),
+        "adam",
+    ),
+    "LeNet-like, Adam": (
+        lambda: [
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(32, "relu"),
+            layers.Dense(CLASSES),
+        ],
+        (12, 12, 1),
+        "adam",
+    ),
+    "three blocks with batch norm, AdamW": (
+        lambda: [
+            *[part for n in (8, 16, 16) for part in convolution(n)],
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(32, "relu"),
+            layers.Dropout(0.5),
+            layers.Dense(CLASSES),
+        ],
+        (16, 16, 3),
+        "adamw",
+    ),
+    "VGG-like with batch norm, Adam": (
+        lambda: [
+            *[p for n in (8, 16, 16) for p in (*convolution(n, False), *convolution(n))],
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ],
+        (16, 16, 3),
+        "adam",
+    ),
+    f"LSTM of characters, {STEPS} steps, Adam": (
+        lambda: [
+            layers.Embedding(VOCABULARY, WIDTH),
+            layers.LSTM(WIDTH, return_sequences=True),
+            layers.Dense(VOCABULARY),
+        ],
+        (STEPS,),
+        "adam",
+    ),
+    "transformer of 4 layers, Adam": (transformer, (STEPS,), "adam"),
+}
+
+
+def model_and_batch(make, shape, optimizer, rows=16):
+    """A compiled model, and tensors to train it on."""
+    gpunn.set_seed(0)
+    parts = make()
+    model = gpunn.Sequential([gpunn.Input(shape), *parts]) if isinstance(parts, list) else parts
+    loss = gpunn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, jit_compile=True)
+    model.optimizer.build(model.trainable_variables)
+    rng = np.random.default_rng(0)
+    if shape == (STEPS,):
+        x, y = rng.integers(0, VOCABULARY, (2, rows, STEPS)).astype("int32")
+    else:
+        x, y = rng.random((rows, *shape)).astype("float32"), rng.integers(0, CLASSES, rows)
+    return model, (gpunn.Tensor(x), gpunn.Tensor(y.astype("int32")))
+
+
+def plain_mlp(batch, sizes=(48, 64, 32, CLASSES)):
+    """A step of the MLP as one writes it in CuPy, as a function."""
+    x, y = (t.array for t in batch)
+    rng = np.random.default_rng(0)
+    pairs = itertools.pairwise(sizes)
+    ws = [cupy.asarray(rng.normal(0, 0.1, s).astype("float32")) for s in pairs]
+    bs = [cupy.zeros(n, "float32") for n in sizes[1:]]
+    moments = [(cupy.zeros_like(p), cupy.zeros_like(p)) for p in (*ws, *bs)]
+    t = 0
+
+    def step():
+        nonlocal t
+        t += 1
+        hs = [x]
+        for w, b in zip(ws, bs, strict=True):
+            z = hs[-1] @ w + b
+            hs.append(cupy.maximum(z, 0) if w is not ws[-1] else z)
+        e = cupy.exp(z - z.max(1, keepdims=True))
+        p = e / e.sum(1, keepdims=True)
+        rows = cupy.arange(len(x))
+        loss = -cupy.log(p[rows, y]).mean()
+        dz = p
+        dz[rows, y] -= 1
+        dz /= len(x)
+        dws, dbs = [], []
+        for i in reversed(range(3)):
+            dws.insert(0, hs[i].T @ dz)
+            dbs.insert(0, dz.sum(0))
+            if i:
+                dz = (dz @ ws[i].T) * (hs[i] > 0)
+        for q, g, (m, v) in zip((*ws, *bs), (*dws, *dbs), moments, strict=True):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            rate = 0.001 * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
+            q -= rate * m / (cupy.sqrt(v) + 1e-7)
+        return loss
+
+    return step
+
+
+def counted(step, before: int = 4):
+    """The counters of one step, after some others."""
+    for _ in range(before):
+        step()
+    cudaemu.reset()
+    with cudaemu.measure() as m:
+        step()
+    m.to_host, m.from_host, m.within = m.d2h, m.h2d, m.d2d
+    m.waits = m.device_syncs + m.stream_syncs + m.event_syncs + m.sync_memcpys
+    return m
+
+
+COLUMNS = ("kernels", "cublas", "within", "memsets", "to_host", "from_host", "mallocs", "waits")
+
+
+def row(title: str, how: str, m) -> None:
+    launches = f"{m.kernels + m.cublas}"
+    if m.graph_launches:
+        launches = f"{m.graph_launches} graph + {m.kernels - m.graph_kernels}"
+    cells = [str(getattr(m, name)) for name in COLUMNS]
+    print("|", " | ".join([title, how, launches, *cells, f"{m.peak_bytes / 2**20:.1f}"]), "|")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", help="words of the models' titles (default: all)")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    gpunn.set_device("cuda")
+    names = [*COLUMNS, "peak MiB"]
+    print("| model | step | launches |", " | ".join(names), "|")
+    print("|---" * 3 + "|--:" * len(names) + "|")
+    wrong = []
+    for title, (make, shape, optimizer) in MODELS.items():
+        if options.models and not any(word.lower() in title.lower() for word in options.models):
+            continue
+        model, batch = model_and_batch(make, shape, optimizer)
+        eager = counted(partial(model.train_step, batch))
+        row(title, "call by call", eager)
+        captured = counted(partial(model._train, batch))
+        row(title, "captured", captured)
+        bad = captured.to_host, captured.from_host, captured.mallocs, captured.waits
+        if any(bad) or captured.graph_launches != 1:
+            wrong.append(title)
+        if title.startswith("MLP"):
+            row(title, "plain CuPy", counted(plain_mlp(batch)))
+            if max(captured.kernels, eager.kernels) + eager.cublas > MLP_LIMIT:
+                wrong.append(f"{title}: more than {MLP_LIMIT} launches")
+    print(*(f"not as it must be: {w}" for w in wrong), sep="\n")
+    return bool(wrong and options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

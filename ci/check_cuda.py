@@ -1,0 +1,154 @@
+"""Proves of gpunn's CUDA kernels what the emulated device can prove; minutes on two cores.
+
+    ci/cuda-emu/install --check                # NVIDIA's compiler for `compile`
+    ci/cuda-emu/run python ci/check_cuda.py [--seeds N] [CHECK ...]
+
+compile   NVIDIA's own compiler takes every kernel for sm_75, 80, 90, 100 and 120, and none
+          spills registers
+memory    no kernel writes out of bounds or touches freed memory, each array being an
+          allocation of its own
+races     no two threads touch the same bytes, one of them writing, without a barrier
+order     the results are the same bits for N orders of blocks and threads
+async     training steps give the same bits for N orders of what streams and graphs leave open
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+ENVIRONMENT = {
+    "compile": {"CUDAEMU_NVCC_CHECK": "1", "CUDAEMU_NVCC_ARCHS": "75,80,90,100,120"},
+    "memory": {"CUDAEMU_MEMCHECK": "1"},
+    "races": {"CUDAEMU_RACECHECK": "1"},
+    "order": {},
+}
+STEPS = ("tests/capture/test_graph.py", "tests/backend/test_graph.py")
+
+
+def kernels_run(few: bool = False):
+    """Run every kernel on small arrays, and yield what it was and its results.
+
+    Args:
+        few: one call of each kernel, to have it compiled.
+    """
+    import numpy as np
+
+    import gpunn
+    from gpunn.backend import Stream, get_backend
+    from tests.backend import test_kernels
+    from tests.harness import to_numpy
+
+    be = get_backend("cuda")
+    for op, dtype in test_kernels.registered("cuda"):
+        if op in test_kernels.IN_PLACE:
+            function, cases, compared = test_kernels.IN_PLACE[op]
+            for case in cases(dtype):
+                given = [be.asarray(a) for a in case]
+                function(be, *given)
+                yield f"{op} {dtype}", [to_numpy(a) for a in given[compared]]
+            continue
+        for i, (operands, static) in enumerate(test_kernels.CASES[op](dtype)):
+            if operands[0].size > 1000 or (few and i not in (1, 2)):
+                continue
+            results, grads = test_kernels.run(op, "cuda", operands, static)
+            yield f"{op} {dtype}", [to_numpy(x) for x in (*results, *grads)]
+    x, rows = be.asarray(np.arange(24.0).reshape(8, 3), "float32"), be.asarray([3, 1, 3, -1])
+    yield "gather", [to_numpy(be.take(x, rows)), to_numpy(be.take(x, rows[:2], 1))]
+    be.scatter_add(x, rows, x[:4].copy())
+    yield "scatter_add", [to_numpy(x)]
+    heads = be.asarray(np.arange(2 * 4 * 3 * 5.0).reshape(2, 4, 3, 5), "float32").swapaxes(1, 2)
+    yield "pointers", [to_numpy(be.matmul(heads, heads.swapaxes(2, 3)))]
+    for dtype in ("float32", "float64"):
+        yield "uniform", [to_numpy(be.uniform(Stream(1), (1001,), dtype))]
+    with gpunn.device("cuda"):
+        for cls in gpunn.optimizers.REGISTRY.classes:
+            optimizer = cls(learning_rate=0.1)
+            v = gpunn.Variable(np.ones((3, 4), "float32"))
+            optimizer.apply([np.full((3, 4), 0.5, "float32")], [v])
+            yield cls.__name__, [v.numpy()]
+
+
+def compiled(seeds):
+    return sum(1 for _ in kernels_run(few=True)), "calls, all kernels of which compile"
+
+
+def memory(seeds):
+    import cudaemu
+    import cupy
+
+    cupy.cuda.set_allocator(None)
+    count = sum(1 for _ in kernels_run())
+    assert not cudaemu.memcheck(), "a write out of bounds"
+    return count, "calls"
+
+
+def races(seeds):
+    import cudaemu
+
+    count = 0
+    for what, _ in kernels_run():
+        assert not cudaemu.races(), f"a race in {what}"
+        count += 1
+    return count, "calls"
+
+
+def order(seeds):
+    import cudaemu
+
+    expected = list(kernels_run())
+    for seed in range(1, seeds + 1):
+        with cudaemu.modes(shuffle=seed):
+            for (what, wanted), (_, got) in zip(expected, kernels_run(), strict=True):
+                same = all(a.tobytes() == b.tobytes() for a, b in zip(wanted, got, strict=True))
+                assert same, f"{what} depends on the order of threads (seed {seed})"
+    return len(expected) * seeds, "calls"
+
+
+CHECKS = {"compile": compiled, "memory": memory, "races": races, "order": order}
+
+
+def run(check: str, seeds: int) -> bool:
+    """One check in a process of its own, or one a seed; returns whether it passed."""
+    start, code = time.monotonic(), 0
+    with tempfile.TemporaryDirectory() as cache:
+        if check == "async":
+            for seed in range(1, seeds + 1):
+                command = [sys.executable, "-m", "pytest", "-q", "-n0", "--device", "cuda", *STEPS]
+                environment = os.environ | {"CUDAEMU_ASYNC": str(seed)}
+                done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+                if done.returncode:
+                    print(done.stdout.decode()[-3000:], f"(seed {seed})")
+                code = code or done.returncode
+        else:
+            environment = os.environ | ENVIRONMENT[check]
+            if check == "compile":  # so that every kernel is compiled
+                environment["CUPY_CACHE_DIR"] = cache
+            command = [sys.executable, __file__, "--seeds", str(seeds), "--inside", check]
+            code = subprocess.run(command, env=environment, cwd=ROOT).returncode
+    print(
+        f"{check:8}{'ok' if not code else 'FAILED':8}{time.monotonic() - start:.0f} s", flush=True
+    )
+    return not code
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checks", nargs="*", choices=[*CHECKS, "async", []])
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--inside", choices=CHECKS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside:
+        print(options.inside, *CHECKS[options.inside](options.seeds))
+        return 0
+    passed = [run(check, options.seeds) for check in options.checks or (*CHECKS, "async")]
+    return not all(passed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
