@@ -101,7 +101,6 @@ from gpunn.layers.merging import (
     Multiply,
     Subtract,
 )
-from gpunn.naming import clear_session
 from gpunn.layers.multi_head_attention import MultiHeadAttention
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
 from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
@@ -135,6 +134,7 @@ from gpunn.layers.token_embedding import ReversibleEmbedding, TokenAndPositionEm
 from gpunn.layers.transformer import TransformerDecoder, TransformerEncoder
 from gpunn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
 from gpunn.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+from gpunn.naming import clear_session
 from gpunn.serialization import Registry
 
 __all__ = [
