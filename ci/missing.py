@@ -24,7 +24,8 @@ REASONS = {
         keras.utils.get_file""",
     "one engine, nothing to be chosen; see gpunn.backend and gpunn.floatx": """
         keras.backend.* keras.config.*backend* keras.config.*nnx* keras.StatelessScope
-        keras.SymbolicScope keras.name_scope keras.version keras.Function keras.Operation keras.FloatDTypePolicy""",
+        keras.SymbolicScope keras.name_scope keras.version keras.Function keras.Operation
+        keras.FloatDTypePolicy""",
     "belongs to TensorFlow, JAX, Flax, PyTorch or Orbax": """
         keras.layers.TFSMLayer keras.layers.JaxLayer keras.layers.FlaxLayer
         keras.layers.TorchModuleWrapper keras.callbacks.OrbaxCheckpoint keras.callbacks.TensorBoard
