@@ -9,7 +9,7 @@ from pathlib import Path
 from gpunn import tree
 from gpunn.autograd.symbolic import Operation
 from gpunn.errors import ArgumentError, MissingDependencyError, NotBuiltError
-from gpunn.models.graph import Graph
+from gpunn.layers.graph import Graph
 from gpunn.models.layout import Box, arranged
 
 INK, MUTED, LINE, FILL, INPUT = "#1f1f1e", "#6b6b68", "#8a8a86", "#eef4fc", "#f6f1e7"

@@ -6,7 +6,7 @@ from gpunn import ops
 from gpunn.autograd import KerasTensor, primitives
 from gpunn.autograd.symbolic import Operation
 from gpunn.errors import SerializationError
-from gpunn.models.graph import Graph
+from gpunn.layers.graph import Graph
 from gpunn.serialization import custom_object_scope, deserialize_value, serialize_value
 
 KEYS = ("layers", "input_layers", "output_layers")

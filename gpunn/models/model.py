@@ -10,7 +10,7 @@ from gpunn.layers.symbolic import batch_shapes
 from gpunn.layers.tree import map_shapes
 from gpunn.models import graph_config
 from gpunn.models.feeding import feed
-from gpunn.models.graph import Graph
+from gpunn.layers.graph import Graph
 from gpunn.models.table import print_summary
 from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files

@@ -145,8 +145,8 @@ class CompiledMetrics:
                 entries = identifiers if isinstance(identifiers, list | tuple) else [identifiers]
                 for identifier in entries:
                     metric = _metric(identifier, y[name], y_pred[name])
-                    if several:
-                        metric.name = f"{name}_{metric.name}"
+                    own = vars(metric).setdefault("_own_name", metric.name)  # compiled before?
+                    metric.name = f"{name}_{own}" if several else own
                     metric.name = _free(metric.name, [m.name for _, m, _ in bound])
                     bound.append((name, metric, weighted))
         self._bound = bound

@@ -11,12 +11,13 @@ from typing import Any
 
 from gpunn.autograd import Variable
 from gpunn.layers import Layer
+from gpunn.layers.graph import Graph
 from gpunn.losses import Loss
 from gpunn.metrics import Metric
 from gpunn.regularizers import Regularizer
 from gpunn.training.compiled import CompiledLoss, CompiledMetrics
 
-COPIED = (Layer, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics)
+COPIED = (Layer, Graph, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics)
 
 
 class StandIn:

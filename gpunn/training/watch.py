@@ -64,7 +64,10 @@ def _copied(value):
 
 def layers_and_losses(model) -> Iterator:
     """Whatever has attributes that forward and loss may read."""
-    yield from model.walk()
+    for layer in model.walk():
+        yield layer
+        if (graph := getattr(layer, "_graph", None)) is not None:
+            yield from graph.ops
     loss = model._loss
     if loss is not None:
         yield loss

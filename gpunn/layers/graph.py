@@ -2,9 +2,10 @@
 
 from gpunn import tree
 from gpunn.autograd import KerasTensor
-from gpunn.autograd.symbolic import Call
+from gpunn.autograd.symbolic import Call, Operation
 from gpunn.errors import ArgumentError, ArgumentTypeError
-from gpunn.layers import InputLayer, Layer
+from gpunn.layers.input import InputLayer
+from gpunn.layers.layer import Layer
 
 NOTHING: dict = {}  # the keywords of most calls
 
@@ -60,6 +61,11 @@ class Graph:
     def layers(self) -> list[Layer]:
         """The layers among the operations."""
         return [x for x in self.operations if isinstance(x, Layer)]
+
+    @property
+    def ops(self) -> list[Operation]:
+        """The functions among the operations."""
+        return [x for x in self.operations if isinstance(x, Operation)]
 
     def run(self, inputs: list, way=None):
         """The outputs for a list of inputs, nested as the symbolic ones are.
