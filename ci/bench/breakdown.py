@@ -3,9 +3,9 @@
     python ci/bench/breakdown.py beginner
     python ci/bench/breakdown.py lenet --threads 2 --top 30
 
-MODEL is a row of workloads.py. The step is timed as `fit` takes it; then each call of its plan and
-the optimizer's step are timed one by one. What the step has more than those together is Python:
-the loop, and the look whether the plan is still good.
+MODEL is a row of workloads.py. The step is timed as `fit` takes it; then each call of its plan is
+timed alone. The calls after the last product are the optimizer's and the metrics'. What the step
+has more than all calls together is Python: the loop, and the look whether the plan is still good.
 """
 
 import argparse
@@ -20,36 +20,26 @@ import numpy as np  # noqa: E402
 from contend_gpunn import Contender  # noqa: E402
 from workloads import WORKLOADS, data, weights  # noqa: E402
 
+PRODUCTS = ("dot", "matmul")
 
-def least(run, repeats: int) -> float:
-    """Seconds of CPU time of the quickest of some runs."""
+
+def clock_of(threads: int):
+    """CPU time for one thread, which other processes change little; else what a watch shows."""
+    return time.thread_time if threads == 1 else time.perf_counter
+
+
+def least(step, repeats: int, clock) -> float:
+    """Seconds of a step, in the quickest of some runs of several."""
     times = []
     for _ in range(repeats):
-        start = time.process_time()
-        run()
-        times.append(time.process_time() - start)
+        start = clock()
+        step(5)
+        times.append((clock() - start) / 5)
     return min(times)
 
 
-def least_inside(of, name: str, run, repeats: int) -> float:
-    """Seconds of the quickest call of a method while `run` is made; 0 if it is not called."""
-    method, times = getattr(of, name), []
-
-    def clocked():
-        start = time.perf_counter()
-        method()
-        times.append(time.perf_counter() - start)
-
-    setattr(of, name, clocked)
-    for _ in range(repeats):
-        run()
-    delattr(of, name)
-    return min(times, default=0.0)
-
-
-def timed(calls, repeats: int) -> list[float]:
+def timed(calls, repeats: int, clock) -> list[float]:
     """Seconds of each call, the quickest of some runs, less what the clock costs."""
-    clock = time.perf_counter
     found = [float("inf")] * len(calls)
     own = float("inf")
     for _ in range(repeats):
@@ -69,7 +59,7 @@ def what(function, args) -> tuple[str, str]:
     if name == "store":
         name = getattr(function.args[1], "__name__", "store")
     shapes = [a.shape for a in args if isinstance(a, np.ndarray)]
-    if name in ("dot", "matmul"):
+    if name in PRODUCTS:
         return name, " ".join("x".join(map(str, shape)) for shape in shapes[:2])
     return name, "x".join(map(str, max(shapes, key=np.prod, default=())))
 
@@ -84,22 +74,23 @@ def main() -> None:
     workload = WORKLOADS[args.model]
     made = Contender(workload, *data(workload), weights(workload), args.threads)
     made.losses(4)
-    model = made.model
-    (plan,) = [step.plan for step in model._captured._steps.values()]
-    step = least(lambda: made.step(1), args.repeats)
-    optimizer = least_inside(model.optimizer, "step", lambda: made.step(1), args.repeats)
+    (plan,) = [step.plan for step in made.model._captured._steps.values()]
+    clock = clock_of(args.threads)
+    step = least(made.step, args.repeats, clock)
     kinds: dict = defaultdict(lambda: [0.0, 0])
-    for call, seconds in zip(plan.calls, timed(plan.calls, args.repeats), strict=True):
+    products = other = after = 0.0
+    for call, seconds in zip(plan.calls, timed(plan.calls, args.repeats, clock), strict=True):
         kind = kinds[what(*call)]
         kind[0] += seconds
         kind[1] += 1
-    products = sum(s for (name, _), (s, _) in kinds.items() if name in ("dot", "matmul"))
-    other = sum(s for s, _ in kinds.values()) - products
+        after += seconds
+        if what(*call)[0] in PRODUCTS:
+            products, other, after = products + seconds, other + after - seconds, 0.0
     parts = {
         "products (GEMM)": products,
         "other array work": other,
-        "optimizer": optimizer,
-        "Python": max(step - products - other - optimizer, 0),
+        "optimizer and metrics": after,
+        "Python": max(step - products - other - after, 0),
     }
     print(
         f"a step of {workload.title}, {args.threads} threads: {step * 1e3:.3f} ms, "
