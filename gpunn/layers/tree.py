@@ -33,6 +33,8 @@ def map(function, structure, *others):
 
 
 def _holds_arrays(x) -> bool:
+    if isinstance(x, dict):
+        return any(_holds_arrays(v) for v in x.values())
     return hasattr(x, "shape") or (isinstance(x, list | tuple) and any(_holds_arrays(v) for v in x))
 
 
@@ -44,19 +46,16 @@ def find(owner, kind: type, opaque: type):
 
     Yields (path, value) in order of assignment. Does not look into objects of type `opaque`.
     """
+    kinds = (kind, dict, list, tuple)
     for name, value in vars(owner).items():
-        if isinstance(value, (kind, dict, list, tuple)) and name not in _NOT_SEARCHED:
-            yield from _find(name.lstrip("_"), value, kind, opaque)
+        if isinstance(value, kinds) and name not in _NOT_SEARCHED:
+            yield from _find(name.lstrip("_"), value, kind, opaque, kinds)
 
 
-def _find(path, value, kind, opaque):
+def _find(path, value, kind, opaque, kinds):
     if isinstance(value, kind):
         yield path, value
-    elif isinstance(value, opaque):
-        return
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _find(f"{path}.{key}", item, kind, opaque)
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from _find(f"{path}.{i}", item, kind, opaque)
+    elif not isinstance(value, opaque):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(item, kinds):
+                yield from _find(f"{path}.{key}", item, kind, opaque, kinds)

@@ -66,6 +66,11 @@ class CapturedStep:
         finally:
             step.busy.release()
 
+    def last(self) -> StepPlan | None:
+        """The plan that was used last, if it is still valid."""
+        step = self._last
+        return step if step is not None and step.valid() else None
+
     def _call_by_call(self, model, batch):
         return getattr(model, self._plan_type.step)(batch)
 

@@ -26,7 +26,7 @@ class Predictor(Steps):
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
             with no_grad(), quiet():  # one batch: nothing to be organised
-                y = self._predict(pack_x_y_sample_weight(self._one_batch(x)))
+                y = self._predict_one(x)
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
         calls = CallbackList(
@@ -37,13 +37,18 @@ class Predictor(Steps):
             verbose=verbose,
         )
         parts = []
+        heard = calls.hears("on_predict_batch_begin", "on_predict_batch_end")
+        unchanged = False
         calls.on_predict_begin()
         with no_grad(), quiet():
             for step, batch in enumerate(source.epoch()):
-                calls.on_predict_batch_begin(step)
-                y = self._predict(pack_x_y_sample_weight(*batch))
+                if heard:
+                    calls.on_predict_batch_begin(step)
+                y = self._predict(pack_x_y_sample_weight(*batch), unchanged)
                 parts.append(tree.map(lambda t: t.array, y))
-                calls.on_predict_batch_end(step, {"outputs": y})
+                if heard:
+                    calls.on_predict_batch_end(step, {"outputs": y})
+                unchanged = not heard and source.is_own
         calls.on_predict_end()
         if not parts:
             raise DataError("the data gave no batch at all")
@@ -69,14 +74,17 @@ class Predictor(Steps):
     def predict_on_batch(self, x):
         """The outputs for one batch."""
         with no_grad():
-            y = self._predict(pack_x_y_sample_weight(self._one_batch(x)))
+            y = self._predict_one(x)
         return tree.map(lambda t: _out(t, _is_device_array(x)), y)
 
-    def _one_batch(self, x):
-        """x as tensors on the model's device, of the dtype it computes in."""
+    def _predict_one(self, x):
+        """The outputs, as tensors, for one batch of data of any kind."""
+        captured = self._captured_predict
+        step = None if captured is None else captured.last()
+        device = self.device if step is None else step.be.device  # a plan knows it sooner
         dtype = None if self.accepts_integers else self.compute_dtype
-        device = self.device
-        return tree.map(lambda a: convert(a, dtype, device), x)
+        x = tree.map(lambda a: convert(a, dtype, device), x)
+        return self._predict(pack_x_y_sample_weight(x), unchanged=step is not None)
 
 
 def _rows(x) -> int:

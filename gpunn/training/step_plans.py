@@ -47,8 +47,7 @@ class StepPlan:
         self.variables = list({id(v): v for v in self._variables()}.values())
         watched = [*self._objects()]
         self.inside = tuple(n for n in self.inside if n != "optimizer" or self._takes_optimizer())
-        arrays, nesting = arrays_of(batch)
-        self._is_flat = type(batch) is tuple and nesting == len(batch)
+        arrays, self._nesting = arrays_of(batch)
         while True:
             self.inputs = [self.be.empty(a.shape, a.dtype) for a in arrays]
             try:
@@ -66,10 +65,11 @@ class StepPlan:
         return self._watch.unchanged()
 
     def takes(self, batch) -> bool:
-        """Whether it is surely for batches of this shape."""
-        if not self._is_flat or len(batch) != len(self.inputs):
+        """Whether it is surely for batches like this one: tensors that are not nested."""
+        parts = batch if type(batch) is tuple else (batch,)
+        if self._nesting != len(parts) or len(parts) != len(self.inputs):
             return False
-        for tensor, buffer in zip(batch, self.inputs):
+        for tensor, buffer in zip(parts, self.inputs):
             if type(tensor) is not Tensor or tensor.array.shape != buffer.shape:
                 return False
             if tensor.array.dtype != buffer.dtype:
@@ -79,8 +79,7 @@ class StepPlan:
     def run(self, batch):
         """Do the step; returns what the model's own step returns."""
         copyto = self.be.copyto
-        arrays = [t.array for t in batch] if self._is_flat else arrays_of(batch)[0]
-        for buffer, array in zip(self.inputs, arrays):
+        for buffer, array in zip(self.inputs, arrays_of(batch)[0]):
             if not array.flags.c_contiguous:  # bits may depend on the order
                 return getattr(self.model, self.step)(batch)
             copyto(buffer, array)
@@ -250,7 +249,10 @@ def _logs(plan, batch):
 def arrays_of(batch) -> tuple[list, object]:
     """The arrays of a batch, and what tells how they are nested."""
     parts = batch if type(batch) is tuple else (batch,)
-    if set(map(type, parts)) == {Tensor}:
+    for part in parts:
+        if type(part) is not Tensor:
+            break
+    else:
         return [part.array for part in parts], len(parts)
     return [x.array for x in tree.leaves(unpack_x_y_sample_weight(batch))], _nesting(batch)
 

@@ -107,6 +107,22 @@ def test_a_model_that_is_not_compiled():
     assert model._captured_predict is None
 
 
+class Nested(gpunn.Model):
+    """Says how its input came."""
+
+    def call(self, x):
+        return x["a"] * 2.0 if isinstance(x, dict) else x * 3.0
+
+
+def test_inputs_that_are_nested_otherwise():
+    model = Nested()
+    model.compile("sgd", "mse", jit_compile=True)
+    for _ in range(8):
+        assert np.array_equal(model.predict({"a": X[:2]}, verbose=0), X[:2] * 2)
+        assert np.array_equal(model.predict(X[:2], verbose=0), X[:2] * 3)
+    assert len(model._captured_predict._steps) == 2
+
+
 def new_layer(model):
     model.add(Dense(3, kernel_initializer="ones"))
 
