@@ -6,11 +6,11 @@ from gpunn import tree
 from gpunn.autograd import KerasTensor, with_mask
 from gpunn.errors import ArgumentError, NotBuiltError, NotSupportedError, unknown
 from gpunn.layers import Layer
+from gpunn.layers.graph import Graph
 from gpunn.layers.symbolic import batch_shapes
 from gpunn.layers.tree import map_shapes
 from gpunn.models import graph_config
 from gpunn.models.feeding import feed
-from gpunn.layers.graph import Graph
 from gpunn.models.table import print_summary
 from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files
