@@ -4,7 +4,7 @@ import logging
 import threading
 from typing import Any
 
-from gpunn.autograd import Tensor, no_grad, wrap
+from gpunn.autograd import Tensor, mask_of, no_grad, with_mask, wrap
 from gpunn.backend import get_backend
 from gpunn.capture import plan_of, recorder_for
 from gpunn.data import unpack_x_y_sample_weight
@@ -114,9 +114,23 @@ class StepPlan:
                 "an array that was made outside the primitives takes part, and would never change "
                 "again: make it a Variable or an input"
             ) from e
-        self.plan = plan_of(recorder, [x.array for x in tree.leaves(results)], passes)
+        leaves = list(tree.leaves(results))
+        masks = [mask_of(x) for x in leaves]
+        leaves += [m for m in masks if m is not None]
+        self.plan = plan_of(recorder, [x.array for x in leaves], passes)
         kept = iter(self.plan.results)
-        self.outputs = None if results is None else tree.map(lambda _: wrap(next(kept)), results)
+        self._outputs = None if results is None else tree.map(lambda _: wrap(next(kept)), results)
+        self._masks = [None if m is None else wrap(next(kept)) for m in masks]
+
+    def outputs(self):
+        """Copies of the results that are kept, with their masks."""
+        masks = iter(self._masks)
+
+        def copied(y):
+            mask = next(masks)
+            return y.clone() if mask is None else with_mask(y.clone(), mask.clone())
+
+        return tree.map(copied, self._outputs)
 
     def _require_unchanged(self, stand_in) -> None:
         changed = stand_in.changed() - PASSING
@@ -215,7 +229,7 @@ class PredictPlan(StepPlan):
     eager_steps = 4  # a plan saves less of a step that has no gradients
 
     def _finished(self, batch):
-        return tree.map(Tensor.clone, self.outputs)
+        return self.outputs()
 
     def _rehearse(self, model, stand_in, recorder, batch):
         with no_grad():
@@ -243,7 +257,7 @@ def _logs(plan, batch):
     if "metrics" in plan.inside:
         return Logs(model.get_metrics_result)
     x, y, sample_weight = unpack_x_y_sample_weight(batch)
-    return model.compute_metrics(x, y, tree.map(Tensor.clone, plan.outputs), sample_weight)
+    return model.compute_metrics(x, y, plan.outputs(), sample_weight)
 
 
 def arrays_of(batch) -> tuple[list, object]:

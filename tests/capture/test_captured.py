@@ -263,7 +263,7 @@ def test_a_metric_that_cannot_be_recorded_is_called():
 
     captured = train(lambda: net(metrics=[Rows()]), batches(6, target=3))
     (step,) = captured._steps.values()
-    assert step.outputs is not None
+    assert step._outputs is not None
 
 
 def test_inputs_in_another_order_run_eagerly():

@@ -56,3 +56,29 @@ def test_layers_under_masks(name, first):
         data.append((x, y, rng.uniform(0.5, 2, 5).astype("float32")))
     captured = train(make, data)
     assert captured.refused is None and len(captured._steps) == 1
+
+
+def test_metrics_beside_one_that_cannot_be_recorded():
+    class Read(gpunn.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="read")
+            self.total = self.add_variable((), name="total")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total.assign_add(float(np.asarray(y_pred).sum()))
+
+        def result(self):
+            return self.total
+
+    def make():
+        model = gpunn.Sequential([gpunn.Input((4, 3)), layers.Masking(), layers.Dense(2)])
+        model.compile("adam", "mse", ["mae", Read()])
+        return model
+
+    rng = np.random.default_rng(0)
+    data = [
+        ((rng.normal(size=(5, 4, 3)) * (indices(1) != 0)[..., None]).astype("float32"),
+         rng.normal(size=(5, 4, 2)).astype("float32"))
+        for _ in range(4)
+    ]  # fmt: skip
+    train(make, data)
