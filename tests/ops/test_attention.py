@@ -1,6 +1,7 @@
 """Dot-product attention: whole and by tiles, against plain NumPy and Keras."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -156,6 +157,16 @@ def test_long_sequences_need_little_memory(monkeypatch):
             found.append((y.numpy(), x.grad.numpy()))
         assert_close(found[1][0], found[0][0], atol=1e-5)
         assert_close(found[1][1], found[0][1], atol=1e-5)
+
+
+def test_the_matrix_of_long_sequences_is_never_made():
+    x = np.random.default_rng(0).normal(size=(1, 4200, 1, 4)).astype("float32")
+    q, k, v = (gpunn.Tensor(x, requires_grad=True) for _ in range(3))
+    tracemalloc.start()
+    dot_product_attention(q, k, v).sum().backward()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4200 * 4200 * 4 / 4
 
 
 def test_masks_of_any_kind(device):
