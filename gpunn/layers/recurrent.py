@@ -23,7 +23,8 @@ def of_cell(name: str):
 def _names(cell_type: type) -> set[str]:
     """What a cell's constructor, and those it passes keywords on to, name."""
     classes = cell_type.__mro__[: cell_type.__mro__.index(Layer)]
-    return {n for c in classes if "__init__" in vars(c) for n in signature(c.__init__).parameters}
+    made = [vars(c)["__init__"] for c in classes if "__init__" in vars(c)]
+    return {name for init in made for name in signature(init).parameters}
 
 
 class _Recurrent(RNN):
