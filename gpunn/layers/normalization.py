@@ -186,13 +186,16 @@ class BatchNormalization(Normalizing):
 
     def _follow(self, be, mean, variance) -> None:
         """Move the moving statistics, in place, towards those of a batch."""
-        for moving, batch in (
-            (self.moving_mean.array, mean),
-            (self.moving_variance.array, variance),
-        ):
-            changing(moving)
-            moving *= self.momentum
-            moving += (batch * (1 - self.momentum)).astype(moving.dtype, copy=False)
+        moving = self.moving_mean.array, self.moving_variance.array
+        for array in moving:
+            changing(array)
+        be.in_one_launch(_move, (*moving, mean, variance, self.momentum, 1 - self.momentum))
+
+
+def _move(be, moving_mean, moving_variance, mean, variance, kept, taken):
+    for moving, batch in ((moving_mean, mean), (moving_variance, variance)):
+        moving *= kept
+        moving += (batch * taken).astype(moving.dtype, copy=False)
 
 
 class LayerNormalization(Normalizing):

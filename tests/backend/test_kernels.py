@@ -9,7 +9,8 @@ from gpunn.autograd import primitives
 from gpunn.backend import get_backend, kernels
 from gpunn.backend.cuda.elementwise import OPS
 from gpunn.errors import ArgumentError, KernelError
-from gpunn.ops import recurrent
+from gpunn.ops import batch_statistics, recurrent  # noqa: F401 - the first makes its op known
+from gpunn.ops.spatial import window
 from tests.harness import assert_close
 
 SHAPES = [(0,), (1,), (7,), (3, 5), (0, 4), (2, 3, 129), (1000,), (65, 513)]
@@ -75,10 +76,38 @@ def kept(dtype):
         yield [values(shape).astype(dtype)], static | {"shape": shape[:1], "scale": 1}
 
 
+def batch_standardization(dtype):
+    for i, (shape, axis) in enumerate(
+        [((7, 3), -1), ((2, 5, 4, 33), 3), ((2, 3, 5, 6), 1), ((9000, 2), 1), ((0, 3), 1)]
+    ):
+        n = shape[axis]
+        x = (2 * values(shape, i) + 5).astype(dtype)
+        offset, scale = (values((n,), i + j).astype(dtype) for j in (1, 2))
+        static = {"axis": axis, "epsilon": 1e-3}
+        yield [x, offset, scale], static
+    yield [values((6, 2)).astype(dtype), offset[:2], scale[:2]], static | {"axis": 0 - 1}
+
+
+def max_pool(dtype):
+    for shape, taps, strides, padding in (
+        ((2, 6, 4, 3), (2, 2), (2, 2), "valid"),
+        ((2, 7, 5, 3), (3, 2), (2, 1), "same"),
+        ((1, 9, 2), (3,), (1,), "valid"),
+        ((2, 4, 5, 3, 1), (2, 2, 2), (1, 2, 2), "same"),
+        ((0, 4, 4, 1), (2, 2), (2, 2), "valid"),
+    ):
+        x = np.round(values(shape)).astype(dtype)  # with equal values
+        x.reshape(-1)[::17] = np.nan
+        win = window("max_pool", shape[1:-1], taps, strides, padding, (1,) * len(taps))
+        yield [x], {"win": win}
+
+
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
     "_kept": kept,
+    "_max_pool": max_pool,
+    "batch_standardization": batch_standardization,
     "mean": mean,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }

@@ -1,9 +1,11 @@
 """The kernels of CUDA devices: importing this registers every one of them."""
 
 from gpunn.backend.cuda import (  # noqa: F401
+    batch_norm,
     cross_entropy,
     dropout,
     elementwise,
+    pooling,
     recurrent,
     reduction,
 )
