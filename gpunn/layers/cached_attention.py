@@ -56,12 +56,10 @@ class CachedMultiHeadAttention(MultiHeadAttention):
         elif use_causal_mask:
             raise wrong(self, "with a cache give attention_mask instead of use_causal_mask")
         else:
-            keys, values = cache[:, 0], cache[:, 1]
             if cache_update_index is not None:
-                start = [0, cache_update_index, 0, 0]
-                keys = ops.slice_update(keys, start, self._key_dense(key))
-                values = ops.slice_update(values, start, self._value_dense(value))
-                cache = ops.stack([keys, values], axis=1)
+                new = ops.stack([self._key_dense(key), self._value_dense(value)], axis=1)
+                cache = ops.slice_update(cache, [0, 0, cache_update_index, 0, 0], new)
+            keys, values = cache[:, 0], cache[:, 1]
         y, scores = self._compute_attention(
             self._query_dense(query),
             keys,

@@ -147,6 +147,39 @@ def test_masks_that_inputs_carry(device):
     assert_close(encoder(y)._keras_mask, [[True, True, False, False]])
 
 
+def test_in_models(tmp_path):
+    source, target = gpunn.Input((5, 6)), gpunn.Input((4,), dtype="int32")
+    embedding = layers.ReversibleEmbedding(9, 6)
+    x = embedding(target)
+    x = x + layers.PositionEmbedding(4)(x)
+    x = layers.TransformerDecoder(7, 2)(x, layers.TransformerEncoder(7, 2)(source))
+    model = gpunn.Model([source, target], embedding(x, reverse=True))
+    loss = gpunn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    tokens = np.random.default_rng(0).integers(0, 9, (8, 5)).astype("int32")
+    given = [values((8, 5, 6), 1), tokens[:, :-1]]
+    history = model.fit(given, tokens[:, 1:], epochs=3, verbose=0).history["loss"]
+    assert history[2] < history[0]
+    expected = model.predict(given, verbose=0)
+    assert expected.shape == (8, 4, 9)
+    model.save(tmp_path / "model.gpunn")
+    again = gpunn.load_model(tmp_path / "model.gpunn")
+    assert_close(again.predict(given, verbose=0), expected, rtol=0, atol=0)
+    copy = gpunn.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    assert_close(copy.predict(given, verbose=0), expected, rtol=0, atol=0)
+
+
+def test_halves(device):
+    x = values((2, 4, 6), 1)
+    full, half = (layers.TransformerDecoder(5, 2, dtype=d) for d in ("float32", "float16"))
+    y = full(x)
+    half(x)
+    half.set_weights(full.get_weights())
+    assert half(x).dtype == "float16"
+    assert_close(half(x), y.numpy(), rtol=2e-2, atol=2e-2)
+
+
 @pytest.mark.parametrize("make", [
     lambda: layers.MultiHeadAttention(2, 3, dropout=0.4, seed=1),
     lambda: layers.GroupQueryAttention(3, 4, 2, dropout=0.4, seed=1),
