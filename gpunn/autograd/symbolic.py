@@ -9,7 +9,7 @@ from gpunn import tree
 from gpunn.autograd.masked import mask_of, with_mask
 from gpunn.autograd.mode import no_grad
 from gpunn.autograd.tensor import Tensor, wrap
-from gpunn.backend import CPU_BACKEND, backend_of
+from gpunn.backend import CPU_BACKEND, backend_of, device
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.naming import auto_name
@@ -157,7 +157,8 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
     def run(size):
         given = [_zeros(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
         args_given, kwargs_given = tree.pack((args, kwargs), given)
-        with no_grad(), np.errstate(all="ignore"):  # a logarithm of zeros is no mistake here
+        # a logarithm of zeros is no mistake here
+        with device(be.device), no_grad(), np.errstate(all="ignore"):
             return function(*args_given, **kwargs_given)
 
     try:
@@ -200,8 +201,9 @@ def symbolic_too(function):
         for x in args:
             if type(x) is KerasTensor or (type(x) in _NESTED and holds_symbols(x)):
                 return call(op, args, kwargs)
-        if kwargs and holds_symbols(kwargs):
-            return call(op, args, kwargs)
+        for x in kwargs.values():
+            if type(x) is KerasTensor or (type(x) in _NESTED and holds_symbols(x)):
+                return call(op, args, kwargs)
         return function(*args, **kwargs)
 
     return update_wrapper(op, function)

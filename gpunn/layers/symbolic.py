@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from gpunn.autograd import KerasTensor, Tensor
 from gpunn.autograd.symbolic import connect, infer
-from gpunn.backend import CPU_BACKEND, device, get_backend
+from gpunn.backend import device, get_backend
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import NotBuiltError
 from gpunn.layers import tree
@@ -115,7 +115,7 @@ class SymbolicLayer(WeightOwner):
         if not self.built:
             self._build_for(args, kwargs)
         weight = self.first_weight()
-        be = CPU_BACKEND if weight is None else get_backend(weight.device)
+        be = get_backend(None if weight is None else weight.device)  # layers inside are built there
         try:
             return infer(self, args, {**kwargs, "training": False}, be)
         finally:
