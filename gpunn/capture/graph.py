@@ -17,9 +17,16 @@ def recorder_for(be):
     return Graph(be)
 
 
-def plan_of(recorder, results=(), passes=None):
-    """What was recorded, ready to be `run`; `results` are arrays of it that are kept to be read."""
+def plan_of(recorder, results=(), passes=None, beside=None):
+    """What was recorded, ready to be `run`.
+
+    Args:
+        recorder: the recording.
+        results: arrays of it that are kept to be read.
+        passes: see `Plan`.
+        beside: another one whose memory may be used.
+    """
     if isinstance(recorder, Recorder):
-        return Plan(recorder, results, passes)
+        return Plan(recorder, results, passes, None if beside is None else beside.arena)
     recorder.results = list(results)
     return recorder

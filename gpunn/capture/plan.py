@@ -19,6 +19,8 @@ class Plan:
         results: recorded arrays whose values shall be there after each run.
         passes: names of those of `PASSES` that are applied, and "arena" for memory that is shared;
             default: all.
+        memory: memory to work in, if it is large enough: that of another plan, which never runs at
+            the same time.
 
     >>> recorder, x = Recorder(), np.array([1.0, 2.0])
     >>> with recorder:
@@ -30,7 +32,9 @@ class Plan:
     [array([2., 2.])]
     """
 
-    def __init__(self, recorder: Recorder, results: Iterable[RecArray] = (), passes=None):
+    def __init__(
+        self, recorder: Recorder, results: Iterable[RecArray] = (), passes=None, memory=None
+    ):
         chosen = (*PASSES, "arena") if passes is None else passes
         wanted = [recorder.view(x) for x in results]
         for view in wanted:
@@ -41,7 +45,8 @@ class Plan:
             if name in chosen:
                 calls = apply(calls)
         places, size = arena(calls, "arena" in chosen)
-        self.arena = np.zeros(size, np.uint8)
+        fits = memory is not None and memory.size >= size
+        self.arena = memory if fits else np.zeros(size, np.uint8)
         memory = _Memory(self.arena, places)
         self.calls = [pair for call in calls for pair in bound(call, memory.array)]
         self.results = [memory.array(view) for view in wanted]

@@ -242,6 +242,7 @@ class Numbers:
         self._be = be
         self._dtype = dtype
         self._places: tuple = ()
+        self._before: tuple = ()  # what lies there
         self.values: tuple = ()  # what an update reads
 
     def set(self, values) -> None:
@@ -253,5 +254,8 @@ class Numbers:
             buffer = np.empty(len(values), self._dtype)
             self._places = tuple(buffer[i : i + 1].reshape(()) for i in range(len(values)))
             self.values = tuple(map(self._be.external, self._places))
-        for place, value in zip(self._places, values, strict=True):
-            place[()] = value
+            self._before = (None,) * len(values)
+        for place, value, before in zip(self._places, values, self._before, strict=True):
+            if value != before:
+                place[()] = value
+        self._before = tuple(values)

@@ -106,7 +106,8 @@ class CapturedStep:
         if seen <= self._plan_type.eager_steps or len(self._steps) >= MOST_PLANS:
             return None
         try:
-            step = self._plan_type(model, batch, self.own_only, self.passes)
+            beside = next(iter(self._steps.values()), None)
+            step = self._plan_type(model, batch, self.own_only, self.passes, beside)
         except Exception as e:  # whatever the rehearsal met, the step itself can still run
             if self.strict:
                 raise

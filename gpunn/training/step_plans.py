@@ -26,6 +26,7 @@ class StepPlan:
         batch: one like those that it is for.
         own_only: record gpunn's own classes and functions only.
         passes: see `gpunn.capture.Plan`.
+        beside: another plan for steps of this kind.
 
     Raises:
         CaptureError: if the step cannot be recorded; the model is as it was, whatever happens.
@@ -36,13 +37,15 @@ class StepPlan:
     own: tuple[str, ...] = ("compute_loss", "compute_metrics")
     inside: tuple[str, ...] = ()  # parts that are done call by call if they cannot be recorded
     eager_steps = 2  # steps before a plan is made: they build what is built late
+    one_at_a_time = True  # so that all plans work in the same memory
 
-    def __init__(self, model, batch, own_only=False, passes=None):
+    def __init__(self, model, batch, own_only=False, passes=None, beside=None):
+        self._beside = beside if self.one_at_a_time else None
         self.model = model
         self.be = get_backend(model.device)
         self.runs = 0
         self.checked: Any = None  # when it was last known to be valid
-        self.busy = threading.Lock()
+        self.busy = threading.Lock() if self._beside is None else self._beside.busy
         self._require_plain(own_only)
         self.variables = list({id(v): v for v in self._variables()}.values())
         watched = [*self._objects()]
@@ -53,6 +56,7 @@ class StepPlan:
             try:
                 self._watch = Watch(self.variables, watched)
                 self._record(batch, passes)
+                self._beside = None
                 return
             except CaptureError as e:
                 if self._stage not in self.inside:
@@ -117,7 +121,8 @@ class StepPlan:
         leaves = list(tree.leaves(results))
         masks = [mask_of(x) for x in leaves]
         leaves += [m for m in masks if m is not None]
-        self.plan = plan_of(recorder, [x.array for x in leaves], passes)
+        other = None if self._beside is None else self._beside.plan
+        self.plan = plan_of(recorder, [x.array for x in leaves], passes, other)
         kept = iter(self.plan.results)
         self._outputs = None if results is None else tree.map(lambda _: wrap(next(kept)), results)
         self._masks = [None if m is None else wrap(next(kept)) for m in masks]
@@ -165,9 +170,9 @@ class TrainPlan(StepPlan):
     step = "train_step"
     inside = ("optimizer", "metrics")
 
-    def __init__(self, model, batch, own_only=False, passes=None):
+    def __init__(self, model, batch, own_only=False, passes=None, beside=None):
         self._own_only = own_only
-        super().__init__(model, batch, own_only, passes)
+        super().__init__(model, batch, own_only, passes, beside)
 
     def run(self, batch):
         """Do the step; returns the logs."""
@@ -227,6 +232,7 @@ class PredictPlan(StepPlan):
     step = "predict_step"
     own = ()
     eager_steps = 4  # a plan saves less of a step that has no gradients
+    one_at_a_time = False  # several threads may predict
 
     def _finished(self, batch):
         return self.outputs()

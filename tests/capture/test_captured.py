@@ -281,6 +281,13 @@ def test_inputs_in_another_order_run_eagerly():
     assert not step.runs
 
 
+def test_a_smaller_last_batch_works_in_the_same_memory():
+    data = batches(5, n=8, target=3) + batches(5, n=3, target=3)
+    captured = train(net, [data[i // 2 + 5 * (i % 2)] for i in range(10)])
+    large, small = captured._steps.values()
+    assert large.plan.arena is small.plan.arena and large.busy is small.busy
+
+
 def test_what_changes_all_the_time_is_left_alone():
     model, captured = net(), CapturedStep()
     made = packed(model, batches(1, target=3)[0])
