@@ -1,4 +1,4 @@
-"""The layers of transformers that are compared with Keras and Keras-hub, and what they are given."""
+"""The layers of transformers compared with Keras and Keras-hub, and what they are given."""
 
 import numpy as np
 
@@ -43,7 +43,9 @@ THREE = {**CROSS, "key": (B, S, 3)}
 PAIR = [(B, T, 3), (B, S, 3)]
 CAUSAL, SCORES = {"use_causal_mask": True}, {"return_attention_scores": True}
 STEPS = {
-    "query_mask": mask((B, T), 1, True), "value_mask": mask((B, S), 2), "key_mask": mask((B, S), 3)
+    "query_mask": mask((B, T), 1, True),
+    "value_mask": mask((B, S), 2),
+    "key_mask": mask((B, S), 3),
 }
 PAIRS = {"attention_mask": mask((B, T, S), 4, True)}
 SQUARE = {"attention_mask": mask((B, T, T), 5)}
@@ -227,3 +229,30 @@ CASES = {
         SOURCE_AT,
     ),
 }  # fmt: skip
+
+TOKENS = np.array([[1, 2, 3, 0, 0], [4, 5, 0, 0, 0]], np.int32)
+OTHERS = np.array([[3, 1, 0, 0], [2, 2, 2, 0]], np.int32)
+ON_MASKED = {
+    "mha": lambda k, x: k.MultiHeadAttention(2, 3)(x, x),
+    "gqa": lambda k, x: k.GroupQueryAttention(3, 4, 2)(x, x),
+    "attention": lambda k, x: k.Attention()([x, x]),
+    "encoder": lambda k, x: k.TransformerEncoder(16, 2)(x),
+    "encoder_first": lambda k, x: k.TransformerEncoder(16, 2, normalize_first=True)(x),
+}
+
+
+def on_masked(k, model):
+    """Models of tokens with padding by name, and what they are given."""
+    found = {}
+    for name, run in ON_MASKED.items():
+        tokens = k.Input((5,), dtype="int32")
+        found[name] = model(tokens, run(k, k.Embedding(9, 8, mask_zero=True)(tokens))), TOKENS
+    for first in (False, True):
+        source, target = k.Input((5,), dtype="int32"), k.Input((4,), dtype="int32")
+        decoder = k.TransformerDecoder(16, 2, normalize_first=first)
+        x, y = (k.Embedding(9, 8, mask_zero=True)(t) for t in (source, target))
+        name = "decoder_first" if first else "decoder"
+        found[name] = model([source, target], decoder(y, x)), [TOKENS, OTHERS]
+    for made, _ in found.values():
+        made.set_weights(weights(made))
+    return found

@@ -10,10 +10,11 @@ import jax
 import keras
 import keras_hub
 import numpy as np
-from cases_attention import CASES, inputs, values, weights
+from cases_attention import CASES, inputs, on_masked, values, weights
 
 BOTH = SimpleNamespace(**{**vars(keras_hub.layers), **vars(keras.layers)})
 BOTH.CachedMultiHeadAttention = keras_hub.layers.CachedMultiHeadAttention
+BOTH.Input = keras.Input
 
 
 def main():
@@ -43,6 +44,8 @@ def main():
             out.update({f"{case}/{name}{i}": np.asarray(a) for i, a in enumerate(arrays)})
         out[f"{case}/config"] = np.array(sorted(layer.get_config()))
         out[f"{case}/names"] = np.array([v.name for v in layer.weights], str)
+    for name, (model, given) in on_masked(BOTH, keras.Model).items():
+        out[f"masked/{name}"] = model.predict(given, verbose=0)
     path = Path(__file__).with_name("attention.npz")
     np.savez_compressed(path, **out)
     print(len(out), "arrays,", path.stat().st_size, "bytes")

@@ -8,7 +8,7 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.ops import tree
-from tests.golden.cases_attention import CASES, inputs, values, weights
+from tests.golden.cases_attention import CASES, inputs, on_masked, values, weights
 from tests.harness import assert_close, golden
 
 GOLDEN = golden("attention")
@@ -115,6 +115,13 @@ def test_shapes(case):
         assert len(s.shape) == y.ndim
         assert all(n in (None, m) for n, m in zip(s.shape, y.shape, strict=True))
         assert s.dtype == y.dtype
+
+
+def test_masks_of_embeddings(device):
+    models = on_masked(LAYERS, gpunn.Model)
+    for name, (model, given) in models.items():
+        y = model.predict(given, verbose=0)
+        assert_close(y, GOLDEN[f"masked/{name}"], rtol=1e-5, atol=5e-6, label=name)
 
 
 def test_masks_that_inputs_carry(device):
