@@ -58,6 +58,26 @@ def test_layers_under_masks(name, first):
     assert captured.refused is None and len(captured._steps) == 1
 
 
+def test_a_graph_that_merges_masked_branches():
+    def make():
+        ids = gpunn.Input((4,), dtype="int32")
+        x = layers.Embedding(6, 3, mask_zero=True)(ids)
+        branches = [layers.LSTM(3, **ALL)(x), layers.Dense(3)(x)]
+        merged = [merge(branches) for merge in (layers.Multiply(), layers.Maximum(), layers.Add())]
+        y = layers.GRU(2, name="steps", **ALL)(layers.Concatenate()(merged))
+        model = gpunn.Model(ids, [y, layers.GlobalAveragePooling1D(name="mean")(y)])
+        model.compile("adam", ["mse", "mae"])
+        return model
+
+    rng = np.random.default_rng(0)
+    data = []
+    for _ in range(4):
+        y = [rng.normal(size=size).astype("float32") for size in ((5, 4, 2), (5, 2))]
+        data.append((indices(0), y))
+    captured = train(make, data)
+    assert captured.refused is None and len(captured._steps) == 1
+
+
 def test_metrics_beside_one_that_cannot_be_recorded():
     class Read(gpunn.metrics.Metric):
         def __init__(self):
