@@ -5,7 +5,7 @@ import warnings
 from gpunn.autograd import Masked, mask_of, with_mask
 from gpunn.autograd.symbolic import infer
 from gpunn.layers import tree
-from gpunn.tree import flatten
+from gpunn.tree import flatten, pack
 
 
 def has_mask(arguments) -> bool:
@@ -50,7 +50,7 @@ def _passed_on(layer, inputs, outputs, mask):
     if all(type(y) is Masked for y in tree.leaves(outputs)):  # `call` has made them
         return outputs
     masks = iter(flatten(layer.compute_mask(inputs, mask)))
-    return tree.map(lambda y: _masked(y, next(masks, None)), outputs)
+    return pack(outputs, [_masked(y, next(masks, None)) for y in flatten(outputs)])
 
 
 def note_masks(layer, names, args, kwargs, outputs) -> None:

@@ -173,6 +173,18 @@ def test_models_pass_masks_on_without_a_warning():
         assert_close(model(x, mask=mask), lstm(x, mask=mask).numpy(), rtol=0, atol=0)
 
 
+def test_nested_inputs_and_outputs_keep_their_own_masks():
+    class Both(layers.Layer):
+        supports_masking = True
+
+        def call(self, inputs):
+            return {"b": inputs["b"] * 2, "a": inputs["a"] + 1}
+
+    x = layers.Masking()(sequences())
+    y = Both()({"b": x, "a": gpunn.Tensor(sequences())})
+    assert mask_of(y["b"]) is mask_of(x) and mask_of(y["a"]) is None
+
+
 def test_time_distributed_over_a_layer_with_a_mask():
     layer = layers.TimeDistributed(layers.GlobalAveragePooling1D())
     x = values((2, 3, 4, 5), 1)
