@@ -83,12 +83,6 @@ def weight_gradient(be, x, dy, win, groups):
     return dw.swapaxes(0, 1).reshape(*win.taps, channels, filters)
 
 
-def pad(be, x, win, value=0):
-    """The array with the window's padding around it; itself where there is none."""
-    low = [-b for b in win.before]
-    return cut(be, x, low, [a + n for a, n in zip(low, win.padded, strict=True)], value)
-
-
 def _strips(be, x, win, groups):
     """The windows' values, strip by strip.
 

@@ -1,8 +1,11 @@
 """Convolutions along 1 to 3 spatial axes: conv, conv_transpose, depthwise_conv, separable_conv."""
 
+import math
+
 from gpunn.autograd import primitive
 from gpunn.errors import ShapeError
-from gpunn.ops.columns import correlate, pad, spread, weight_gradient
+from gpunn.ops import depthwise
+from gpunn.ops.columns import correlate, spread, weight_gradient
 from gpunn.ops.reduction import narrow, wide
 from gpunn.ops.shaping import _shape, reshape
 from gpunn.ops.spatial import Window, as_given, channels_last, numbers, padding_mode, window
@@ -229,33 +232,15 @@ def _depthwise(op, inputs, kernel, bias, strides, padding, dilation):
 
 @primitive(promote="float")
 def _convolve_depthwise(be, x, kernel, bias, /, win):
-    dtype, w, padded = x.dtype, wide(kernel), pad(be, wide(x), win)[..., None]
-    shape = (len(x), *win.out, *w.shape[-2:])
-    y = None
-    for at, values in win.slices():
-        if y is None:
-            y = padded[values] * w[at]
-        else:
-            y += padded[values] * w[at]
-    y = y.reshape(*shape[:-2], -1)
+    dtype, x, w = x.dtype, wide(x), wide(kernel)
+    y = depthwise.correlate(be, x, w, win)
     if bias is not None:
         y += bias
 
     def pullback(dy, needs):
         dy = wide(dy)
-        given, dy = dy, dy.reshape(shape)
-        dx = be.zeros(padded.shape[:-1], dy.dtype) if needs[0] else None
-        dw = be.empty(w.shape, dy.dtype) if needs[1] else None
-        for at, values in win.slices():
-            if needs[0]:
-                dx[values] += (dy * w[at]).sum(-1)
-            if needs[1]:
-                be.copyto(dw[at], _channel_sums(be, padded[values] * dy, 2))
-        return (
-            dx[win.inner] if needs[0] else None,
-            dw,
-            _channel_sums(be, given) if needs[2] else None,
-        )
+        dx, dw = depthwise.gradients(be, x, dy, w, win, needs[:2])
+        return dx, dw, _channel_sums(be, dy) if needs[2] else None
 
     return narrow(y, dtype), pullback
 
@@ -320,8 +305,7 @@ def _window(op, inputs, taps, strides, padding, dilation) -> Window:
     return window(op, _shape(inputs)[1:-1], tuple(taps), strides, padding, dilation)
 
 
-def _channel_sums(be, x, kept=1):
-    """The sum over all but the last axes, as a product with ones."""
-    shape = x.shape[x.ndim - kept :]
-    rows = x.reshape(-1, *shape) if x.size else x.reshape(0, *shape)
-    return be.dot(be.ones(len(rows), x.dtype), rows.reshape(len(rows), -1)).reshape(shape)
+def _channel_sums(be, x):
+    """The sum over all but the last axis, as a product with ones."""
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    return be.dot(be.ones(len(rows), x.dtype), rows)

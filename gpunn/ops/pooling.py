@@ -6,13 +6,20 @@ import numpy as np
 
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import is_float
-from gpunn.ops.columns import pad
 from gpunn.ops.extrema import max as maximum
 from gpunn.ops.indexing import get_item
 from gpunn.ops.joining import concatenate
 from gpunn.ops.reduction import narrow, wide
 from gpunn.ops.shaping import _shape
-from gpunn.ops.spatial import as_given, channels_last, numbers, padding_mode, window
+from gpunn.ops.spatial import (
+    as_given,
+    channels_last,
+    images,
+    numbers,
+    pad,
+    padding_mode,
+    window,
+)
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
 
@@ -46,9 +53,9 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
 @primitive
 def _max_pool(be, x, /, win):
-    images, taps = _images(be, x), [values for _, values in win.slices()]
+    parts, taps = images(x, STRIP[be.kind]), [values for _, values in win.slices()]
     y = be.empty((len(x), *win.out, x.shape[-1]), x.dtype)
-    for s in images:
+    for s in parts:
         padded, largest = pad(be, x[s], win, _lowest(x.dtype)), y[s]
         be.copyto(largest, padded[taps[0]])
         for values in taps[1:]:
@@ -56,7 +63,7 @@ def _max_pool(be, x, /, win):
 
     def pullback(dy, needs):
         dx = be.empty(x.shape, dy.dtype)
-        for s in images:
+        for s in parts:
             padded = pad(be, x[s], win, _lowest(x.dtype))
             part = dx[s] if win.padded == win.size else be.empty(padded.shape, dy.dtype)
             if not win.covers:
@@ -78,12 +85,6 @@ def _max_pool(be, x, /, win):
         return (dx,)
 
     return y, pullback
-
-
-def _images(be, x) -> list[slice]:
-    """Parts of the images that fit into the cache."""
-    step = max(STRIP[be.kind] // max(x.size * x.dtype.itemsize // max(len(x), 1), 1), 1)
-    return [slice(i, i + step) for i in range(0, len(x), step)]
 
 
 def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):

@@ -130,6 +130,18 @@ def cut(be, x, low, high, value=0):
     return box
 
 
+def pad(be, x, win, value=0):
+    """The array with the window's padding around it; itself where there is none."""
+    low = [-b for b in win.before]
+    return cut(be, x, low, [a + n for a, n in zip(low, win.padded, strict=True)], value)
+
+
+def images(x, limit: int) -> list[slice]:
+    """Parts of the images that have at most so many bytes, but for one that has more."""
+    step = max(limit // max(x.size * x.dtype.itemsize // max(len(x), 1), 1), 1)
+    return [slice(i, min(i + step, len(x))) for i in range(0, len(x), step)]
+
+
 def strips(n: int, lines: int, size: int, limit: int) -> list[tuple[int, int, int, int]]:
     """Parts of n images, each of so many lines of `size` bytes, that are below a limit of bytes.
 

@@ -6,7 +6,7 @@ import pytest
 import gpunn
 from gpunn import ops
 from gpunn.errors import ArgumentError, GpunnError, ShapeError
-from gpunn.ops import columns, winograd
+from gpunn.ops import columns, depthwise, winograd
 from gpunn.ops.convolution import convolve
 from gpunn.ops.spatial import window
 from tests.harness import assert_close, check_op, rand
@@ -59,6 +59,30 @@ def test_depthwise_and_separable_conv(rank, device):
     assert_close(ops.separable_conv(X[rank], w, p), naive(y, p), rtol=1e-9, atol=1e-9)
     if rank == 2:
         check_op(ops.depthwise_conv, X[2], w, device=device, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("strides", "multiplier"), [(1, 1), (2, 3)])
+def test_depthwise_in_strips(strides, multiplier, device, monkeypatch):
+    monkeypatch.setitem(depthwise.STRIP, device, 500)
+    w = rand(3, 2, 4, multiplier, seed=1)
+
+    def reference(x, w):
+        whole = np.zeros((3, 2, 4, 4 * multiplier))
+        for c in range(4):
+            whole[:, :, c, c * multiplier : (c + 1) * multiplier] = w[:, :, c]
+        short = [(-n) % strides + k - strides for n, k in ((6, 3), (5, 2))]
+        x = np.pad(x, [(0, 0), *[(s // 2, s - s // 2) for s in short], (0, 0)])
+        return naive(x, whole, strides)
+
+    check_op(
+        lambda x, w: ops.depthwise_conv(x, w, strides, "same"),
+        *(rand(5, 6, 5, 4), w),
+        reference=reference,
+        device=device,
+        edges=False,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("strides", [1, 2, 3])
