@@ -1,0 +1,76 @@
+"""Every layer on symbolic tensors: the shapes and dtypes it foretells, and the graph it makes."""
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import layers, regularizers, tree
+from tests.golden import (
+    cases_attention,
+    cases_conv_lstm,
+    cases_convolution,
+    cases_image_layers,
+    cases_layers,
+    cases_merging,
+    cases_normalization,
+    cases_recurrent,
+)
+
+def found() -> dict:
+    """By name: a function that makes the layer, and the keywords of a call."""
+    cases: dict = {}
+    for module in (cases_layers, cases_convolution, cases_normalization):
+        for name, (cls, options, kind) in module.CASES.items():
+            options = cases_layers.arguments(options, regularizers.L1L2)
+            cases[name] = (_maker(cls, options), [cases_layers.inputs(kind)], {})
+    for name, (cls, options, shapes) in cases_merging.CASES.items():
+        xs = cases_merging.inputs(name)
+        several = isinstance(shapes, list)
+        cases[f"merging_{name}"] = (_maker(cls, options), [xs if several else xs[0]], {})
+    for name, (make, *_) in cases_recurrent.CASES.items():
+        cases[name] = (lambda make=make: make(layers), [cases_recurrent.sequences()], {})
+    for name, (make, kinds, more) in cases_attention.CASES.items():
+        if not any(isinstance(x, np.ndarray) for x in more.values()):
+            given = cases_attention.inputs(kinds)
+            cases[name] = (lambda make=make: make(layers), [], {**given, **more})
+    for name, (cls, options, *_) in cases_conv_lstm.CASES.items():
+        cases[f"conv_lstm_{name}"] = (_maker(cls, options), [cases_conv_lstm.sequences(name)], {})
+    still = {"training": False}  # else they draw at random
+    for name, (cls, options, _) in cases_image_layers.CASES.items():
+        cases[f"image_{name}"] = (_maker(cls, options), [cases_image_layers.IMAGES], still)
+    return cases
+
+
+def _maker(cls, options):
+    return lambda: getattr(layers, cls)(**options)
+
+
+CASES = found()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_graph_of_a_layer_does_what_the_layer_does(case):
+    make, args, kwargs = CASES[case]
+    layer = make()
+    if getattr(layer, "stateful", False):
+        pytest.skip("zeros would become its states")
+    leaves = tree.flatten((args, kwargs))
+    arrays = [x for x in leaves if isinstance(x, np.ndarray)]
+    inputs = [gpunn.Input(x.shape[1:], dtype=x.dtype) for x in arrays]
+    rest = iter(inputs)
+    symbolic = [next(rest) if isinstance(x, np.ndarray) else x for x in leaves]
+    symbolic_args, symbolic_kwargs = tree.pack((args, kwargs), symbolic)
+    outputs = layer(*symbolic_args, **symbolic_kwargs)
+    direct = layer(*args, **kwargs)
+    for x, y in zip(tree.flatten(outputs), tree.flatten(direct), strict=True):
+        assert x.dtype == y.dtype
+        assert len(x.shape) == y.ndim
+        assert all(n in (None, m) for n, m in zip(x.shape, y.shape, strict=True))
+        assert x.shape[1:] == y.shape[1:] or None in (x.shape[0], *y.shape)
+    model = gpunn.Model(inputs, outputs)
+    again = gpunn.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    for way in (model, again):
+        results = tree.flatten(way(arrays))
+        for x, y in zip(results, tree.flatten(direct), strict=True):
+            np.testing.assert_array_equal(x.numpy(), y.numpy())
