@@ -221,10 +221,19 @@ def cuda_type(dtype) -> str:
     return CUDA_TYPES[name]
 
 
+def row_threads(n: int) -> int:
+    """How many threads share a row of n values: a power of two, at least a warp."""
+    threads = 32
+    while threads < min(n, THREADS):
+        threads *= 2
+    return threads
+
+
 @cache
 def _function(source: str, name: str, device: int):
     """A kernel of a source file, compiled on first use."""
-    text = resources.files("gpunn.backend.cuda").joinpath(f"{source}.cu").read_text()
+    folder = resources.files("gpunn.backend.cuda")
+    text = "".join(folder.joinpath(f).read_text() for f in ("block.cuh", f"{source}.cu"))
     names = (name,) if "<" in name else None
     try:
         module = cupy.RawModule(

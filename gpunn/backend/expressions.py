@@ -97,11 +97,14 @@ class Trace:
         template = TEMPLATES.get(name)
         if template is None:
             raise KernelError(f"{name} is no elementwise function that can be traced")
+        operands = 2 if "{1}" in template else 1
+        if len(args) > operands:  # `out` by position
+            *args, out = args
         kinds = tuple([_kind(x) for x in args])
         *into, dtype = _loop(name, kinds)
         wide = [np.dtype("float32") if d == np.float16 else d for d in into]
-        operands = [_converted(x, d) for x, d in zip(args, wide, strict=True)]
-        text = template.format(*operands, T=TYPES[wide[0].name])
+        texts = [_converted(x, d) for x, d in zip(args, wide, strict=True)]
+        text = template.format(*texts, T=TYPES[wide[0].name])
         return self._result(dtype, text, args, out)
 
     def where(self, condition, a, b):

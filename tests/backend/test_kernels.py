@@ -88,6 +88,15 @@ def batch_standardization(dtype):
     yield [values((6, 2)).astype(dtype), offset[:2], scale[:2]], static | {"axis": 0 - 1}
 
 
+def layer_normalization(dtype):
+    for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1000), (0, 3), (4,))):
+        x = (2 * values(shape, i) + 1).astype(dtype)
+        gamma, beta = (values(shape[-1:], i + j).astype(dtype) / 4 for j in (1, 2))
+        yield [x, gamma, beta], {"axis": -1, "epsilon": 1e-3}
+        yield [x, gamma], {"axis": len(shape) - 1}
+        yield [x], {}
+
+
 def max_pool(dtype):
     for shape, taps, strides, padding in (
         ((2, 6, 4, 3), (2, 2), (2, 2), "valid"),
@@ -108,6 +117,7 @@ CASES = {
     "_kept": kept,
     "_max_pool": max_pool,
     "batch_standardization": batch_standardization,
+    "layer_normalization": layer_normalization,
     "mean": mean,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }
@@ -276,6 +286,7 @@ def test_fused_bodies(cuda):
     def body(be, a, b, c=None, /, power=2):
         y = be.xp.where(a > b, a * b, 0.0) ** power
         y += 1
+        y = be.xp.add(y, 1, y)
         return y, lambda dy, needs: (dy * y if needs[0] else None, dy / b if needs[1] else None)
 
     def constants(be, x, /):

@@ -5,6 +5,7 @@ from gpunn.backend.cuda import (  # noqa: F401
     cross_entropy,
     dropout,
     elementwise,
+    layer_norm,
     pooling,
     recurrent,
     reduction,

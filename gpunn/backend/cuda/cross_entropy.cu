@@ -1,21 +1,6 @@
 // Softmax cross-entropy of integer labels, and its gradient, in one launch: a block per row.
 // T: the logits, A: what is computed in and the gradient's type, L: the labels.
 
-// Combines a value per thread over the block; every thread gets the result.
-template <typename A, typename F>
-__device__ A block_combine(A value, A* shared, F combine) {
-    shared[threadIdx.x] = value;
-    __syncthreads();
-    for (int half = blockDim.x / 2; half > 0; half /= 2) {
-        if (threadIdx.x < half)
-            shared[threadIdx.x] = combine(shared[threadIdx.x], shared[threadIdx.x + half]);
-        __syncthreads();
-    }
-    A result = shared[0];
-    __syncthreads();
-    return result;
-}
-
 // loss[row] = log(sum(exp(x))) - x[label], dx = softmax(x) - (class == label).
 // A label out of range makes its row NaN; one equal to ignored (if has_ignored) makes it zero.
 template <typename T, typename A, typename L>

@@ -1,9 +1,7 @@
 """Softmax cross-entropy of integer labels: value and gradient in one launch."""
 
-from gpunn.backend.cupy_ import cuda_type, wide
+from gpunn.backend.cupy_ import cuda_type, row_threads, wide
 from gpunn.backend.kernels import kernel
-
-THREADS = 256  # the size of the kernel's shared memory
 
 
 def _takes(target, output, from_logits=False, axis=-1, ignore_class=None) -> bool:
@@ -27,9 +25,7 @@ def sparse_categorical_crossentropy(
     rows = output.size // classes
     loss = be.empty(output.shape[:-1], output.dtype)
     dx = be.empty(output.shape, wide(output.dtype))
-    threads = 32
-    while threads < min(classes, THREADS):
-        threads *= 2
+    threads = row_threads(classes)
     types = (cuda_type(t.dtype) for t in (loss, dx, target))
     be.launch(
         "cross_entropy",
