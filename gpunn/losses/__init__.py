@@ -5,6 +5,7 @@
 array([4.], dtype=float32)
 """
 
+from gpunn.losses.alignment import CTC, ctc
 from gpunn.losses.crossentropy import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -55,6 +56,7 @@ from gpunn.losses.segmentation import Dice, Tversky, dice, tversky
 from gpunn.serialization import Registry
 
 CLASSES = (
+    CTC,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
@@ -86,6 +88,7 @@ FUNCTIONS = (
     categorical_hinge,
     circle,
     cosine_similarity,
+    ctc,
     dice,
     hinge,
     huber,

@@ -9,6 +9,7 @@ from gpunn.ops import image, linalg, operators, traced, tracing, tree  # noqa: F
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
 from gpunn.ops.attention import *
+from gpunn.ops.blocks import *
 from gpunn.ops.choosing import *
 from gpunn.ops.comparison import *
 from gpunn.ops.complexes import *
@@ -19,6 +20,7 @@ from gpunn.ops.core import *
 from gpunn.ops.correlation import *
 from gpunn.ops.counting import *
 from gpunn.ops.creation import *
+from gpunn.ops.ctc import *
 from gpunn.ops.cumulative import *
 from gpunn.ops.diagonals import *
 from gpunn.ops.encoding import *
@@ -26,6 +28,7 @@ from gpunn.ops.exponential import *
 from gpunn.ops.extrema import *
 from gpunn.ops.factors import *
 from gpunn.ops.flipping import *
+from gpunn.ops.frames import *
 from gpunn.ops.hyperbolic import *
 from gpunn.ops.indexing import *
 from gpunn.ops.integers import *
@@ -53,6 +56,7 @@ from gpunn.ops.smooth import *
 from gpunn.ops.solving import *
 from gpunn.ops.sorting import *
 from gpunn.ops.special import *
+from gpunn.ops.spectra import *
 from gpunn.ops.statistics import *
 from gpunn.ops.trigonometry import *
 from gpunn.ops.windows import *

@@ -86,8 +86,8 @@ def subclasses(module, base, without=()):
 
 
 LOSSES = subclasses(
-    gpunn.losses, gpunn.losses.Loss, {"Loss", "LossFunctionWrapper", "Circle"}
-)  # Circle takes embeddings
+    gpunn.losses, gpunn.losses.Loss, {"Loss", "LossFunctionWrapper", "Circle", "CTC"}
+)  # Circle takes embeddings, CTC sequences
 OPTIMIZERS = subclasses(gpunn.optimizers, gpunn.optimizers.Optimizer, {"Optimizer"})
 METRICS = {
     **{n: {} for n in subclasses(gpunn.metrics, gpunn.metrics.Metric, {"Metric", "Sum"})},

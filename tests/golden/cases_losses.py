@@ -68,12 +68,16 @@ def data(kind):
         y, p = r.randint(0, 2, (ROWS, 4, 4, 1)), r.uniform(0, 1, (ROWS, 4, 4, 1))
     elif kind == "embeddings":
         y, p = r.randint(0, 3, ROWS), x / np.linalg.norm(x, axis=1, keepdims=True)
+    elif kind == "alignment":
+        y = r.randint(1, CLASSES, (ROWS, 3)) * (np.arange(3) < [[3], [2], [1], [3], [0], [2]])
+        p = r.randn(ROWS, 7, CLASSES)
     else:
         raise KeyError(kind)
     return y.astype("float32"), p.astype("float32"), weights.astype("float32")
 
 
 CASES = [
+    ("ctc", "CTC", {}, "alignment"),
     ("mse", "MeanSquaredError", {}, "real"),
     ("mse_column", "MeanSquaredError", {}, "column"),
     ("mae", "MeanAbsoluteError", {}, "real"),

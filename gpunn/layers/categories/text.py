@@ -2,6 +2,7 @@
 
 import re
 import string
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,7 +22,7 @@ STEPS = {
     None: (),
 }
 WORDS = re.compile(r"[^ \t\n\r\f\v]+")
-SPLITS = {"whitespace": WORDS.findall, "character": list}
+SPLITS: dict[str, Callable] = {"whitespace": WORDS.findall, "character": list}
 
 
 class TextVectorization(HostLayer):

@@ -165,7 +165,7 @@ class RandomImageLayer(ImageLayer):
         """For each image, true with a probability drawn from a range: (batch, 1, 1, 1)."""
         shape = (len(like), 1, 1, 1)
         probability = self.uniform(like, shape, *factor)
-        return self.uniform(like, shape) < probability
+        return ops.less(self.uniform(like, shape), probability)
 
 
 # --- arguments ---
