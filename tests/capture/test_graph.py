@@ -150,6 +150,35 @@ def test_a_captured_step_is_one_graph():
         assert getattr(counted, name) == 0, name
 
 
+def test_evaluate_and_predict_are_captured_too():
+    make = model(lambda: Dense(8, "relu"), lambda: BatchNormalization(), lambda: Dense(2))
+    eager, other = twins(make)
+    eager.compile("adam", "mse", metrics=["mae"], jit_compile=False)
+    other.compile("adam", "mse", metrics=["mae"], jit_compile=True)
+    x, y = next(batches(1, (5,), (2,), rows=50))
+    for _ in range(2):
+        results = [
+            m.evaluate(x, y, batch_size=10, verbose=0, return_dict=True) for m in (eager, other)
+        ]
+        assert results[0] == results[1]
+        left, right = (m.predict(x, batch_size=10, verbose=0) for m in (eager, other))
+        np.testing.assert_array_equal(left, right)
+    assert other._captured_test._steps and other._captured_predict._steps
+
+
+def test_operands_of_products_are_not_copied():
+    """Heads beside each other in memory, transposed weights, windows of a convolution."""
+    if cudaemu is None:
+        pytest.skip("counted on the emulated device only")
+    x = gpunn.Tensor(np.ones((2, 6, 8), "f4"), requires_grad=True)
+    attention = layers.MultiHeadAttention(2, 4, use_bias=False)
+    attention(x, x).sum().backward()
+    with cudaemu.log() as operations:
+        attention(x, x).sum().backward()
+    copies = [o for o in operations if "copy" in o]
+    assert len(copies) <= 2, copies  # of the sum's gradient
+
+
 class Reads(gpunn.layers.Layer):
     """Reads a value of the device."""
 
