@@ -146,8 +146,8 @@ class CompiledMetrics:
                 for identifier in entries:
                     metric = _metric(identifier, y[name], y_pred[name])
                     own = vars(metric).setdefault("_own_name", metric.name)  # compiled before?
-                    metric.name = f"{name}_{own}" if several else own
-                    metric.name = _free(metric.name, [m.name for _, m, _ in bound])
+                    taken = [m.name for _, m, _ in bound]
+                    metric.name = _free(f"{name}_" if several else "", own, weighted, taken)
                     bound.append((name, metric, weighted))
         self._bound = bound
 
@@ -203,7 +203,8 @@ def _flat(given):
         yield given
 
 
-def _free(name: str, taken: list[str]) -> str:
-    """The name, with a number if another metric has it."""
-    numbered = (f"{name}_{i}" for i in range(1, len(taken) + 2))
-    return next(n for n in (name, *numbered) if n not in taken and n != "loss")
+def _free(prefix: str, name: str, weighted: bool, taken: list[str]) -> str:
+    """The name; if another metric has it, that of a weighted one with "weighted_", or a number."""
+    names = [f"{prefix}{name}", *([f"{prefix}weighted_{name}"] if weighted else [])]
+    numbered = (f"{names[-1]}_{i}" for i in range(1, len(taken) + 2))
+    return next(n for n in (*names, *numbered) if n not in taken and n != "loss")
