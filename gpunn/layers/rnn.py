@@ -1,13 +1,12 @@
 """RNN: a cell applied to every step of sequences; StackedRNNCells: several cells as one."""
 
-from gpunn import ops
+from gpunn import ops, tree
 from gpunn.autograd import convert
 from gpunn.backend import device
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.layer import Layer
 from gpunn.layers.rnn_cells import SimpleRNNCell, state_shape
-from gpunn.ops import tree
 from gpunn.ops.recurrence import no_state, steps
 from gpunn.serialization import deserialize_value
 

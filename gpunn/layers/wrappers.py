@@ -1,10 +1,9 @@
 """Wrapper, Bidirectional and TimeDistributed: layers that apply another layer."""
 
-from gpunn import ops
+from gpunn import ops, tree
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.layer import Layer
-from gpunn.ops import tree
 from gpunn.serialization import deserialize_value, serialize_value
 
 MERGE_MODES = ("sum", "mul", "ave", "concat", None)

@@ -5,7 +5,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 # ruff: noqa: F403 - every module lists its public names in `__all__`
 
 from gpunn.autograd import symbolic
-from gpunn.ops import image, linalg, operators, traced, tracing, tree  # noqa: F401
+from gpunn.ops import image, linalg, operators, traced, tracing  # noqa: F401
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *
 from gpunn.ops.attention import *

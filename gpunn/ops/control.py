@@ -5,9 +5,9 @@ Conditions are read on the host. Everything is recorded as it runs, so gradients
 
 import numpy as np
 
+from gpunn import tree
 from gpunn.autograd import Tensor, convert
 from gpunn.errors import ArgumentError, ShapeError
-from gpunn.ops import tree
 from gpunn.ops.flipping import flip
 from gpunn.ops.indexing import get_item, take
 from gpunn.ops.joining import concatenate, stack

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from gpunn import autograd
+from gpunn import autograd, tree
 from gpunn.autograd import Tensor, convert, no_grad, primitive, wrap
 from gpunn.autograd.higher import own_trace
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, GradientError
-from gpunn.ops import tree
 from gpunn.ops.shaping import _shape
 
 __all__ = [

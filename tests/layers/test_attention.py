@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn import layers
-from gpunn.ops import tree
+from gpunn import layers, tree
 from tests.golden.cases_attention import CASES, inputs, on_masked, values, weights
 from tests.harness import assert_close, golden
 

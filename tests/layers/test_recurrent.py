@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn import layers
+from gpunn import layers, tree
 from gpunn.errors import CaptureError, GpunnError, ShapeError
-from gpunn.ops import tree
 from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, values, weights
 from tests.harness import assert_close, golden, rand
 

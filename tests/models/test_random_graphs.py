@@ -72,11 +72,16 @@ def test_copies_predict_the_same(model, seed, tmp_path_factory, device):
     random = np.random.default_rng(seed)
     x = [random.normal(size=(5, WIDTH)).astype("float32") for _ in model.inputs]
     model.set_weights([0.5 * random.normal(size=w.shape) ** 2 for w in model.weights])
-    model.compile(gpunn.optimizers.SGD(0.01), tree.map_structure(lambda _: "mse", model.output))
     if model.trainable_weights:
         y = tree.map_structure(lambda t: np.zeros((5, WIDTH)), model.output)
-        model.fit(x, y, epochs=3, batch_size=5, verbose=0)
+        loss = tree.map_structure(lambda _: "mse", model.output)
+        eager = copy.deepcopy(model)
+        for each in (model, eager):
+            each.compile(gpunn.optimizers.SGD(0.01), loss, run_eagerly=each is eager)
+            each.fit(x, y, epochs=4, batch_size=5, shuffle=False, verbose=0)
         assert device == "cuda" or model._captured.refused is None
+        for a, b in zip(model.get_weights(), eager.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
     expected = predictions(model, x)
     path = tmp_path_factory.mktemp("graph") / "model.gpunn"
     model.save(path)

@@ -132,5 +132,5 @@ def test_vectorize():
 
 def test_tree():
     structure = {"b": (1, [2]), "a": None}
-    assert ops.tree.flatten(structure) == [None, 1, 2]
-    assert ops.tree.map_structure(lambda x: x, structure) == structure
+    assert gpunn.tree.flatten(structure) == [None, 1, 2]
+    assert gpunn.tree.map_structure(lambda x: x, structure) == structure
