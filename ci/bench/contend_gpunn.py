@@ -81,7 +81,7 @@ class Contender:
         model, given = self.model, self.batches
         with model._sources_kept():  # as in fit
             for i in range(times):
-                model._train(given[i % len(given)])
+                model._train(given[i % len(given)], unchanged=i > 0)
 
     def fit(self, times):
         for _ in range(times):

@@ -19,6 +19,9 @@ REDUCTIONS: dict[Callable, Callable] = {
     for function in (getattr(np, name), getattr(np.ndarray, name), ufunc.reduce)
 }  # fmt: skip
 
+ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide}
+FEW = 4096  # elements
+
 
 def bound(call: Call, array: Callable[[View], np.ndarray]) -> list[Bound]:
     """Functions and their arguments that together make a call.
@@ -55,10 +58,11 @@ def _ufunc(fn: Callable, args: tuple, out: np.ndarray) -> list[Bound]:
     if fn in (np.maximum, np.minimum):  # NumPy wants out= by name
         return [(partial(fn, out=out), args)]
     before = []
-    if out.size == 1 and len(args) == 2 and out.dtype == np.float64:
+    if fn in ARITHMETIC and out.size <= FEW:
         a, b = args
-        if isinstance(b, np.ndarray) and b.dtype == np.float32 and a.dtype == np.float64:
-            wide = np.empty(b.shape)  # a cast of its own is quicker than the ufunc's
+        both = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
+        if both and b.dtype != out.dtype == a.dtype == np.result_type(a, b):
+            wide = np.empty(b.shape, out.dtype)  # a cast of its own is quicker than the ufunc's
             before, args = [(_direct(np.copyto), (wide, b))], (a, wide)
     return [*before, (fn, (*args, out))]
 

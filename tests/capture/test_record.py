@@ -30,6 +30,12 @@ def replayed(f, *arrays, passes=None, runs=2):
 EXPRESSIONS = {
     "operators": lambda xp, x, y: (x + 2) * y - x / y + 1.5 * -x,
     "mixed dtypes": lambda xp, x, y: x.astype("float64") + y * np.float32(2) + (x > 0),
+    "masks as factors": lambda xp, x, y: (x * (y > 1), (y > 1) * x, 2.0 * (y > 1), x - (y > 1)),
+    "one element": lambda xp, x, y: (x + y[:1, :1], x[:1, :1] @ y[:1, :1], x[:, :1] @ y[:1, :1]),
+    "reductions": lambda xp, x, y: (
+        xp.sum(x, axis=(0, 1)), x.prod(1), xp.max(x, keepdims=True), xp.add.reduce(x),
+        xp.maximum.reduce(x, axis=1), x.sum(1, dtype="float64"), (x > 0).all(1), (x > 0).sum(0),
+    ),
     "powers": lambda xp, x, y: (y**2, y**0.5, y**-1, y**3, 2**x),
     "integers": lambda xp, x, y: ((x * 3).astype("int32") // 2, (x > y) & (y > 1), ~(x > y)),
     "order of memory": lambda xp, x, y: (x.T + y.T, (x.T * 2).sum(0), xp.exp(x.T) + y.T),
