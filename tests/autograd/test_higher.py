@@ -267,6 +267,25 @@ def test_backward_can_create_the_graph(device):
     assert x.grad.tolist() == [2 * 12.0 * 12.0] and not x.grad.requires_grad
 
 
+def test_a_recorded_step_gives_the_same_bits(device):
+    class Slope(gpunn.Sequential):
+        @gpunn.enable_grad()
+        def call(self, x, training=None):
+            x = x.detach().requires_grad_()
+            return gpunn.gradients(super().call(x).sum(), [x], create_graph=True)[0]
+
+    weights = []
+    for captured in (False, True):
+        gpunn.set_seed(1)
+        with gpunn.device(device):
+            model = Slope([gpunn.layers.Dense(6, activation="tanh"), gpunn.layers.Dense(1)])
+            model.compile(gpunn.optimizers.Adam(0.01), "mse", jit_compile=captured)
+            model.fit(rand(24, 3), np.ones((24, 3)), batch_size=8, epochs=3, verbose=0)
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        assert np.array_equal(one, other)
+
+
 # --- ops without a second derivative ---
 
 
