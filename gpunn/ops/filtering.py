@@ -49,13 +49,13 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
             _normal(ON_TENSORS, constant(_places(n), sigma), sigma[i])
             for n, i in ((height, 1), (width, 0))
         )
-        kernel = column[:, None] * row
     else:
         across, down = (sigma, sigma) if np.ndim(sigma) == 0 else sigma
-        kernel = np.outer(
-            _normal(np, _places(height), float(down)), _normal(np, _places(width), float(across))
-        )
-    y = _filtered("gaussian_blur", images, [kernel], "same", data_format)
+        column = _normal(np, _places(height), float(down))
+        row = _normal(np, _places(width), float(across))
+    # along columns, then along rows: as many products as the kernel is high and wide together
+    y = _filtered("gaussian_blur", images, [column[:, None]], "same", data_format)
+    y = _filtered("gaussian_blur", squeeze(y, -1), [row[None]], "same", data_format)
     return cast(squeeze(y, -1), convert(images).dtype)
 
 

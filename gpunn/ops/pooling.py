@@ -25,6 +25,8 @@ __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_po
 
 STRIP = {"cpu": 1 << 19, "cuda": 1 << 40}  # bytes of the images that are worked on at a time
 
+NARROW = 16  # columns of a matrix
+
 
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The largest value of each window.
@@ -255,10 +257,18 @@ def mix(be, x, /, make, size, axis):
     key = ("mix", make, n, size, x.dtype.char)
     m = be.const(key, lambda be: be.asarray(make(n, size).astype(x.dtype)))
     before, after = x.shape[:axis], x.shape[axis + 1 :]
-    y = be.matmul(m, x.reshape(math.prod(before), n, rest)).reshape(*before, size, *after)
+    count = math.prod(before)
+
+    def product(matrix, values, here, there):
+        values = values.reshape(count, here, rest)
+        if rest < NARROW:  # one product, not one for each of many narrow matrices
+            flat = values.transpose(0, 2, 1).reshape(count * rest, here)
+            found = be.matmul(flat, matrix.T).reshape(count, rest, there).transpose(0, 2, 1)
+        else:
+            found = be.matmul(matrix, values)
+        return found.reshape(*before, there, *after)
 
     def pullback(dy, needs):
-        dx = be.matmul(m.T, wide(dy).reshape(math.prod(before), size, rest))
-        return (dx.reshape(*before, n, *after),)
+        return (product(m.T, wide(dy), size, n),)
 
-    return narrow(y, dtype), pullback
+    return narrow(product(m, x, n, size), dtype), pullback

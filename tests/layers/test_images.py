@@ -6,6 +6,7 @@ import pytest
 import gpunn
 from gpunn import layers, ops
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError, ShapeError
+from tests.capture.steps import train
 from tests.golden.cases_image_layers import (
     CASES,
     CHANNELS_FIRST,
@@ -262,3 +263,28 @@ def test_wrong_arguments(call, error, said):
     with pytest.raises(error) as caught:
         call()
     assert said in str(caught.value) and isinstance(caught.value, GpunnError)
+
+
+@pytest.mark.parametrize("name", sorted(set(DRAWN) - HOST | OTHER - {"Pipeline"}))
+def test_captured(name):
+    """A captured step draws and changes as the eager one does, to the bit."""
+    sizes = {"height": 3, "width": 4} if name in ("Resizing", "CenterCrop") else {}
+    data = [(IMAGES, np.full((3, 2), i, "float32")) for i in range(4)]
+
+    def model():
+        parts = [make(name, **sizes), layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(2)]
+        made = gpunn.Sequential([gpunn.Input((6, 8, 3)), *parts])
+        made.compile("sgd", "mse")
+        return made
+
+    captured = train(model, data)
+    assert captured.refused is None and len(captured._steps) == 1
+
+
+@pytest.mark.parametrize("name", sorted(set(DRAWN) | OTHER - {"Pipeline"}))
+def test_in_graph_models(name):
+    sizes = {"height": 3, "width": 4} if name in ("Resizing", "CenterCrop") else {}
+    inputs = gpunn.Input((6, 8, 3))
+    outputs = make(name, **sizes)(inputs)
+    model = gpunn.Model(inputs, outputs)
+    assert model(IMAGES).shape[1:] == outputs.shape[1:]

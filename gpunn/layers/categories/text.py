@@ -177,7 +177,10 @@ class TextVectorization(HostLayer):
     def call(self, inputs):
         """Turn texts into indices, or vectors."""
         texts = host_values(inputs)
-        rows = [self.lookup._indices(tokens) for tokens in self._tokens(texts)]
+        tokens = self._tokens(texts)
+        flat = self.lookup._indices([token for row in tokens for token in row])
+        ends = np.cumsum([len(row) for row in tokens]).tolist()
+        rows = [flat[end - len(row) : end] for row, end in zip(tokens, ends, strict=True)]
         mode, lookup = self.output_mode, self.lookup
         if mode == "int":
             length = self.output_sequence_length

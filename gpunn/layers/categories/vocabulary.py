@@ -81,6 +81,8 @@ class VocabularyLayer(HostLayer):
     def _take(self, tokens) -> None:
         self._tokens = list(tokens)
         self._index = {t: i for i, t in enumerate(self._tokens, self._first_token)}
+        if self.mask_token is not None:
+            self._index[self.mask_token] = 0 if self._first_oov else -1
 
     def get_vocabulary(self, include_special_tokens=True) -> list:
         """The tokens in the order of their indices.
@@ -207,19 +209,12 @@ class VocabularyLayer(HostLayer):
 
     def _indices(self, tokens) -> list[int]:
         """The index of each token; one that is masked but has none is -1."""
-        index, known = self._index, []
-        mask = 0 if self._first_oov else -1
-        unknown = {}
-        for token in tokens:
-            found = index.get(token)
-            if token == self.mask_token and self.mask_token is not None:
-                found = mask
-            elif found is None:
-                found = unknown.get(token)
-                if found is None:
-                    found = unknown[token] = self._unknown(token)
-            known.append(found)
-        return known
+        index = self._index
+        found = [index.get(token) for token in tokens]
+        if None in found:
+            unknown = {t: self._unknown(t) for t in set(tokens) if t not in index}
+            found = [unknown[t] if i is None else i for t, i in zip(tokens, found, strict=True)]
+        return found
 
     def _unknown(self, token) -> int:
         if not self.num_oov_indices:
