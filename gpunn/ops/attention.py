@@ -5,7 +5,7 @@ import math
 from gpunn.autograd import cast, convert, primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ShapeError
-from gpunn.ops.attention_tiles import HIDDEN, Attention, Rules, band
+from gpunn.ops.attention_tiles import HIDDEN, AttentionCall, Rules, band
 from gpunn.ops.products import together
 from gpunn.ops.reduction import narrow, wide
 
@@ -130,7 +130,7 @@ def attend(
     if tiles is None:
         nbytes = q.shape[0] * q.shape[2] * q.shape[1] * k.shape[1] * q.dtype.itemsize
         tiles = nbytes > (LARGEST // 4 if causal or window is not None else LARGEST)
-    work = Attention(
+    work = AttentionCall(
         be, q, k, v, bias, mask, Rules(scale, causal, window, zeros), tiles and not rate
     )
     return work.forward(rate, stream), work.backward
@@ -142,7 +142,7 @@ def attend_with_scores(
     scale=1.0, causal=False, window=None, zeros=False, rate=0.0, stream=None,
 ):  # fmt: skip
     """What `attend` gives, and the probabilities before dropout: (batch, heads, T, S)."""
-    work = Attention(be, q, k, v, bias, mask, Rules(scale, causal, window, zeros), False)
+    work = AttentionCall(be, q, k, v, bias, mask, Rules(scale, causal, window, zeros), False)
 
     def pullback(dys, needs):
         return work.backward(dys[0], needs, dys[1])

@@ -30,7 +30,7 @@ class Rules(NamedTuple):
     zeros: bool = False
 
 
-class Attention:
+class AttentionCall:
     """One call: `forward`, and then `backward`.
 
     Args:
@@ -220,7 +220,7 @@ class Attention:
 class _Products:
     """Sums of products, part by part: the gradient of an array (batch, ..., length, size)."""
 
-    def __init__(self, work: Attention, x, parts: list):
+    def __init__(self, work: AttentionCall, x, parts: list):
         self.be, self._parts = work.be, parts
         b, keys, group, n, size = x.shape
         self.shape = (b, n, keys * group, size)

@@ -7,7 +7,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, tree
-from tests.golden.cases_attention import CASES, inputs, on_masked, values, weights
+from tests.golden.cases_attention import CASES, inputs, mask, on_masked, values, weights
 from tests.harness import assert_close, golden
 
 GOLDEN = golden("attention")
@@ -200,6 +200,22 @@ def test_dropout(make, device):
     assert_close(again(x, x, training=True), a.numpy(), rtol=0, atol=0)
     _, scores = layer(x, x, training=True, return_attention_scores=True)
     assert_close(scores.numpy().sum(-1), np.ones(scores.shape[:-1], "float32"))
+
+
+@pytest.mark.parametrize("make", [
+    lambda flash: layers.MultiHeadAttention(2, 3, flash_attention=flash),
+    lambda flash: layers.GroupQueryAttention(3, 4, 2, sliding_window=2, flash_attention=flash),
+])  # fmt: skip
+def test_flash_attention(make, monkeypatch):
+    monkeypatch.setattr("gpunn.ops.attention_tiles.SHORTEST", 2)
+    monkeypatch.setattr("gpunn.ops.attention_tiles.TILE", {"cpu": 1})
+    x = values((2, 7, 6), 1)
+    plain, tiles = make(False), make(True)
+    for options in ({}, {"use_causal_mask": True}, {"attention_mask": mask((2, 7, 7), 3)}):
+        expected = plain(x, x, **options)
+        tiles(x, x, **options)
+        tiles.set_weights(plain.get_weights())
+        assert_close(tiles(x, x, **options), expected.numpy(), atol=2e-6)
 
 
 def test_dropout_of_attention():
