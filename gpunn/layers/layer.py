@@ -290,7 +290,12 @@ class Layer(SymbolicLayer):
             base["activity_regularizer"] = serialize_value(
                 self.activity_regularizer, "activity_regularizer"
             )
-        return constructor_config(self, Layer, base)
+        return constructor_config(self, self._config_root(), base)
+
+    @classmethod
+    def _config_root(cls) -> type:
+        """The class whose constructor takes the name, `trainable` and the dtype alone."""
+        return Layer
 
     @classmethod
     def from_config(cls, config: dict) -> "Layer":

@@ -4,6 +4,7 @@ import json
 
 from gpunn import tree
 from gpunn.autograd import KerasTensor, with_mask
+from gpunn.autograd.symbolic import holds_symbols
 from gpunn.errors import ArgumentError, NotBuiltError, NotSupportedError, unknown
 from gpunn.layers import Layer
 from gpunn.layers.graph import Graph
@@ -63,7 +64,8 @@ class Model(Trainer):
         """Take the layers between symbolic inputs and outputs for its own."""
         self._graph = Graph(inputs, outputs, self.name)
         self._layers = self._graph.layers
-        self._arguments = ((), {})
+        if holds_symbols(self._arguments):  # what the constructor was given is in the graph
+            self._arguments = ((), {})
         self.autocast = False  # each input is cast to the dtype of its Input
         self.accepts_integers = any(x.dtype.kind in "iub" for x in self.inputs)
         self.output_names = tuple([_maker(x).name for x in self.outputs])
@@ -217,6 +219,10 @@ class Model(Trainer):
             "trainable": self.trainable,
             **graph_config.of_graph(self._graph),
         }
+
+    @classmethod
+    def _config_root(cls) -> type:
+        return Model  # inputs and outputs are no part of other configs
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None):

@@ -192,7 +192,7 @@ class TrainPlan(StepPlan):
     def _rehearse(self, model, stand_in, recorder, batch):
         x, y, sample_weight = batch
         y_pred = model(x, training=True)
-        model.compute_loss(x, y, y_pred, sample_weight).backward()
+        model._tracked_loss(x, y, y_pred, sample_weight).backward()
         self._require_unchanged(stand_in)
         stand_ins = {id(v): stand_in.of(v) for v in self.variables}
         self.trained = [v for v in self.variables if stand_ins[id(v)]._grad is not None]
@@ -221,7 +221,7 @@ class TestPlan(StepPlan):
         with no_grad():
             x, y, sample_weight = batch
             y_pred = model(x, training=False)
-            model.compute_loss(x, y, y_pred, sample_weight)
+            model._tracked_loss(x, y, y_pred, sample_weight)
             self._require_unchanged(stand_in)
             return _metrics_or_outputs(self, model, batch, y_pred)
 

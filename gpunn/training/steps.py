@@ -148,7 +148,7 @@ class Steps(Layer):
         """
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=True)
-        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        loss = self._tracked_loss(x, y, y_pred, sample_weight)
         loss.backward()
         self.optimizer.step()
         return self.compute_metrics(x, y, y_pred, sample_weight)
@@ -157,7 +157,7 @@ class Steps(Layer):
         """One step of evaluation; see `train_step`."""
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=False)
-        self.compute_loss(x, y, y_pred, sample_weight)
+        self._tracked_loss(x, y, y_pred, sample_weight)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, batch):
@@ -167,7 +167,6 @@ class Steps(Layer):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None) -> Tensor:
         """The loss to minimise: of the outputs, plus regularization and `add_loss` terms."""
         total = None
-        size = 1
         if self._loss is not None:
             if y is None:
                 raise DataError("a compiled loss needs targets: give y")
@@ -175,17 +174,22 @@ class Steps(Layer):
             targets = outputs_of(y, tuple(outputs))
             weights = weights_by_output(sample_weight, outputs)
             total, parts = self._loss(targets, outputs, weights)
-            size = next(iter(outputs.values())).shape[0]
             if len(outputs) > 1:
-                self._track_parts(parts, size)
+                self._track_parts(parts, next(iter(outputs.values())).shape[0])
         for extra in self.losses_among(*self._loss_sources()):
             total = extra if total is None else total + extra
         if total is None:
             raise ArgumentError(
                 f"{self.name!r} has nothing to minimise: compile(loss=...) or add_loss()"
             )
-        self._loss_tracker.update_state(total, sample_weight=size)
         return total
+
+    def _tracked_loss(self, x, y, y_pred, sample_weight) -> Tensor:
+        """The loss of a batch, which counts towards the mean in the logs."""
+        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        size = next(tree.leaves(x)).shape[0]
+        self._loss_tracker.update_state(loss, sample_weight=size)
+        return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> Mapping:
         """Update the metrics with a batch; values are only computed when somebody reads them."""

@@ -282,3 +282,84 @@ class TestGraphs:
             chain().export(tmp_path / "m")
         with pytest.raises(NotImplementedError, match="call"):
             gpunn.Model()(X)
+
+
+@gpunn.register_serializable("functional")
+class Halved(gpunn.Model):
+    """A graph with a loss of its own."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return super().compute_loss(x, y, y_pred, sample_weight) / 2
+
+
+@gpunn.register_serializable("functional")
+class Wide(gpunn.Model):
+    """Makes its graph of its own arguments, and has a layer beside it."""
+
+    def __init__(self, units, **kwargs):
+        inputs = gpunn.Input((4,))
+        x = layers.Dense(units, activation="relu")(inputs)
+        super().__init__(inputs=inputs, outputs=layers.Dense(1)(x), **kwargs)
+        self.beside = layers.Dense(2)
+        self.beside.build((None, 4))
+
+
+class TestSubclasses:
+    def test_a_class_of_ones_own_for_a_graph(self, tmp_path, device):
+        inputs = gpunn.Input((4,))
+        model = Halved(inputs, layers.Dense(1)(inputs), name="h")
+        assert type(model) is Halved and model.name == "h" and isinstance(model, gpunn.Model)
+        model.compile("sgd", "mse")
+        y = X[:, :1]
+        loss = model.evaluate(X, y, verbose=0)
+        assert loss == pytest.approx(((model.predict(X) - y) ** 2).mean() / 2, rel=1e-5)
+        model.save(tmp_path / "m.gpunn")
+        again = gpunn.load_model(tmp_path / "m.gpunn")
+        assert type(again) is Halved and again.evaluate(X, y, verbose=0) == loss
+        assert type(gpunn.models.clone_model(model)) is Halved
+
+    def test_a_constructor_that_makes_the_graph(self, tmp_path, device):
+        model = Wide(5, name="w")
+        assert model.get_config()["units"] == 5 and len(model.weights) == 6
+        assert model.layers[-1] is model.beside
+        model.save(tmp_path / "m.gpunn")
+        for twin in (gpunn.load_model(tmp_path / "m.gpunn"), copy.deepcopy(model)):
+            np.testing.assert_array_equal(twin.predict(X), model.predict(X))
+            assert len(twin.weights) == 6 and twin.get_config() == model.get_config()
+
+    def test_a_subclass_without_a_graph_has_the_config_of_its_constructor(self):
+        class Plain(gpunn.Model):
+            def __init__(self, units, **kwargs):
+                super().__init__(**kwargs)
+                self.units = units
+
+        config = Plain(3, name="p").get_config()
+        assert config == {"units": 3, "name": "p", "trainable": True, "dtype": "float32"}
+        assert Plain.from_config(config).units == 3
+
+    def test_cloning_with_functions(self):
+        model = chain()
+
+        def widened(layer):
+            config = layer.get_config()
+            return type(layer).from_config({**config, "name": f"new_{layer.name}"})
+
+        def with_noise(layer, *args, **kwargs):
+            y = layer(*args, **kwargs)
+            return layers.GaussianNoise(0.1)(y) if isinstance(layer, layers.Dense) else y
+
+        clone = gpunn.models.clone_model(model, clone_function=widened, call_function=with_noise)
+        names = [layer.name for layer in clone.layers if isinstance(layer, layers.Dense)]
+        assert len(clone.layers) == 5 and all(name.startswith("new_") for name in names)
+        clone.set_weights(model.get_weights())
+        np.testing.assert_array_equal(clone.predict(X), model.predict(X))
+        shared = gpunn.models.clone_model(model, clone_function=lambda layer: layer)
+        assert shared.weights[0] is model.weights[0]
+        on = gpunn.Input((4,), name="given")
+        assert gpunn.models.clone_model(model, input_tensors=on).inputs[0] is on
+        inner = gpunn.Sequential([gpunn.Input((4,)), layers.Dense(2, name="inside")])
+        outer = gpunn.Model(on, inner(on))
+        deep = gpunn.models.clone_model(outer, clone_function=widened, recursive=True)
+        assert deep.layers[1].layers[0].name == "new_inside"
+        with pytest.raises(ArgumentError, match="Sequential"):
+            gpunn.models.clone_model(inner, call_function=with_noise)
