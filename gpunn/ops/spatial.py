@@ -118,16 +118,17 @@ def cut(be, x, low, high, value=0):
 
     A view where it does not.
     """
-    sizes = x.shape[1:-1]
-    inside = [slice(max(a, 0), min(b, n)) for a, b, n in zip(low, high, sizes, strict=True)]
+    box = zip(low, high, x.shape[1:-1], strict=True)
+    inside = [slice(min(max(a, 0), n), max(min(b, n), 0)) for a, b, n in box]
     seen = x[(slice(None), *inside)]
     shape = (len(x), *[b - a for a, b in zip(low, high, strict=True)], x.shape[-1])
     if seen.shape == shape:
         return seen
-    box = be.full(shape, value, x.dtype) if value else be.zeros(shape, x.dtype)
-    at = [slice(i.start - a, i.stop - a) for i, a in zip(inside, low, strict=True)]
-    be.copyto(box[(slice(None), *at)], seen)
-    return box
+    found = be.full(shape, value, x.dtype) if value else be.zeros(shape, x.dtype)
+    if seen.size:
+        at = [slice(i.start - a, i.stop - a) for i, a in zip(inside, low, strict=True)]
+        be.copyto(found[(slice(None), *at)], seen)
+    return found
 
 
 def pad(be, x, win, value=0):

@@ -5,10 +5,11 @@ import pytest
 
 import gpunn
 from gpunn import ops
+from gpunn.backend import CPU_BACKEND
 from gpunn.errors import ArgumentError, GpunnError, ShapeError
 from gpunn.ops import columns, depthwise, winograd
 from gpunn.ops.convolution import convolve
-from gpunn.ops.spatial import window
+from gpunn.ops.spatial import cut, window
 from tests.harness import assert_close, check_op, rand
 
 X = {1: rand(2, 7, 4), 2: rand(2, 6, 5, 4), 3: rand(2, 4, 3, 5, 4)}
@@ -113,6 +114,27 @@ def test_strips_change_nothing(monkeypatch):
         monkeypatch.setitem(columns.STRIP, "cpu", size)
         for part, one in zip(run(), whole, strict=True):
             assert_close(part, one, rtol=1e-11, atol=1e-11)
+
+
+def test_a_part_outside_of_the_array():
+    x = rand(1, 3, 2)
+    for low, high in ((-5, -2), (4, 6), (-1, 5), (1, 2)):
+        whole = np.pad(x, ((0, 0), (5, 5), (0, 0)), constant_values=7)
+        found = cut(CPU_BACKEND, x, [low], [high], 7)
+        assert (found == whole[:, low + 5 : high + 5]).all()
+
+
+def test_strides_with_far_taps(monkeypatch):
+    """Some values of the first line see only places before it."""
+    monkeypatch.setitem(columns.STRIP, "cpu", 100)
+    check_op(
+        lambda x, w: ops.conv(x, w, 2, dilation_rate=5),
+        *(rand(1, 12, 7, 2), rand(3, 2, 2, 1, seed=1)),
+        reference=lambda x, w: naive(x, w, 2, 5),
+        edges=False,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_float16_sums_in_float32(device):
