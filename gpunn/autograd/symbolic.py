@@ -5,7 +5,6 @@ from types import FunctionType
 
 import numpy as np
 
-from gpunn import tree
 from gpunn.autograd.masked import mask_of, with_mask
 from gpunn.autograd.mode import no_grad
 from gpunn.autograd.tensor import Tensor, wrap
@@ -13,6 +12,7 @@ from gpunn.backend import CPU_BACKEND, backend_of, device
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.naming import auto_name
+from gpunn.tree import flatten, map_structure, pack
 
 # What stands for None while a shape is inferred: what differs between two runs is None in the
 # result. The second pair is for functions that need more, or a multiple of something.
@@ -72,11 +72,11 @@ class Call:
     """
 
     def __init__(self, operation, args, kwargs, outputs):
-        leaves = tree.flatten((args, kwargs))
+        leaves = flatten((args, kwargs))
         self.operation = operation
-        self.args, self.kwargs = tree.pack((args, kwargs), leaves)  # not the caller's own lists
+        self.args, self.kwargs = pack((args, kwargs), leaves)  # not the caller's own lists
         self.inputs = [x for x in leaves if isinstance(x, KerasTensor)]
-        self.outputs = tree.flatten(outputs)
+        self.outputs = flatten(outputs)
         self.structure = outputs
         for i, x in enumerate(self.outputs):
             x.made_by, x.index = self, i
@@ -102,7 +102,7 @@ class Operation:
         try:
             return infer(self.function, args, kwargs)
         except GpunnError as e:
-            given = [x.shape for x in tree.flatten((args, kwargs)) if isinstance(x, KerasTensor)]
+            given = [x.shape for x in flatten((args, kwargs)) if isinstance(x, KerasTensor)]
             e.add_note(f"in {self.function.__name__}() of symbolic tensors of shapes {given}")
             raise
 
@@ -131,7 +131,7 @@ _NESTED = {list, tuple, dict}
 
 def connect(operation, args, kwargs, outputs):
     """Note a call of an operation; its outputs, new where they belong to another call."""
-    outputs = tree.map_structure(
+    outputs = map_structure(
         lambda x: x if x.made_by is None else KerasTensor(x.shape, x.dtype), outputs
     )
     Call(operation, args, kwargs, outputs)
@@ -151,12 +151,12 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
         args, kwargs: its arguments, among them symbolic tensors.
         be: the backend to run on, if there is no tensor with values among the arguments.
     """
-    leaves = tree.flatten((args, kwargs))
+    leaves = flatten((args, kwargs))
     be = next((backend_of(x.array) for x in leaves if isinstance(x, Tensor)), be)
 
     def run(size):
         given = [_zeros(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
-        args_given, kwargs_given = tree.pack((args, kwargs), given)
+        args_given, kwargs_given = pack((args, kwargs), given)
         # a logarithm of zeros is no mistake here
         with device(be.device), no_grad(), np.errstate(all="ignore"):
             return function(*args_given, **kwargs_given)
@@ -170,7 +170,7 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
             results = None
         if results is None:
             raise
-    return tree.map_structure(_in_common, *results)
+    return map_structure(_in_common, *results)
 
 
 def _zeros(be, x: KerasTensor, size: int) -> Tensor:

@@ -20,6 +20,7 @@ class SymbolicLayer(WeightOwner):
     _inbound_nodes: list | tuple = ()  # its calls on symbolic tensors
     _call_names: tuple[str, ...] = ("inputs",)
     build: Callable[..., None]
+    _arguments: tuple[tuple, dict]  # of the constructor
     _built_for: tuple[tuple, dict] | None = None  # the arguments of `build`
 
     @property
