@@ -1,6 +1,6 @@
 """The situations of Keras' guides, with nothing but the imports changed.
 
-Functional models come later: where a guide uses one, a `Sequential` or a subclass stands here.
+Models of the functional API are in test_keras_guides_functional.py.
 """
 
 import math
