@@ -33,7 +33,7 @@ def gradients(be, x, dy, kernel, win, needs):
     lines, taps = _lines(be, kernel, win), [values for _, values in win.slices()]
     *_, channels, multiplier = kernel.shape
     dx = be.empty(x.shape, x.dtype) if needs[0] else None
-    sums: list = [0] * len(taps)
+    sums = be.empty((len(taps), lines[0].size), x.dtype)
     for s in images(x, STRIP[be.kind]):
         seen, dpart = _seen(be, x[s], win, multiplier), dy[s]
         product = be.empty(dpart.shape, x.dtype)
@@ -43,7 +43,10 @@ def gradients(be, x, dy, kernel, win, needs):
                 dseen[values] += be.xp.multiply(dpart, lines[i], product)
             if needs[1]:
                 rows = be.xp.multiply(seen[values], dpart, product).reshape(-1, lines[i].size)
-                sums[i] = be.dot(be.ones(len(rows), x.dtype), rows) + sums[i]
+                if s.start:
+                    sums[i] += be.dot(be.ones(len(rows), x.dtype), rows)
+                else:
+                    be.dot(be.ones(len(rows), x.dtype), rows, sums[i])
         if needs[0]:
             inner = dseen[win.inner]
             if multiplier > 1:
@@ -53,7 +56,7 @@ def gradients(be, x, dy, kernel, win, needs):
         return dx, None
     if not len(x):
         return dx, be.zeros(kernel.shape, x.dtype)
-    return dx, be.xp.stack(sums).reshape(len(taps), win.out[-1], -1).sum(1).reshape(kernel.shape)
+    return dx, sums.reshape(len(taps), win.out[-1], -1).sum(1).reshape(kernel.shape)
 
 
 def _lines(be, kernel, win):
