@@ -210,11 +210,8 @@ class VocabularyLayer(HostLayer):
     def _indices(self, tokens) -> list[int]:
         """The index of each token; one that is masked but has none is -1."""
         index = self._index
-        found = [index.get(token) for token in tokens]
-        if None in found:
-            unknown = {t: self._unknown(t) for t in set(tokens) if t not in index}
-            found = [unknown[t] if i is None else i for t, i in zip(tokens, found, strict=True)]
-        return found
+        unknown = {t: self._unknown(t) for t in set(tokens) - index.keys()}
+        return [index[t] if t in index else unknown[t] for t in tokens]
 
     def _unknown(self, token) -> int:
         if not self.num_oov_indices:
