@@ -4,6 +4,7 @@ import logging
 
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.backend import standardize
+from gpunn.capture.ownership import Ownership
 from gpunn.training.step_plans import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
 
 log = logging.getLogger("gpunn")
@@ -52,7 +53,7 @@ class CapturedStep:
             batch: the batch.
             unchanged: since the last call, only steps can have changed the model.
         """
-        if self.refused is not None or observers or not self._takes_mode():
+        if self.refused is not None or not self._takes_mode():
             return self._call_by_call(model, batch)
         step = self._last
         if not unchanged or step is None or not step.takes(batch):
@@ -75,6 +76,9 @@ class CapturedStep:
         return getattr(model, self._plan_type.step)(batch)
 
     def _takes_mode(self) -> bool:
+        """Whether nobody wants to see every op, but for recordings by other threads."""
+        if observers and any(type(o) is not Ownership for o in observers):
+            return False
         return grad_enabled.get() or self.kind != "train"
 
     def _found(self, model, batch, unchanged: bool) -> StepPlan | None:
