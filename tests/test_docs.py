@@ -12,7 +12,9 @@ import pytest
 import gpunn
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
-NEEDS_CUPY = ("gpunn.backend.cupy_", "gpunn.backend.cuda.")
+NEEDS_CUPY = tuple(
+    f"gpunn.backend.{name}" for name in ("cupy_", "cuda.", "cublas", "fusing", "graph", "products")
+)
 
 
 def modules() -> list[types.ModuleType]:

@@ -47,11 +47,11 @@ def plot_model(
 
     Source: keras.utils.plot_model.
 
-    >>> import tempfile, os
-    >>> path = os.path.join(tempfile.mkdtemp(), "model.svg")
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "model.svg"
     >>> model = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)])
     >>> gpunn.utils.plot_model(model, path, show_shapes=True)
-    >>> "(None, 2)" in open(path).read()
+    >>> "(None, 2)" in path.read_text()
     True
     """
     if rankdir not in ("TB", "LR"):
