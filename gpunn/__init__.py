@@ -53,10 +53,10 @@ if TYPE_CHECKING:
         jacobian,
         jvp,
         no_grad,
-        primitive,
         remat,
         value_and_grad,
     )
+    from gpunn.autograd.primitive import primitive
     from gpunn.backend import (
         current_device,
         device,
