@@ -16,6 +16,7 @@ from tests.golden import (
     cases_recurrent,
 )
 
+
 def found() -> dict:
     """By name: a function that makes the layer, and the keywords of a call."""
     cases: dict = {}
