@@ -156,12 +156,17 @@ def test_ctrl_c_ends_the_training_and_keeps_the_model(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # what runs in the background ignores Ctrl-C, and so would its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    for line in process.stdout:
-        if line.startswith("Epoch 2/"):
-            process.send_signal(signal.SIGINT)
-            break
-    out, err = process.communicate(timeout=60)
+    try:
+        for line in process.stdout:
+            if line.startswith("Epoch 2/"):
+                process.send_signal(signal.SIGINT)
+                break
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert (process.returncode, err) == (130, "")
     assert "by Ctrl-C" in out
     assert read_metadata(path)["training"]["epochs"] < 5000
