@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         tree,
         utils,
         viz,
+        wrappers,
     )
     from gpunn.autograd import (
         KerasTensor,
@@ -135,6 +136,7 @@ _MODULES = (
     "tree",
     "utils",
     "viz",
+    "wrappers",
 )
 _NAMES = {
     "KerasTensor": "autograd",

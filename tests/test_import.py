@@ -28,6 +28,13 @@ def test_import_loads_nothing_heavy():
     assert not extra & HEAVY
 
 
+def test_wrappers_load_scikit_learn_when_one_is_asked_for():
+    assert "sklearn" not in modules_after("import gpunn.wrappers; dir(gpunn.wrappers)")
+    assert "sklearn" in modules_after(
+        "gpunn = __import__('gpunn'); gpunn.wrappers.SKLearnRegressor"
+    )
+
+
 def test_version():
     assert gpunn.__version__ == importlib.metadata.version("gpunn")
 

@@ -16,7 +16,7 @@ def clone_model(
     call_function=None,
     recursive: bool = False,
 ):
-    """A new model like another one, with new layers and so with new weights.
+    """A new model like another one, with new layers and so with new weights; compiled likewise.
 
     Args:
         model: a `Model`; the options below are for graphs and for `Sequential`.
@@ -52,20 +52,27 @@ def clone_model(
     if isinstance(model, Sequential):
         if call_function is not None:
             raise ArgumentError("clone_model: call_function is for graphs, not for a Sequential")
-        return _clone_sequential(model, input_tensors, clone)
+        return _compile_like(model, _clone_sequential(model, input_tensors, clone))
     if isinstance(model, Model) and model._graph is not None and takes_graph(type(model)):
-        return _clone_graph(model, input_tensors, clone, call_function)
+        return _compile_like(model, _clone_graph(model, input_tensors, clone, call_function))
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ArgumentError(
             f"clone_model: {type(model).__name__} is neither a graph nor a Sequential: it can only "
             "be cloned as a whole, by its config"
         )
-    return _alike(model)
+    return _compile_like(model, _alike(model))
 
 
 def _alike(layer):
     """A new layer of the same config."""
     return type(layer).from_config(layer.get_config())
+
+
+def _compile_like(model, clone):
+    """The clone, compiled as the model is."""
+    if model.compiled:
+        clone.compile_from_config(model.get_compile_config())
+    return clone
 
 
 def _clone_sequential(model, input_tensors, clone):

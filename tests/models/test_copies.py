@@ -90,3 +90,16 @@ def test_nested_models_are_saved_and_cloned(tmp_path):
     loaded = gpunn.load_model(tmp_path / "model.gpunn")
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     assert gpunn.models.clone_model(model).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize("kind", ["sequential", "graph", "subclass"])
+def test_a_clone_is_compiled_alike_with_an_optimizer_of_its_own(kind):
+    x = gpunn.Input((4,))
+    graph = gpunn.Model(x, layers.Dense(2)(x))
+    model = {"sequential": sequential(), "graph": graph, "subclass": Net()}[kind]
+    model.compile(gpunn.optimizers.SGD(0.25), "mae", ["mse"])
+    model.fit(X, Y, verbose=0)
+    clone = gpunn.models.clone_model(model)
+    assert clone.get_compile_config() == model.get_compile_config()
+    assert clone.optimizer is not model.optimizer and int(clone.optimizer.iterations) == 0
+    assert set(clone.fit(X, Y, verbose=0).history) == {"loss", "mse"}
