@@ -5,6 +5,7 @@ from functools import update_wrapper
 
 import numpy as np
 
+from gpunn.autograd.autocast import cast_weights, in_use
 from gpunn.autograd.clock import tick
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.autograd.node import Node, Pick
@@ -61,6 +62,8 @@ def primitive(body=None, *, promote=None):
     def apply(*operands, **static):
         if len(operands) != count and not variadic:
             operands = _bind(op, operands, static, names, static_names, defaults)
+        if in_use:
+            operands = cast_weights(operands)
         kind = dtype = None
         odd = wants = False
         arrays = []

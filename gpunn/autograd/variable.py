@@ -17,6 +17,8 @@ class Variable(Tensor):
         trainable: whether optimizers change it; integers never are trainable.
         name: its own name; `path` is set by the layer that owns it.
         device: default: the current one.
+        regularizer, constraint: what the layer that owns it and the optimizer read.
+        autocast: whether a layer that computes in another dtype than its weights' uses it in that.
 
     Raises:
         ArgumentError: if a function comes without a shape.
@@ -37,6 +39,7 @@ class Variable(Tensor):
         device=None,
         regularizer=None,
         constraint=None,
+        autocast=True,
     ):
         be = get_backend(device)
         if callable(initializer) and not isinstance(initializer, Tensor):
@@ -59,6 +62,7 @@ class Variable(Tensor):
         self.path = name
         self.regularizer = regularizer
         self.constraint = constraint
+        self.autocast = bool(autocast)
         self.is_state = not trainable  # no layer's `trainable` makes it trainable
         self.trainable = trainable
 

@@ -9,14 +9,14 @@ from gpunn.backend.dtypes import standardize
 from gpunn.backend.random import Stream
 from gpunn.errors import DataError, DTypeError
 
+HALVES = "eE"  # the codes of float16 and bfloat16
+
 
 class NumpyBackend(Backend):
     """The `be` of NumPy arrays."""
 
     xp = np
     array_type = np.ndarray
-    dot = staticmethod(np.dot)
-    matmul = staticmethod(np.matmul)
     copyto = staticmethod(np.copyto)
     empty = staticmethod(np.empty)
     zeros = staticmethod(np.zeros)
@@ -27,6 +27,16 @@ class NumpyBackend(Backend):
     erfinv = staticmethod(special.erfinv)
     lgamma = staticmethod(special.lgamma)
     digamma = staticmethod(special.digamma)
+
+    def dot(self, a, b, out=None):
+        if a.dtype.char in HALVES and a.dtype == b.dtype:
+            return _product_in_float32(np.dot, a, b, out)
+        return np.dot(a, b, out)
+
+    def matmul(self, a, b, out=None):
+        if a.dtype.char in HALVES and a.dtype == b.dtype:
+            return _product_in_float32(np.matmul, a, b, out)
+        return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
 
     def take(self, x, indices, axis=0):
         return x.take(indices, axis)
@@ -85,6 +95,15 @@ class NumpyBackend(Backend):
 
 
 CPU_BACKEND = NumpyBackend(CPU)
+
+
+def _product_in_float32(product, a, b, out):
+    """A product of half floats: NumPy's own is a hundred times slower, and sums in half."""
+    y = product(a.astype(np.float32), b.astype(np.float32))
+    if out is None:
+        return y.astype(a.dtype)
+    np.copyto(out, y, casting="same_kind")
+    return out
 
 
 def from_object(data) -> np.ndarray:

@@ -283,9 +283,6 @@ class Recorder(NumpyBackend):
     def wrap(self, x):
         return x if isinstance(x, RecArray) else self.array(x)
 
-    def matmul(self, a, b, out=None):
-        return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
-
     def windows(self, x, shape, strides):
         seen = np.lib.stride_tricks.as_strided(plain(x), shape, strides, writeable=False)
         return self._part(x, seen)

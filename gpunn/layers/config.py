@@ -24,6 +24,8 @@ def constructor_config(layer, root: type, base: dict) -> dict:
         for p in parameters:
             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL):
                 value = getattr(layer, p.name, given.get(p.name, p.default))
+                if p.name == "dtype":  # the attribute is that of the weights
+                    value = base["dtype"]
                 config.setdefault(p.name, serialize_value(value, f"{cls.__name__}.{p.name}"))
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             return config

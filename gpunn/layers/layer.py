@@ -8,6 +8,8 @@ from functools import wraps
 from gpunn import regularizers
 from gpunn.autograd import KerasTensor, Tensor, Variable, convert, mask_of, with_mask
 from gpunn.autograd.anomaly import current_layer
+from gpunn.autograd.autocast import autocast as casting
+from gpunn.autograd.autocast import weights_dtype
 from gpunn.autograd.mode import observers
 from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend.dtypes import is_float, standardize
@@ -39,7 +41,8 @@ class Layer(SymbolicLayer):
         activity_regularizer: a function of the outputs whose value is added to the loss.
         trainable: whether optimizers change its weights.
         dtype: a dtype or policy name; default: the global policy.
-        autocast: whether float inputs are cast to the compute dtype.
+        autocast: whether float inputs, and the weights where they are used, are cast to the
+            compute dtype.
         name: default: made of the class's name.
         input_shape, input_dim: shape of one input, without the batch; builds at once in a
             `Sequential`.
@@ -100,6 +103,8 @@ class Layer(SymbolicLayer):
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._compute_dtype = standardize(self.dtype_policy.compute_dtype)
+        self._mixes = autocast and self.dtype_policy.name.startswith("mixed")
+        self._casts_to = self._compute_dtype if autocast and is_float(self._compute_dtype) else None
         self._added_losses = []
         self._remat = current_scope()
         self._losses_of = 0  # the outermost call that the added losses come from
@@ -173,6 +178,10 @@ class Layer(SymbolicLayer):
     def __call__(self, *args, training=None, **kwargs):
         if not self.built:
             self._require_init()
+        casts_to = weights_dtype.get()
+        if casts_to is not self._casts_to and (self._mixes or casts_to is not None):
+            with casting(self._casts_to):
+                return self(*args, training=training, **kwargs)
         outer = _scope.get()
         if len(args) > 1:
             args, training = self._without_training(args, training)

@@ -47,6 +47,7 @@ class Normalizing(Layer):
             self.gamma = self.add_weight(
                 shape,
                 self.gamma_initializer,
+                autocast=False,
                 regularizer=self.gamma_regularizer,
                 constraint=self.gamma_constraint,
                 name="gamma",
@@ -55,6 +56,7 @@ class Normalizing(Layer):
             self.beta = self.add_weight(
                 shape,
                 self.beta_initializer,
+                autocast=False,
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
                 name="beta",
@@ -156,10 +158,18 @@ class BatchNormalization(Normalizing):
         shape = known_sizes(self, input_shape, [self.axis])
         self._add_scale_and_offset(shape)
         self.moving_mean = self.add_weight(
-            shape, self.moving_mean_initializer, trainable=False, name="moving_mean"
+            shape,
+            self.moving_mean_initializer,
+            trainable=False,
+            autocast=False,
+            name="moving_mean",
         )
         self.moving_variance = self.add_weight(
-            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
+            shape,
+            self.moving_variance_initializer,
+            trainable=False,
+            autocast=False,
+            name="moving_variance",
         )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
 

@@ -41,7 +41,8 @@ class WeightOwner:
             initializer: default: "glorot_uniform" for floats, else "zeros".
             dtype: default: the policy's variable dtype.
             trainable: False for state that optimizers leave alone (moving averages).
-            autocast, aggregation: taken for Keras' sake; a weight stays in its own dtype.
+            autocast: whether the layer computes with it in its compute dtype, if that is another.
+            aggregation: taken for Keras' sake.
             regularizer: a function of the weight, added to the loss.
             constraint: a projection applied to the weight after each step.
             name: default: "variable".
@@ -68,6 +69,7 @@ class WeightOwner:
             name=name,
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
+            autocast=autocast,
         )
         variable.path = f"{self.name}/{name}"
         if not self._trainable:

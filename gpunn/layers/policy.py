@@ -1,23 +1,43 @@
 """Dtype policies: the dtypes a layer computes in and keeps its weights in (Keras: DTypePolicy)."""
 
-from gpunn.backend.dtypes import floatx, standardize
+from gpunn.backend.dtypes import bfloat16, floatx, standardize
 from gpunn.errors import ArgumentError
 
-NAMES = ("float16", "float32", "float64")
+# name: (to compute in, of the weights)
+POLICIES = {name: (name, name) for name in ("float16", "bfloat16", "float32", "float64")}
+POLICIES |= {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16", "float32")}
 
 
 class DTypePolicy:
-    """A layer's dtypes by name: "float32", "float64" or "float16".
+    """The dtypes that a layer computes in and keeps its weights in.
 
-    >>> gpunn.DTypePolicy("float64").compute_dtype
-    'float64'
+    Args:
+        name: "float32", "float64", "float16" or "bfloat16": that dtype for both. "mixed_float16"
+            or "mixed_bfloat16": float32 weights, which are cast where they are used; inputs and
+            outputs have the half dtype. Default: the global policy's.
+
+    Raises:
+        ArgumentError: for another name.
+        MissingDependencyError: for bfloat16 without the package ml_dtypes.
+
+    Source: keras.DTypePolicy; Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740
+
+    >>> policy = gpunn.DTypePolicy("mixed_float16")
+    >>> policy.compute_dtype, policy.variable_dtype
+    ('float16', 'float32')
     """
 
+    quantization_mode = None
+
     def __init__(self, name: str | None = None):
-        self.name = floatx() if name is None else str(name)
-        if self.name not in NAMES:
-            raise ArgumentError(f"unknown dtype policy {name!r}: expected one of {NAMES}")
-        self.compute_dtype = self.variable_dtype = self.name
+        self.name: str = dtype_policy().name if name is None else str(name)
+        if self.name not in POLICIES:
+            raise ArgumentError(
+                f"unknown dtype policy {name!r}: expected one of {', '.join(POLICIES)}"
+            )
+        self.compute_dtype, self.variable_dtype = POLICIES[self.name]
+        if self.compute_dtype == "bfloat16":
+            bfloat16()
 
     def __repr__(self) -> str:
         return f"<DTypePolicy {self.name!r}>"
@@ -44,15 +64,28 @@ _global: DTypePolicy | None = None
 def dtype_policy() -> DTypePolicy:
     """The policy of layers that are given none.
 
+    Source: keras.config.dtype_policy.
+
     >>> gpunn.dtype_policy().name
     'float32'
     """
-    return _global or DTypePolicy()
+    return _global or DTypePolicy(floatx())
 
 
 def set_dtype_policy(policy) -> None:
     """Set the policy of layers made from now on; None goes back to `floatx`.
 
+    Args:
+        policy: a `DTypePolicy`, its name or config, or a dtype.
+
+    Raises:
+        ArgumentError: for what is none.
+
+    Source: keras.config.set_dtype_policy.
+
+    >>> gpunn.set_dtype_policy("mixed_float16")
+    >>> gpunn.layers.Dense(2)([[1.0, 2.0]]).dtype
+    dtype('float16')
     >>> gpunn.set_dtype_policy(None)
     """
     global _global

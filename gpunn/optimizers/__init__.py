@@ -13,6 +13,7 @@ from gpunn.optimizers.adamax import Adamax
 from gpunn.optimizers.ftrl import Ftrl
 from gpunn.optimizers.lamb import Lamb
 from gpunn.optimizers.lion import Lion
+from gpunn.optimizers.loss_scale import LossScaleOptimizer
 from gpunn.optimizers.muon import Muon
 from gpunn.optimizers.nadam import Nadam
 from gpunn.optimizers.optimizer import Optimizer
@@ -40,6 +41,7 @@ REGISTRY = Registry(
         Muon,
         ScheduleFreeAdamW,
     ],
+    aliases={"LossScaleOptimizer": LossScaleOptimizer},  # no rule: it wraps one
 )
 
 
@@ -84,6 +86,7 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
     "Muon",
     "Nadam",
     "Optimizer",

@@ -14,10 +14,14 @@ from gpunn.layers import Layer
 from gpunn.layers.graph import Graph
 from gpunn.losses import Loss
 from gpunn.metrics import Metric
+from gpunn.optimizers import LossScaleOptimizer
 from gpunn.regularizers import Regularizer
 from gpunn.training.compiled import CompiledLoss, CompiledMetrics
 
-COPIED = (Layer, Graph, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics)
+COPIED = (
+    *(Layer, Graph, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics),
+    LossScaleOptimizer,  # for its scale, a variable
+)
 
 
 class StandIn:

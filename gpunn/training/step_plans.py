@@ -192,7 +192,8 @@ class TrainPlan(StepPlan):
     def _rehearse(self, model, stand_in, recorder, batch):
         x, y, sample_weight = batch
         y_pred = model(x, training=True)
-        model._tracked_loss(x, y, y_pred, sample_weight).backward()
+        loss = model._tracked_loss(x, y, y_pred, sample_weight)
+        model.optimizer.scale_loss(loss).backward()
         self._require_unchanged(stand_in)
         stand_ins = {id(v): stand_in.of(v) for v in self.variables}
         self.trained = [v for v in self.variables if stand_ins[id(v)]._grad is not None]

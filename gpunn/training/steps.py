@@ -48,6 +48,7 @@ class Steps(Layer):
         run_eagerly=False,
         steps_per_execution=1,
         jit_compile="auto",
+        auto_scale_loss=True,
     ) -> None:
         """Say how to train.
 
@@ -68,6 +69,8 @@ class Steps(Layer):
                 replayed, and what it reads beside attributes of layers and losses stays what it
                 was then: compile again to have it seen. A training step that cannot be recorded
                 raises the reason. False: every step runs call by call.
+            auto_scale_loss: whether the optimizer of a model of the policy "mixed_float16" is
+                wrapped in a `LossScaleOptimizer`.
 
         Raises:
             ArgumentError: for an unknown name, with the nearest known ones.
@@ -77,6 +80,8 @@ class Steps(Layer):
         if jit_compile not in JIT:
             raise ArgumentError(f"jit_compile must be 'auto', True or False, not {jit_compile!r}")
         optimizer = optimizers.get(optimizer)
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
+            optimizer = _scaling(optimizer)
         loss_object = CompiledLoss(loss, loss_weights) if loss is not None else None
         metric_object = CompiledMetrics(metrics, weighted_metrics, self.output_names)
         self.optimizer = optimizer
@@ -145,11 +150,12 @@ class Steps(Layer):
 
         Returns the logs: a mapping of names to tensors or numbers. Override it for a procedure of
         your own: `loss.backward()` fills the gradients, `self.optimizer.step()` applies them.
+        With a `LossScaleOptimizer` it is `self.optimizer.scale_loss(loss).backward()`.
         """
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=True)
         loss = self._tracked_loss(x, y, y_pred, sample_weight)
-        loss.backward()
+        self.optimizer.scale_loss(loss).backward()
         self.optimizer.step()
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
@@ -272,6 +278,13 @@ class Steps(Layer):
     def _require_compiled(self) -> None:
         if not self.compiled:
             raise NotBuiltError(f"{self.name!r} is not compiled: call compile() first")
+
+
+def _scaling(optimizer):
+    """The optimizer, wrapped in one that scales the loss; None stays None."""
+    if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
+        return optimizer
+    return optimizers.LossScaleOptimizer(optimizer)
 
 
 def _mean(name: str):

@@ -1,0 +1,223 @@
+"""LossScaleOptimizer: gradients of half floats that neither vanish nor overflow."""
+
+import numpy as np
+
+from gpunn.autograd import Tensor, Variable
+from gpunn.backend import backend_of
+from gpunn.checks import check_number, check_steps
+from gpunn.errors import ArgumentError, ArgumentTypeError, SerializationError, unknown
+from gpunn.optimizers.optimizer import Optimizer
+from gpunn.optimizers.settings import COMMON
+from gpunn.serialization import deserialize_value, serialize_value
+
+OWN = ("step_counter", "dynamic_scale")
+
+
+class LossScaleOptimizer(Optimizer):
+    """Scale the loss, so that small gradients are not 0 in float16, and find the scale by itself.
+
+    A step divides the gradients by the scale and hands them to the inner optimizer. If one of them
+    is Inf or NaN, nothing is updated and the scale is halved; after `dynamic_growth_steps` steps
+    in a row without it is doubled. `compile` wraps the optimizer of a "mixed_float16" model so.
+
+    Whether to skip a step is decided on the host, which counts the steps: on a GPU that is one
+    number read per step.
+
+    Args:
+        inner_optimizer: the optimizer to wrap; settings such as clipping are its own.
+        initial_scale: the first scale. Default: 2**15.
+        dynamic_growth_steps: steps without Inf or NaN until the scale is doubled. Default: 2000.
+        name: default: "loss_scale_optimizer".
+
+    Raises:
+        ArgumentError: for a value out of range, or a setting that belongs to the inner optimizer.
+        ArgumentTypeError: if the inner optimizer is none.
+
+    Source: keras.optimizers.LossScaleOptimizer.
+
+    >>> w = gpunn.Variable([1.0])
+    >>> optimizer = gpunn.optimizers.LossScaleOptimizer(gpunn.optimizers.SGD(0.5), initial_scale=8)
+    >>> optimizer.apply([np.array([16.0])], [w])
+    >>> optimizer.apply([np.array([np.inf])], [w])
+    >>> w.numpy(), optimizer.dynamic_scale.item()
+    (array([0.], dtype=float32), 4.0)
+    """
+
+    def __init__(
+        self,
+        inner_optimizer,
+        initial_scale=2.0**15,
+        dynamic_growth_steps=2000,
+        name=None,
+        **settings,
+    ):
+        if not isinstance(inner_optimizer, Optimizer):
+            raise ArgumentTypeError(
+                f"inner_optimizer must be an optimizer, got {inner_optimizer!r}"
+            )
+        for setting in settings:
+            if setting in COMMON:
+                raise ArgumentError(f"{setting} is a setting of the inner optimizer: set it there")
+            known = ("initial_scale", "dynamic_growth_steps", "name")
+            raise unknown("argument of LossScaleOptimizer", setting, known)
+        check_number("initial_scale", initial_scale, above=0)
+        check_steps("dynamic_growth_steps", dynamic_growth_steps, 1)
+        super().__init__(0.0, name=name)
+        self.inner_optimizer = inner_optimizer
+        self.initial_scale = initial_scale
+        self.dynamic_growth_steps = dynamic_growth_steps
+        self.step_counter = Variable(
+            np.int32(0), trainable=False, name="step_counter", device="cpu"
+        )
+        self.dynamic_scale = Variable(
+            initial_scale, dtype="float32", trainable=False, name="dynamic_scale", device="cpu"
+        )
+        inner_optimizer.loss_scale_factor = None  # gradients would be divided twice
+
+    def build(self, variables) -> None:
+        """Build the inner optimizer for these variables."""
+        self.inner_optimizer.build(variables)
+        self.built = True
+
+    # --- stepping ---
+
+    def scale_loss(self, loss):
+        """The loss times the scale; a step divides it out again."""
+        if self.dynamic_scale.device != loss.device:
+            self.dynamic_scale.move(loss.device)
+        return loss * self.dynamic_scale
+
+    def step(self) -> None:
+        """Update the variables by their `.grad`, unless one is Inf or NaN; clear it in any case.
+
+        Raises:
+            NotBuiltError: before `build`.
+            GradientError: if no variable has a gradient.
+        """
+        inner = self.inner_optimizer
+        if self.built:
+            walks = inner._plan_of_step().walks
+            grads = [stretch.own_grads for walk in walks for stretch in walk.stretches]
+            if self._skips(grads):
+                inner.zero_grad()
+                return
+            for g in grads:
+                g /= self._scale_beside(g)
+        inner.step()
+        self._grow()
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        """Update variables by gradients of the scaled loss, unless one is Inf or NaN.
+
+        Args:
+            grads: a gradient (tensor or array) per variable, of its shape; None leaves it as it is.
+            trainable_variables: default: those the optimizer was built for.
+
+        Raises:
+            As `Optimizer.apply`; nothing is changed then.
+        """
+        arrays = [g.array if isinstance(g, Tensor) else g for g in grads]
+        if not self.built and trainable_variables is not None:
+            self.build(trainable_variables)
+        if self._skips(arrays):
+            return
+        arrays = [None if a is None else a / self._scale_beside(a) for a in arrays]
+        self.inner_optimizer.apply(arrays, trainable_variables)
+        self._grow()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self.inner_optimizer.zero_grad()
+
+    def _scale_beside(self, array):
+        """The scale on the device of an array."""
+        be = backend_of(array)
+        return be.asarray(self.dynamic_scale.array, array.dtype)
+
+    def _skips(self, grads) -> bool:
+        """Whether a gradient is Inf or NaN: then the scale is halved."""
+        flags = {}
+        for g in grads:
+            if g is not None:
+                array = g.array if isinstance(g, Tensor) else g
+                be = backend_of(array)
+                finite = be.xp.isfinite(array).all()
+                flags[be] = finite & flags.get(be, True)
+        if all(bool(flag) for flag in flags.values()):  # one read per device
+            return False
+        self.step_counter.assign(0)
+        self.dynamic_scale.assign(self.dynamic_scale * 0.5)
+        return True
+
+    def _grow(self) -> None:
+        """Count a step that was done; after enough of them the scale is doubled."""
+        count = (self.step_counter.item() + 1) % self.dynamic_growth_steps
+        self.step_counter.assign(count)
+        if not count:
+            self.dynamic_scale.assign(self.dynamic_scale * 2.0)
+
+    # --- what is the inner optimizer's ---
+
+    @property
+    def learning_rate(self):
+        """The inner optimizer's."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value) -> None:
+        self.inner_optimizer.learning_rate = value
+
+    @property
+    def iterations(self):
+        """How many updates the inner optimizer made."""
+        return self.inner_optimizer.iterations
+
+    def finalize_variable_values(self, var_list=None) -> None:
+        """As the inner optimizer does."""
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    # --- state and config ---
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The step counter and the scale, then the inner optimizer's variables."""
+        return [self.step_counter, self.dynamic_scale, *self.inner_optimizer.variables]
+
+    def state_dict(self, name_of=None) -> dict[str, np.ndarray]:
+        """The inner optimizer's state, with "step_counter" and "dynamic_scale"."""
+        own = {name: getattr(self, name).numpy() for name in OWN}
+        return own | self.inner_optimizer.state_dict(name_of)
+
+    def load_state_dict(self, state: dict, name_of=None) -> None:
+        """Restore a state that `state_dict` gave; raises as `Optimizer.load_state_dict`."""
+        missing = [name for name in OWN if name not in state]
+        if missing:
+            raise SerializationError(
+                f"the state is not one of a LossScaleOptimizer, without {', '.join(missing)}; "
+                "nothing was changed"
+            )
+        inner = {name: array for name, array in state.items() if name not in OWN}
+        self.inner_optimizer.load_state_dict(inner, name_of)
+        for name in OWN:
+            getattr(self, name).assign(state[name])
+
+    def get_config(self) -> dict:
+        """The arguments that make an optimizer like this one, without its state."""
+        return {
+            "name": self.name,
+            "inner_optimizer": serialize_value(self.inner_optimizer, "inner_optimizer"),
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None):
+        """An optimizer of a config that `get_config` made."""
+        inner = deserialize_value(config["inner_optimizer"], custom_objects)
+        return cls(**{**config, "inner_optimizer": inner})
+
+    def __getstate__(self) -> dict:
+        return vars(self)
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
