@@ -32,8 +32,7 @@ REASONS = {
         keras.export.* keras.utils.model_to_dot""",
     "one device and one optimizer train a model": """
         keras.distribution.* keras.optimizers.MultiOptimizer keras.optimizers.OptimizerMap""",
-    "policies are gpunn.DTypePolicy and set_dtype_policy; mixed ones are not done yet": """
-        keras.dtype_policies.* *.LossScaleOptimizer""",
+    "a policy is one dtype or a mixed pair, for the whole layer": "keras.dtype_policies.*",
     "nothing to be switched: attention chooses by size, errors are short, files hold no code": """
         keras.config.*flash_attention* keras.config.*traceback_filtering*
         keras.config.*unsafe_deserialization keras.config.set_epsilon""",
