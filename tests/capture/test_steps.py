@@ -88,7 +88,9 @@ def subclasses(module, base, without=()):
 LOSSES = subclasses(
     gpunn.losses, gpunn.losses.Loss, {"Loss", "LossFunctionWrapper", "Circle", "CTC"}
 )  # Circle takes embeddings, CTC sequences
-OPTIMIZERS = subclasses(gpunn.optimizers, gpunn.optimizers.Optimizer, {"Optimizer"})
+OPTIMIZERS = subclasses(
+    gpunn.optimizers, gpunn.optimizers.Optimizer, {"Optimizer", "LossScaleOptimizer"}
+)
 METRICS = {
     **{n: {} for n in subclasses(gpunn.metrics, gpunn.metrics.Metric, {"Metric", "Sum"})},
     "ConfusionMatrix": {"num_classes": 3},
@@ -190,6 +192,11 @@ def test_optimizer(name):
 def test_options(name, options):
     inside = ("metrics",) if UNEQUAL_STEPS & set(options) else ("optimizer", "metrics")
     train_with(lambda: getattr(gpunn.optimizers, name)(**options), inside)
+
+
+def test_a_loss_scale():
+    scaled = gpunn.optimizers.LossScaleOptimizer
+    train_with(lambda: scaled(gpunn.optimizers.Adam(), 8.0, 2), inside=("metrics",))
 
 
 def test_a_schedule():
