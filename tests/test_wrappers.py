@@ -26,13 +26,25 @@ def seeded():
     gpunn.set_seed(7)
 
 
-def perceptron(X, y, loss="mse", activation=None, units=10, rate=0.05):
-    gpunn.set_seed(3)  # each fit draws the same numbers
-    inputs = gpunn.Input((X.shape[1],))
-    hidden = Dense(units, activation="relu")(inputs)
-    model = gpunn.Model(inputs, Dense(y.shape[1], activation=activation)(hidden))
-    model.compile(gpunn.optimizers.Adam(rate), loss=loss)
-    return model
+class Perceptron:
+    """A function that makes a model, of a name without an address: test names must last."""
+
+    def __call__(self, X, y, loss="mse", activation=None, units=10, rate=0.05):
+        gpunn.set_seed(3)  # each fit draws the same numbers
+        inputs = gpunn.Input((X.shape[1],))
+        hidden = Dense(units, activation="relu")(inputs)
+        model = gpunn.Model(inputs, Dense(y.shape[1], activation=activation)(hidden))
+        model.compile(gpunn.optimizers.Adam(rate), loss=loss)
+        return model
+
+    def __repr__(self):
+        return "perceptron"
+
+    def __deepcopy__(self, memo):  # as for functions
+        return self
+
+
+perceptron = Perceptron()
 
 
 SOFTMAX = {"loss": "categorical_crossentropy", "activation": "softmax"}
