@@ -77,13 +77,13 @@ def main():
             gpunn.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"]
         )
         model.fit(
-            to_numbers(texts[train]),
+            to_numbers(texts[train]).numpy(),
             groups[train],
             batch_size=32,
             epochs=1 if options.smoke else options.epochs,
             verbose=0,
         )
-        said = model.predict(to_numbers(texts[test]), verbose=0).argmax(axis=1)
+        said = model.predict(to_numbers(texts[test]).numpy(), verbose=0).argmax(axis=1)
         right.append(np.mean(said == groups[test]))
         print(f"part {i + 1}: {right[-1]:.3f} of {test.sum()} speeches right")
     counts = np.bincount(groups)
