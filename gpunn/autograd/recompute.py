@@ -12,6 +12,7 @@ from gpunn.autograd.node import Node, Pick
 from gpunn.autograd.tensor import Tensor, derive, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.random import drawn
+from gpunn.errors import ArgumentTypeError
 from gpunn.tree import flatten, pack
 
 
@@ -30,6 +31,9 @@ def checkpoint(function, *args, **kwargs):
     Returns:
         What the function returns.
 
+    Raises:
+        ArgumentTypeError: if there is no function.
+
     Source: `torch.utils.checkpoint.checkpoint`; Chen et al., 2016, https://arxiv.org/abs/1604.06174
 
     >>> x = gpunn.Tensor([1.0, 2.0], requires_grad=True)
@@ -37,6 +41,8 @@ def checkpoint(function, *args, **kwargs):
     >>> x.grad.numpy().round(3)
     array([ 5.437, 22.167], dtype=float32)
     """
+    if not callable(function):
+        raise ArgumentTypeError(f"checkpoint: expected a function or a layer, got {function!r}")
     if not is_grad_enabled():
         return function(*args, **kwargs)
     return _Part(function, args, kwargs).first_run()

@@ -28,6 +28,7 @@ from gpunn.tree import map_structure
 # The call in progress: its `training` flag (None: nobody said) and the number of the outermost one.
 _scope: ContextVar[tuple | None] = ContextVar("gpunn_call", default=None)
 _numbers = itertools.count(1)
+_SEVERAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Layer(SymbolicLayer):
@@ -77,7 +78,11 @@ class Layer(SymbolicLayer):
         if "compute_mask" in cls.__dict__:
             cls._computes_mask = True
             cls.supports_masking = cls.__dict__.get("supports_masking", True)
-        names = cls._call_names = tuple(inspect.signature(cls.call).parameters)[1:]
+        parameters = list(inspect.signature(cls.call).parameters.values())[1:]
+        names = cls._call_names = tuple([p.name for p in parameters])
+        cls._needed_names = tuple(
+            [p.name for p in parameters if p.default is p.empty and p.kind not in _SEVERAL]
+        )
         cls._takes_training = "training" in names
         cls._takes_mask = "mask" in names
         cls._training_at = names.index("training") if cls._takes_training else None

@@ -6,6 +6,7 @@ from gpunn import initializers, ops
 from gpunn.autograd import convert
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
+from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 from gpunn.ops.positions import rotate, waves
 
@@ -164,6 +165,7 @@ class SinePositionEncoding(Layer):
     def __init__(self, max_wavelength=10000, **kwargs):
         super().__init__(**kwargs)
         self.max_wavelength = max_wavelength
+        self.input_spec = InputSpec(min_ndim=2)
 
     def call(self, inputs, start_index=0, positions=None):
         """The encoding."""
@@ -211,6 +213,7 @@ class PositionEmbedding(Layer):
     def __init__(self, sequence_length, initializer="glorot_uniform", **kwargs):
         super().__init__(**kwargs)
         self.sequence_length = positive_integer(self, "sequence_length", sequence_length)
+        self.input_spec = InputSpec(min_ndim=2)
         self.initializer = initializers.get(initializer)
 
     def build(self, inputs_shape):

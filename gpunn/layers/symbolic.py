@@ -7,7 +7,7 @@ from gpunn.autograd import KerasTensor, Tensor
 from gpunn.autograd.symbolic import connect, infer
 from gpunn.backend import device, get_backend
 from gpunn.backend.dtypes import is_float
-from gpunn.errors import NotBuiltError
+from gpunn.errors import ArgumentTypeError, NotBuiltError
 from gpunn.layers import tree
 from gpunn.layers.masks import note_masks
 from gpunn.layers.owner import WeightOwner
@@ -19,6 +19,7 @@ class SymbolicLayer(WeightOwner):
 
     _inbound_nodes: list | tuple = ()  # its calls on symbolic tensors
     _call_names: tuple[str, ...] = ("inputs",)
+    _needed_names: tuple[str, ...] = ("inputs",)  # those that have no default
     build: Callable[..., None]
     _arguments: tuple[tuple, dict]  # of the constructor
     _built_for: tuple[tuple, dict] | None = None  # the arguments of `build`
@@ -124,6 +125,12 @@ class SymbolicLayer(WeightOwner):
 
     def _build_for(self, args, kwargs) -> None:
         """Build for inputs like these, on the device of the first."""
+        given = {*self._call_names[: len(args)], *kwargs}
+        if missing := [name for name in self._needed_names if name not in given]:
+            raise ArgumentTypeError(
+                f"layer {self.name!r} ({type(self).__name__}) must be called with "
+                f"{', '.join(self._needed_names)}; {', '.join(missing)} is missing"
+            )
         shapes, named = self._shapes_for(self.build, args, kwargs)
         first = next(tree.leaves([args, kwargs]), None)
         with device(get_backend().device if first is None else first.device):

@@ -13,6 +13,7 @@ again for the gradient.
 import math
 from typing import NamedTuple
 
+from gpunn.errors import ShapeError
 from gpunn.ops.noise import kept
 from gpunn.ops.reduction import narrow, total, wide
 
@@ -48,7 +49,7 @@ class AttentionCall:
         q, k, v = wide(q), wide(k), wide(v)
         self.y = be.empty((*q.shape[:3], v.shape[3]), q.dtype)
         self.q, self.k, self.v = self._heads(q) * rules.scale, self._heads(k), self._heads(v)
-        self.bias, self.mask = self._pairs(bias), self._pairs(mask)
+        self.bias, self.mask = self._pairs("bias", bias), self._pairs("mask", mask)
         rows, cols = _sides(be, q, self.s) if tiles else (self.t, self.s)
         self.rows, self.cols = _parts(self.t, rows), _parts(self.s, cols)
         # whether everything may be hidden from a query
@@ -65,11 +66,18 @@ class AttentionCall:
         keys = self.groups[0]
         return x.reshape(b, n, keys, heads // keys, size).transpose(0, 2, 3, 1, 4)
 
-    def _pairs(self, x):
+    def _pairs(self, name, x):
         """What broadcasts to (batch, heads, T, S), with the heads in groups."""
         if x is None:
             return None
-        b, heads, t, s = (1,) * (4 - x.ndim) + x.shape
+        wanted = (self.y.shape[0], self.y.shape[2], self.t, self.s)
+        sizes = (1,) * (4 - x.ndim) + x.shape
+        if x.ndim > 4 or any(n not in (1, m) for n, m in zip(sizes, wanted)):  # tiles would crop it
+            raise ShapeError(
+                f"attention: a {name} of shape {x.shape} does not broadcast to {wanted}, (batch, "
+                "heads, queries, keys)"
+            )
+        b, heads, t, s = sizes
         return wide(x).reshape(b, *((1, 1) if heads == 1 else self.groups), t, s)
 
     # --- what is seen of what ---

@@ -26,7 +26,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: whether the folder is deleted when training is done. Default: True.
 
     Raises:
-        ArgumentError: for an empty `backup_dir` or another `save_freq`.
+        ArgumentError: for a `backup_dir` that names no folder or another `save_freq`.
         NotBuiltError: by `fit`, if there is a state and the model has no weights to take it.
         SerializationError: by `fit`, if the state is damaged, or that of another model.
 
@@ -38,8 +38,10 @@ class BackupAndRestore(Callback):
     def __init__(
         self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True
     ):
-        if not os.fspath(backup_dir):
-            raise ArgumentError("BackupAndRestore: backup_dir is empty, expected a folder's name")
+        if not isinstance(backup_dir, str | os.PathLike) or not os.fspath(backup_dir):
+            raise ArgumentError(
+                f"BackupAndRestore: backup_dir must be the name of a folder, got {backup_dir!r}"
+            )
         number = isinstance(save_freq, int) and not isinstance(save_freq, bool) and save_freq > 0
         if save_freq != "epoch" and save_freq is not False and not number:
             raise ArgumentError(

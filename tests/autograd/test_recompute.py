@@ -10,7 +10,7 @@ import gpunn
 from gpunn import ops
 from gpunn.autograd import check_gradients, gradients
 from gpunn.autograd.node import Node
-from gpunn.errors import GradientError
+from gpunn.errors import ArgumentTypeError, GradientError
 from tests.harness import assert_close, rand
 
 
@@ -162,3 +162,8 @@ def test_the_graph_is_used_up():
     assert_close(x.grad, 2 * np.exp(x.numpy()))
     with pytest.raises(GradientError, match="used up"):
         y.backward()
+
+
+def test_what_is_no_function_is_refused():
+    with pytest.raises(ArgumentTypeError, match="expected a function or a layer, got 3"):
+        gpunn.checkpoint(3, 4)

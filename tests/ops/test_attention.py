@@ -194,3 +194,17 @@ def test_errors():
         dot_product_attention(q, k, v, mask=np.ones((2, 1, 3, 6), bool))
     with pytest.raises(ArgumentError, match="soft_cap"):
         dot_product_attention(q, k, v, attn_logits_soft_cap=30.0)
+
+
+@pytest.mark.parametrize("shape", [(5, 5), (1, 3), (3, 1, 3, 3), (2, 3, 3, 3), (1, 1, 1, 3, 3)])
+@pytest.mark.parametrize("name", ["mask", "bias"])
+def test_pairs_that_do_not_fit_the_scores_are_refused(name, shape):
+    x = np.ones((2, 3, 2, 4), "float32")
+    pairs = np.ones(shape, "bool" if name == "mask" else "float32")
+    fits = shape == (1, 3)
+    for tiles in (False, True):
+        if fits:
+            dot_product_attention(x, x, x, flash_attention=tiles, **{name: pairs})
+        else:
+            with pytest.raises(ShapeError, match=f"{name} of shape"):
+                dot_product_attention(x, x, x, flash_attention=tiles, **{name: pairs})

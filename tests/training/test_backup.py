@@ -89,7 +89,13 @@ def test_training_that_a_callback_stopped_is_done(tmp_path):
 
 
 def test_backup_errors(tmp_path):
-    for bad in ({"backup_dir": ""}, {"save_freq": "batch"}, {"save_freq": 0}, {"save_freq": True}):
+    for bad in (
+        {"backup_dir": ""},
+        {"backup_dir": 5},
+        {"save_freq": "batch"},
+        {"save_freq": 0},
+        {"save_freq": True},
+    ):
         with pytest.raises(ArgumentError, match="BackupAndRestore"):
             BackupAndRestore(**{"backup_dir": tmp_path, **bad})
     with pytest.raises(Killed):
