@@ -263,7 +263,7 @@ def built_without_source():
     (lambda: layers.MultiHeadAttention(2, 3)(X), "query, value; value is missing"),
     (lambda: layers.MultiHeadAttention(2, 3)(gpunn.Input((3, 4))), "value is missing"),
     (lambda: layers.SinePositionEncoding()(X[0, 0]), "rank >= 2"),
-    (lambda: layers.PositionEmbedding(3)(X[0, 0]), "rank >= 2"),
+    (lambda: layers.PositionEmbedding(3)(X[0, 0]), "must be known sizes"),
     (lambda: layers.GroupQueryAttention(3, 4, 3), "must divide num_query_heads"),
     (lambda: layers.Attention(score_mode="sum"), "score_mode"),
     (lambda: layers.Attention()(X), "on a list"),
