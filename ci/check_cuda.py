@@ -1,10 +1,10 @@
 """Proves of gpunn's CUDA kernels what the emulated device can prove; minutes on two cores.
 
     ci/cuda-emu/install --check                # NVIDIA's compiler for `compile`
-    ci/cuda-emu/run python ci/check_cuda.py [--seeds N] [--archs 75,90] [CHECK ...]
+    ci/cuda-emu/run python ci/check_cuda.py [--seeds N] [CHECK ...]
 
-compile   NVIDIA's own compiler takes every kernel for sm_75, 80, 90, 100 and 120 (or those of
-          --archs), and none spills registers
+compile   NVIDIA's own compiler takes every kernel for sm_75, 80, 90, 100 and 120, and none
+          spills registers
 memory    no kernel writes out of bounds or touches freed memory, each array being an
           allocation of its own
 races     no two threads touch the same bytes, one of them writing, without a barrier
@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 ENVIRONMENT = {
-    "compile": {"CUDAEMU_NVCC_CHECK": "1"},
+    "compile": {"CUDAEMU_NVCC_CHECK": "1", "CUDAEMU_NVCC_ARCHS": "75,80,90,100,120"},
     "memory": {"CUDAEMU_MEMCHECK": "1"},
     "races": {"CUDAEMU_RACECHECK": "1"},
     "order": {},
@@ -115,7 +115,7 @@ def order(seeds):
 CHECKS = {"compile": compiled, "memory": memory, "races": races, "order": order}
 
 
-def run(check: str, seeds: int, archs: str) -> bool:
+def run(check: str, seeds: int) -> bool:
     """One check in a process of its own, or one a seed; returns whether it passed."""
     start, code = time.monotonic(), 0
     with tempfile.TemporaryDirectory() as cache:
@@ -130,7 +130,7 @@ def run(check: str, seeds: int, archs: str) -> bool:
         else:
             environment = os.environ | ENVIRONMENT[check]
             if check == "compile":  # so that every kernel is compiled
-                environment |= {"CUPY_CACHE_DIR": cache, "CUDAEMU_NVCC_ARCHS": archs}
+                environment["CUPY_CACHE_DIR"] = cache
             command = [sys.executable, __file__, "--seeds", str(seeds), "--inside", check]
             code = subprocess.run(command, env=environment, cwd=ROOT).returncode
     print(
@@ -143,15 +143,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checks", nargs="*", choices=[*CHECKS, "async", []])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--archs", default="75,80,90,100,120")
     parser.add_argument("--inside", choices=CHECKS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
         print(options.inside, *CHECKS[options.inside](options.seeds))
         return 0
-    passed = [
-        run(check, options.seeds, options.archs) for check in options.checks or (*CHECKS, "async")
-    ]
+    passed = [run(check, options.seeds) for check in options.checks or (*CHECKS, "async")]
     return not all(passed)
 
 
