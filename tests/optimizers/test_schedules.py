@@ -28,7 +28,9 @@ def test_as_keras(i, name, args, options):
 def test_arrays_and_tensors_of_steps(i, name, args, options):
     schedule = getattr(schedules, name)(*args, **options)
     steps = np.array(SCHEDULE_STEPS)
-    assert (schedule(steps) == [schedule(step) for step in SCHEDULE_STEPS]).all()
+    one_by_one = [schedule(step) for step in SCHEDULE_STEPS]
+    # NumPy's vectorized functions may differ from the scalar ones in the last bit
+    np.testing.assert_allclose(schedule(steps), one_by_one, rtol=1e-14)
     assert schedule(gpunn.Tensor(3)) == schedule(3)
 
 
