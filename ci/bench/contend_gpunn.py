@@ -58,7 +58,7 @@ class Contender:
         self.model.optimizer.build(self.model.trainable_variables)
         self.x, self.y = x, y
         self.batches = [
-            (gpunn.Tensor(a), gpunn.Tensor(b), None) for a, b in batches(x, y, workload.batch)
+            (gpunn.Tensor(a), gpunn.Tensor(b)) for a, b in batches(x, y, workload.batch)
         ]
         self.kind = workload.kind
 

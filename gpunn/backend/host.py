@@ -3,7 +3,6 @@
 import ctypes
 import os
 import sys
-from contextlib import contextmanager
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of `mallopt`
@@ -37,19 +36,6 @@ def keep_freed_memory() -> bool:
     if libc is None or os.environ.get("GPUNN_MALLOC") == "system":
         return False
     return bool(libc.mallopt(_MMAP_THRESHOLD, 1 << 30) and libc.mallopt(_TRIM_THRESHOLD, 1 << 30))
-
-
-@contextmanager
-def untouched_zeros():
-    """Inside, zeros that come in large arrays take no memory until somebody writes there."""
-    libc = _glibc() if keep_freed_memory() else None
-    if libc is not None:  # what is kept is written with zeros when it is given out again
-        libc.mallopt(_MMAP_THRESHOLD, 1 << 17)
-    try:
-        yield
-    finally:
-        if libc is not None:
-            libc.mallopt(_MMAP_THRESHOLD, 1 << 30)
 
 
 def trim() -> None:

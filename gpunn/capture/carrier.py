@@ -57,7 +57,7 @@ class RecArray(np.ndarray):
         dtype = standardize(dtype)
         if not copy and dtype == self.dtype:
             return self
-        out = self.recorder.new(zeros_like(plain(self), dtype, order))
+        out = self.recorder.new(self.recorder.pages.zeros_like(plain(self), dtype, order))
         self.recorder.copy_to(out, self, "unsafe")
         return out
 
@@ -97,12 +97,6 @@ for _name in (*dir(np.ndarray), "to_numpy"):
 for _name in ("bool", "float", "int", "index", "complex", "iter", "contains", "array", "reduce",
               "reduce_ex", "deepcopy", "copy", "dlpack"):  # fmt: skip
     setattr(RecArray, f"__{_name}__", _refused(f"__{_name}__"))
-
-
-def zeros_like(x, dtype=None, order="K") -> np.ndarray:
-    """As `np.zeros_like`, which writes its zeros: these take no memory while nobody writes."""
-    like = np.empty_like(x, dtype, order)
-    return np.ndarray(like.shape, like.dtype, np.zeros(like.nbytes, np.uint8), 0, like.strides)
 
 
 def plain(x):

@@ -119,18 +119,21 @@ def _uses(calls: list[Call]) -> dict[Storage, list[int]]:
     return uses
 
 
+def lifetimes(calls: list[Call]) -> dict[Storage, tuple[int, int]]:
+    """The first and the last call that use each temp."""
+    return {s: (at[0], at[-1]) for s, at in _uses(calls).items() if s.kind == "temp"}
+
+
 def arena(calls: list[Call], shared: bool = True) -> tuple[dict[Storage, int], int]:
     """Where in one piece of memory each temp lies, and how long that is.
 
     Temps that are never needed at the same time may lie in the same place, unless not `shared`.
     """
-    uses = _uses(calls)
-    temps = [s for s in uses if s.kind == "temp"]
     starts: dict[int, list[Storage]] = {}
     ends: dict[int, list[Storage]] = {}
-    for s in temps:
-        starts.setdefault(uses[s][0], []).append(s)
-        ends.setdefault(uses[s][-1], []).append(s)
+    for s, (first, last) in lifetimes(calls).items():
+        starts.setdefault(first, []).append(s)
+        ends.setdefault(last, []).append(s)
     places: dict[Storage, int] = {}
     gaps: list[tuple[int, int]] = []  # (start, stop), in order
     top = 0

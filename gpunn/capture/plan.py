@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from gpunn.backend.host import trim
 from gpunn.capture.bind import bound
 from gpunn.capture.carrier import RecArray
 from gpunn.capture.ir import Storage, View
@@ -46,7 +47,10 @@ class Plan:
                 calls = apply(calls)
         places, size = arena(calls, "arena" in chosen)
         fits = memory is not None and memory.size >= size
-        self.arena = memory if fits else np.zeros(size, np.uint8)
+        if not fits:
+            trim()  # what steps that ran call by call have left behind
+            memory = np.zeros(size, np.uint8)
+        self.arena = memory
         memory = _Memory(self.arena, places)
         self.calls = [pair for call in calls for pair in bound(call, memory.array)]
         self.results = [memory.array(view) for view in wanted]

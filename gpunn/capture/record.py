@@ -7,13 +7,13 @@ import numpy as np
 from gpunn.backend import BY_TYPE, CPU_BACKEND
 from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
-from gpunn.backend.host import untouched_zeros
 from gpunn.backend.numpy_ import NumpyBackend
 from gpunn.backend.random import drawn, frozen
 from gpunn.backend.registry import maker
-from gpunn.capture.carrier import RecArray, arrays_in, plain, zeros_like
+from gpunn.capture.carrier import RecArray, arrays_in, plain
 from gpunn.capture.ir import Call, Storage, View, views_in
 from gpunn.capture.ownership import Ownership
+from gpunn.capture.pages import Pages
 from gpunn.errors import CaptureError
 
 # What can write to `out` and gives the same bits so.
@@ -73,6 +73,7 @@ class Recorder(NumpyBackend):
         self.calls: list[Call] = []
         self.closed = False
         self.backend = self  # whose arrays the recorded ones are
+        self.pages = Pages()
         self._externals: dict[int, RecArray] = {}
         for name in ("erf", "erfinv", "lgamma", "digamma"):
             setattr(self, name, self._function_of_one(getattr(CPU_BACKEND, name)))
@@ -80,8 +81,6 @@ class Recorder(NumpyBackend):
     def __enter__(self):
         _one_at_a_time.acquire()
         self._ownership = Ownership(self.calls)
-        self._memory = untouched_zeros()
-        self._memory.__enter__()
         BY_TYPE[RecArray] = self
         self._tokens = frozen.set(True), maker.set(self)
         self._ownership.__enter__()
@@ -93,7 +92,6 @@ class Recorder(NumpyBackend):
         maker.reset(self._tokens[1])
         del BY_TYPE[RecArray]
         self.closed = True
-        self._memory.__exit__(*exc)
         _one_at_a_time.release()
 
     # --- arrays in ---
@@ -114,7 +112,7 @@ class Recorder(NumpyBackend):
             root = array
         found = self._externals.get(id(root))
         if found is None:
-            found = self.new(np.zeros(root.shape, root.dtype), "external", root)
+            found = self.new(self.pages.zeros(root.shape, root.dtype), "external", root)
             self._externals[id(root)] = found
         if array is root:
             return found
@@ -183,7 +181,7 @@ class Recorder(NumpyBackend):
                 return self._part(x, result)
         out = given
         if out is None:
-            out = self.new(np.array(result, order="K", copy=True))
+            out = self.new(self.pages.zeros_like(result))
         form = "into" if function.__name__ in WITH_OUT else "store"
         self.note(form, function, args, out, options)
         return out
@@ -211,7 +209,7 @@ class Recorder(NumpyBackend):
             function = getattr(ufunc, method)
             if out is None:
                 with np.errstate(all="ignore"):
-                    out = self.new(np.array(function(*plain(inputs), **options), order="K"))
+                    out = self.new(self.pages.zeros_like(function(*plain(inputs), **options)))
             self.note("into", function, inputs, out, options)
             return out
         if method != "__call__" or ufunc.nout != 1 or ufunc.signature or set(options) - {"dtype"}:
@@ -221,7 +219,7 @@ class Recorder(NumpyBackend):
             into = None if out is None else np.ones(1, out.dtype)
             dtype = ufunc(*samples, out=into, **options).dtype
         if out is None:
-            out = self.new(_allocated([plain(x) for x in inputs], dtype))
+            out = self.new(self._allocated([plain(x) for x in inputs], dtype))
         kinds = {x.dtype for x in inputs if isinstance(x, np.ndarray)}
         if len(kinds) == 1 and next(iter(kinds)).kind == "f":
             inputs = tuple([self._number(x, *kinds) for x in inputs])
@@ -237,9 +235,34 @@ class Recorder(NumpyBackend):
 
     def _product(self, function, a, b, out=None):
         if out is None:
-            out = self.new(_product_of(function, plain(a), plain(b)))
+            out = self.new(self._product_of(function, plain(a), plain(b)))
         self.note("ufunc", function, (a, b), out)
         return out
+
+    def _product_of(self, function, a, b) -> np.ndarray:
+        """The array that a product would make, with zeros in it."""
+        if (
+            a.ndim > 1 < b.ndim
+            and a.shape[-1] == b.shape[-2]
+            and (function is np.matmul or b.ndim == 2)
+        ):
+            one = function(a[..., :1, :1], b[..., :1, :1])
+            shape = (*one.shape[:-2], a.shape[-2], b.shape[-1])
+            if one.flags.c_contiguous:
+                return self.pages.zeros(shape, one.dtype)
+        return self.pages.zeros_like(function(a, b))
+
+    def _allocated(self, operands, dtype) -> np.ndarray:
+        """The array that a ufunc would make for its result, with zeros in it."""
+        arrays = [x for x in operands if isinstance(x, np.ndarray)]
+        flags: list = [["readonly"]] * len(arrays) + [["writeonly", "allocate"]]
+        dtypes = [None] * len(arrays) + [dtype]
+        iterator = np.nditer([*arrays, None], ["zerosize_ok"], flags, dtypes, order="K")
+        made = iterator.operands[-1]
+        found = self.pages.zeros_like(made)
+        if found.strides != made.strides:
+            raise CaptureError("a result with gaps in memory")
+        return found
 
     def copy_to(self, target, source, casting="same_kind", where=True):
         """Note a copy of an array or a number."""
@@ -255,7 +278,7 @@ class Recorder(NumpyBackend):
     # --- what a primitive's `be` does ---
 
     def empty(self, shape, dtype=float):
-        return self.new(np.zeros(shape, standardize(dtype)))
+        return self.new(self.pages.zeros(shape, standardize(dtype)))
 
     def zeros(self, shape, dtype=float):
         return self.full(shape, 0, dtype)
@@ -308,7 +331,7 @@ class Recorder(NumpyBackend):
 
     def _function_of_one(self, function):
         def run(x):
-            out = self.new(np.zeros(x.shape, x.dtype))
+            out = self.new(self.pages.zeros(x.shape, x.dtype))
             self.note("store", function, (x,), out)
             return out
 
@@ -323,30 +346,3 @@ class Recorder(NumpyBackend):
 
 def _copy_cast(target, source) -> None:
     np.copyto(target, source, casting="unsafe")
-
-
-def _product_of(function, a, b) -> np.ndarray:
-    """The array that a product would make, with zeros in it."""
-    if (
-        a.ndim > 1 < b.ndim
-        and a.shape[-1] == b.shape[-2]
-        and (function is np.matmul or b.ndim == 2)
-    ):
-        one = function(a[..., :1, :1], b[..., :1, :1])
-        shape = (*one.shape[:-2], a.shape[-2], b.shape[-1])
-        if one.flags.c_contiguous:
-            return np.zeros(shape, one.dtype)
-    return np.asarray(function(a, b))
-
-
-def _allocated(operands, dtype) -> np.ndarray:
-    """The array that a ufunc would make for its result, with zeros in it."""
-    arrays = [x for x in operands if isinstance(x, np.ndarray)]
-    flags: list = [["readonly"]] * len(arrays) + [["writeonly", "allocate"]]
-    dtypes = [None] * len(arrays) + [dtype]
-    iterator = np.nditer([*arrays, None], ["zerosize_ok"], flags, dtypes, order="K")
-    made = iterator.operands[-1]
-    found = zeros_like(made)
-    if found.strides != made.strides:
-        raise CaptureError("a result with gaps in memory")
-    return found

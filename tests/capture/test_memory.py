@@ -1,0 +1,83 @@
+"""What a plan's memory is, and what recording one takes."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from gpunn.capture import Recorder
+from gpunn.capture.pages import SIZE, Pages
+
+MEASURE = """
+import numpy as np, gpunn
+from gpunn.backend import host
+
+def used():
+    return host.memory()[2] / 2**20
+
+gpunn.set_seed(0)
+model = gpunn.Sequential([gpunn.Input((64,))] + [gpunn.layers.Dense(64, "gelu") for _ in range(8)])
+model.compile("sgd", "mse")
+x = np.ones((1 << 14, 64), "float32")
+model.optimizer.build(model.trainable_variables)
+batch = (gpunn.Tensor(x), gpunn.Tensor(x))
+model._train(batch)
+model._train(batch)
+held = [np.ones(1 << 19, "float32") for _ in range(250)]
+del held[:-1]  # kept by the C library, with the last one behind it
+before = used()
+model._train(batch)
+(step,) = model._captured._steps.values()
+print(before, used(), step.plan.arena.nbytes / 2**20)
+"""
+
+
+def test_what_eager_steps_kept_is_given_back_for_a_plan():
+    if not os.path.exists("/proc/self/statm") or os.confstr("CS_GNU_LIBC_VERSION") is None:
+        pytest.skip("the C library is not glibc")
+    run = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True)
+    assert not run.returncode, run.stderr
+    before, planned, arena = map(float, run.stdout.split())
+    assert before > 300 and arena > 40
+    assert planned < before - 300 + arena
+
+
+def test_pages_overlap_nowhere_and_are_zero():
+    pages = Pages()
+    found = [pages.zeros((n, 3), np.dtype("float32")) for n in (1, 5, SIZE // 12, 7, SIZE, 0, 2)]
+    found += [pages.zeros(n, np.dtype("int8")) for n in (1, 64, 65)]
+    for x in found[:2] + found[3:4] + found[5:]:
+        assert not x.any()
+        assert not x.size or x.ctypes.data % 64 == 0
+    bounds = sorted(np.lib.array_utils.byte_bounds(x) for x in found if x.size)
+    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(bounds))
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 3), (0, 2), ()])
+def test_pages_keep_layouts(shape):
+    pages = Pages()
+    x = np.zeros(shape).transpose()
+    found = pages.zeros_like(x, np.dtype("int32"))
+    assert found.shape == x.shape and found.dtype == "int32"
+    assert found.strides == np.zeros_like(x, "int32").strides
+
+
+def test_a_recording_takes_no_memory_for_its_arrays():
+    recorder = Recorder()
+    x = np.ones((1 << 20, 4), np.float32)
+    used = _used()
+    with recorder:
+        y = recorder.external(x)
+        for _ in range(20):
+            y = np.concatenate([y * 2])
+    assert _used() - used < 100
+
+
+def _used() -> float:
+    """MB of memory that this process has."""
+    from gpunn.backend import host
+
+    return host.memory()[2] / 2**20
