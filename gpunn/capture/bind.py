@@ -21,6 +21,7 @@ REDUCTIONS: dict[Callable, Callable] = {
 
 ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide}
 FEW = 4096  # elements
+WAY = 4096  # bytes: addresses so far apart share a set of the CPU's first cache
 
 
 def bound(call: Call, array: Callable[[View], np.ndarray]) -> list[Bound]:
@@ -31,6 +32,8 @@ def bound(call: Call, array: Callable[[View], np.ndarray]) -> list[Bound]:
         array: gives the real array of a view.
     """
     args = mapped(call.args, array)
+    if call.fn is np.copyto and len(args) == 2 and isinstance(args[1], np.ndarray):
+        return [(_direct(np.copyto), pair) for pair in _blocks(*args)]
     if call.form == "do" or call.out is None:
         return [(_direct(call.fn), args)]
     out = array(call.out)
@@ -50,6 +53,23 @@ def bound(call: Call, array: Callable[[View], np.ndarray]) -> list[Bound]:
 def _direct(fn: Callable) -> Callable:
     """NumPy's own function without the search for other kinds of arrays around it."""
     return fn.__wrapped__ if fn in (np.dot, np.copyto) else fn  # type: ignore[attr-defined]
+
+
+def _blocks(target: np.ndarray, source: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A copy in parts that the cache holds where the source is turned around.
+
+    NumPy goes along the target's last axis. Where that jumps by multiples of half a way of the
+    cache, the lines that it reads push each other out before their other elements are needed.
+    """
+    whole = [(target, source)]
+    if target.ndim < 2 or source.shape != target.shape or target.nbytes < WAY:
+        return whole
+    step, near = abs(source.strides[-1]), source.strides[:-1]
+    if not step or step % (WAY // 2) or source.itemsize not in near:
+        return whole
+    lines = 8 if step % WAY == 0 else 16
+    starts = range(0, target.shape[-1], lines)
+    return [(target[..., i : i + lines], source[..., i : i + lines]) for i in starts]
 
 
 def _ufunc(fn: Callable, args: tuple, out: np.ndarray) -> list[Bound]:

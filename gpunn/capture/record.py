@@ -17,7 +17,11 @@ from gpunn.capture.pages import Pages
 from gpunn.errors import CaptureError
 
 # What can write to `out` and gives the same bits so.
-WITH_OUT = {"sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum"}
+WITH_OUT = {
+    *("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum"),
+    *("concatenate", "stack"),
+}
+RESHAPES = {np.reshape, np.ravel, np.ndarray.reshape, np.ndarray.ravel}
 FUNCTIONS = {
     getattr(np, name)
     for name in (
@@ -179,6 +183,11 @@ class Recorder(NumpyBackend):
         for x in arrays_in(args):
             if isinstance(result, np.ndarray) and np.may_share_memory(result, x.storage.carrier):
                 return self._part(x, result)
+        if function in RESHAPES and not options and str not in map(type, args):
+            # no view of x: a copy, in C order
+            out, x = self.empty(result.shape, result.dtype), args[0]
+            self.copy_to(self._part(out, plain(out).reshape(x.shape)), x)
+            return out
         out = given
         if out is None:
             out = self.new(self.pages.zeros_like(result))

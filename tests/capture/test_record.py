@@ -42,6 +42,9 @@ EXPRESSIONS = {
     "broadcasting": lambda xp, x, y: x + y[0] + y[:, :1] + y[1, 2],
     "slices": lambda xp, x, y: x[1:3, ::2] * y[:2, 1::2] + x[..., None, 0][:2],
     "reshape of a view": lambda xp, x, y: x.reshape(2, 12) + x.T.reshape(2, 12),
+    "reshape of a turned array": lambda xp, x, y: (
+        x.T.reshape(-1), xp.reshape(y.T, (3, 8)), x.T.ravel(), x.T.reshape((2, 12), order="F"),
+    ),
     "sums": lambda xp, x, y: (x.sum(0), x.sum(), x.mean((0, 1)), x.std(1)),
     "extrema": lambda xp, x, y: (x.max(1), x.min(), x.argmax(1), x.argmin(), (x > 0).any(0)),
     "keepdims": lambda xp, x, y: x - xp.max(x, axis=1, keepdims=True) / xp.sum(y, 0, keepdims=True),
@@ -68,6 +71,16 @@ def test_values_dtypes_and_layouts(name):
         assert (a.dtype, a.shape) == (w.dtype, w.shape)
         assert a.tobytes() == w.tobytes()
         assert r.strides == w.strides or w.size == 1
+
+
+@pytest.mark.parametrize("shape", [(64, 1024), (40, 512), (17, 8, 128), (1, 4096), (9, 3, 5, 256)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_copies_of_turned_arrays(shape, dtype):
+    x = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    turned = (*range(1, x.ndim), 0)
+    _, (found,) = replayed(lambda be, x: be.copy(x.transpose(turned)), x)
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, x.transpose(turned))
 
 
 def test_nothing_is_calculated_and_nothing_changes():
