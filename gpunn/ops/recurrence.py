@@ -9,6 +9,8 @@ from gpunn.ops.reduction import narrow, wide
 
 __all__ = []
 
+SPAN = 1 << 18  # elements of the gates that are worked on at a time
+
 
 @primitive
 def steps(be, x, /):
@@ -50,9 +52,16 @@ def halved(be, w, rows: int):
     return w
 
 
-def projected(be, x, w, b):
+def spans_of(be, z) -> list[slice]:
+    """The steps of an array (steps, n, batch) in spans that the cache holds; a GPU takes all."""
+    count = len(z)
+    length = count if be.kind != "cpu" else max(SPAN // max(z[0].size, 1), 1)
+    return [slice(t, min(t + length, count)) for t in range(0, count, length)]
+
+
+def projected(be, x, w, b, out=None):
     """The inputs' share of every step: w x_t + b, of shape (steps, rows of w, batch)."""
-    z = be.matmul(w, x.transpose(1, 2, 0))
+    z = be.matmul(w, x.transpose(1, 2, 0), out)
     if b is not None:
         z += b[:, None]
     return z
@@ -97,6 +106,18 @@ def incoming(be, dy, sequences: bool) -> tuple:
     """Gradients of the results: of every step's output or None, and copies of the last states'."""
     last = [be.copy(wide(d).T) for d in (dy[1:] if sequences else dy)]
     return by_step(be, dy[0]) if sequences else None, *last
+
+
+def last_gradients(be, dy, states: int) -> list:
+    """Copies of the gradients of the last states, (units, batch)."""
+    return [be.copy(wide(d).T) for d in dy[-states:]]
+
+
+def added(total, part):
+    """The sum so far and another part of it, in place; None: nothing so far."""
+    if total is not None:
+        total += part
+    return part if total is None else total
 
 
 def divided(be, mask, d) -> tuple:

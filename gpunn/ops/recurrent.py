@@ -4,15 +4,19 @@ from gpunn.autograd import primitive
 from gpunn.backend.kernels import replaceable
 from gpunn.errors import ArgumentError
 from gpunn.ops.recurrence import (
+    added,
+    by_step,
     divided,
     halved,
     incoming,
     input_gradients,
+    last_gradients,
     outputs,
     projected,
     row_sums,
     side_by_side,
     slope,
+    spans_of,
     squash,
     states,
     step_masks,
@@ -123,46 +127,61 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     sigmoids = 3 * units
     kernel, recurrent = _ordered(be, kernel, units), _ordered(be, recurrent_kernel, units)
     b = None if bias is None else halved(be, _ordered(be, bias, units), sigmoids)
-    gates = projected(be, x, halved(be, kernel, sigmoids), b)
-    count, rows, batch = gates.shape
+    weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
+    (batch, count, n), rows = x.shape, 4 * units
+    gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     cs = states(be, c, hs.shape, gates.dtype)
     tanhs = be.empty((count, units, batch), gates.dtype)
-    transposed, masks = halved(be, recurrent, sigmoids), step_masks(mask)
-    product = be.empty((rows, batch), gates.dtype)
-    for t in range(count):
-        be.dot(transposed, hs[t], product)
-        lstm_step(be, gates[t], product, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
-        if masks is not None:
-            be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
-            be.copyto(cs[t + 1], be.xp.where(masks[t], cs[t + 1], cs[t]))
+    masks, product = step_masks(mask), be.empty((rows, batch), gates.dtype)
+    spans = spans_of(be, gates)
+    for span in spans:
+        projected(be, x[:, span], weights, b, gates[span])
+        for t in range(span.start, span.stop):
+            be.dot(transposed, hs[t], product)
+            lstm_step(be, gates[t], product, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
+            if masks is not None:
+                be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
+                be.copyto(cs[t + 1], be.xp.where(masks[t], cs[t + 1], cs[t]))
 
     def pullback(dy, needs):
-        dys, dh, dc = incoming(be, dy, sequences)
-        dzs = be.empty((rows, count, batch), gates.dtype)
+        dh, dc = last_gradients(be, dy, 2)
         dz, slopes = be.empty((rows, batch), gates.dtype), be.empty((rows, batch), gates.dtype)
-        passed_h = passed_c = None
-        for t in reversed(range(count)):
-            if dys is not None:
-                dh += dys[t]
-            if masks is not None:
-                dh, passed_h = divided(be, masks[t], dh)
-                dc, passed_c = divided(be, masks[t], dc)
-            lstm_step_back(be, gates[t], tanhs[t], cs[t], dh, dc, dz, slopes)
-            be.copyto(dzs[:, t], dz)
-            dh = be.dot(recurrent, dz, dh)
-            if passed_h is not None:
-                dh += passed_h
-                dc += passed_c
-        flat = dzs.reshape(rows, count * batch)
-        dx, dkernel = input_gradients(be, x, kernel, flat, (needs[0], needs[3]))
+        dx = be.empty(x.shape, gates.dtype) if needs[0] else None
+        dkernel = drecurrent = dbias = passed_h = passed_c = None
+        for span in reversed(spans):
+            dys = by_step(be, dy[0][:, span]) if sequences else None
+            dzs = be.empty((rows, span.stop - span.start, batch), gates.dtype)
+            for t in reversed(range(span.start, span.stop)):
+                if dys is not None:
+                    dh += dys[t - span.start]
+                if masks is not None:
+                    dh, passed_h = divided(be, masks[t], dh)
+                    dc, passed_c = divided(be, masks[t], dc)
+                lstm_step_back(be, gates[t], tanhs[t], cs[t], dh, dc, dz, slopes)
+                be.copyto(dzs[:, t - span.start], dz)
+                dh = be.dot(recurrent, dz, dh)
+                if passed_h is not None:
+                    dh += passed_h
+                    dc += passed_c
+            flat = dzs.reshape(rows, -1)
+            if needs[0]:
+                dx_span = be.dot(kernel, flat).reshape(n, -1, batch)
+                be.copyto(dx[:, span], dx_span.transpose(2, 1, 0))
+            if needs[3]:
+                inputs = x[:, span].transpose(2, 1, 0).reshape(n, -1)
+                dkernel = added(dkernel, be.dot(flat, inputs.T))
+            if needs[4]:
+                drecurrent = added(drecurrent, be.dot(flat, side_by_side(be, hs[span]).T))
+            if needs[5]:
+                dbias = added(dbias, row_sums(be, flat))
         return (
             dx,
             dh.T if needs[1] else None,
             dc.T if needs[2] else None,
-            _ordered(be, dkernel, units) if needs[3] else None,
-            _ordered(be, be.dot(side_by_side(be, hs[:-1]), flat.T), units) if needs[4] else None,
-            _ordered(be, row_sums(be, flat), units) if needs[5] else None,
+            _ordered(be, dkernel.T, units) if needs[3] else None,
+            _ordered(be, drecurrent.T, units) if needs[4] else None,
+            _ordered(be, dbias, units) if needs[5] else None,
             None,
         )
 

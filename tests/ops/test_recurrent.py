@@ -43,6 +43,18 @@ def test_op(case, sequences, mask, device):
     check_op(f, X, *states, *weights, device=device, edges=False, twice=False, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("mask", [None, MASK], ids=["all", "mask"])
+def test_in_spans(mask, device, monkeypatch):
+    """Steps that do not fit the cache together: two and one."""
+    monkeypatch.setattr("gpunn.ops.recurrence.SPAN", 2 * 4 * UNITS * len(X))
+    _, states, weights, _ = CASES["lstm"]
+
+    def f(x, *rest):
+        return lstm(x, *rest, mask)
+
+    check_op(f, X, *states, *weights, device=device, edges=False, twice=False, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_masked_rows_keep_their_states(case, device):
     op, states, weights, options = CASES[case]
