@@ -60,6 +60,10 @@ class DataError(GpunnError, ValueError):
     """Data given for training or prediction cannot be used."""
 
 
+class OutOfRangeError(DataError, IndexError):
+    """A GPU met an index or label that is out of range, which is found out when it is read."""
+
+
 class MissingFileError(GpunnError, FileNotFoundError):
     """A file is not where it was looked for; the message says where to put it."""
 

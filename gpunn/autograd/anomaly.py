@@ -20,8 +20,10 @@ class detect_anomaly(Observer):
     """Check every result and gradient inside a `with` block, for this thread or task.
 
     Raises AnomalyError at the first op, forward or backward, that makes a NaN or Inf of finite
-    operands, naming op and layer; and GradientError if an array saved for backward was changed
-    behind the engine's back (through its raw NumPy memory). Slow: every result is read back.
+    operands, naming op and layer; OutOfRangeError at the op that met an index out of range on a
+    GPU, which else is found out at the next read; and GradientError if an array saved for backward
+    was changed behind the engine's back (through its raw NumPy memory). Slow: every result is read
+    back.
 
     >>> with gpunn.autograd.detect_anomaly():
     ...     1 / gpunn.Tensor([0.0])
@@ -42,7 +44,10 @@ class detect_anomaly(Observer):
         _active.reset(self._token)
 
     def forward(self, op, be, operands, results):
-        if not _active.get() or not all(map(_finite, operands)):
+        if not _active.get():
+            return
+        be.check_indices()
+        if not all(map(_finite, operands)):
             return
         for y in results:
             if not _finite(y):

@@ -90,7 +90,7 @@ class Tensor:
         """The one value as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item() takes a tensor of one element, not of shape {self.shape}")
-        return self.array.item()
+        return backend_of(self.array).to_numpy(self.array).item()
 
     def tolist(self):
         """The values as nested Python lists."""

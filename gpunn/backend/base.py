@@ -100,6 +100,21 @@ class Backend:
         A recorded step looks again each time it is done.
         """
 
+    def in_range(self, x, n: int, dtype):
+        """Labels x as int64, 0 where one is not in [0, n), and 1 or there NaN; a GPU notes it.
+
+        The CPU has looked at them before (`look`).
+        """
+        valid = (x >= 0) & (x < n)
+        factor = self.xp.where(valid, 1.0, self.xp.nan).astype(dtype)
+        return self.xp.where(valid, x, 0).astype("int64"), factor
+
+    def check_indices(self) -> None:
+        """Wait, and raise OutOfRangeError if an index that a GPU met was out of range.
+
+        Reading values (`to_numpy`) raises it as well.
+        """
+
     @property
     def recording(self) -> bool:
         """Whether what is asked of the device is noted instead of done."""

@@ -1,7 +1,7 @@
 """A CUDA device: CuPy arrays. The only module that imports cupy to compute with it."""
 
 import math
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib import resources
 
 import cupy
@@ -10,11 +10,13 @@ from cupyx.scipy import special
 
 from gpunn.backend import products
 from gpunn.backend import special as own_special
+from gpunn.backend.asker import asker
 from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.fusing import fused, in_one_launch
 from gpunn.backend.graph import capturing, outside
+from gpunn.backend.noted import Noted
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
 from gpunn.errors import DTypeError, KernelError
@@ -81,13 +83,17 @@ class CupyBackend(Backend):
         return products.dot(self, a, b, out)
 
     def take(self, x, indices, axis=0):
-        """The slices at indices; one out of range reads NaN (integers: their smallest value)."""
+        """The slices at indices.
+
+        One out of range is noted, and reads NaN (integers: their smallest value).
+        """
         axis %= x.ndim
         n, before, after = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
         out = cupy.empty(before + indices.shape + after, x.dtype)
         if indices.dtype not in (np.int32, np.int64):
             indices = indices.astype(np.int64)
         bits = np.dtype(f"uint{8 * x.dtype.itemsize}")
+        low = -n if asker.get().wraps else 0
         self.launch(
             "gather",
             f"gather<{cuda_type(bits)}, {cuda_type(indices.dtype)}>",
@@ -101,9 +107,33 @@ class CupyBackend(Backend):
                 indices.size,
                 n,
                 math.prod(after),
+                low,
+                self.noted.place("index", low, n),
             ),
         )
         return out
+
+    @cached_property
+    def noted(self) -> Noted:
+        """Indices out of range that kernels have met."""
+        return Noted()
+
+    def in_range(self, x, n, dtype):
+        if x.dtype.name not in CUDA_TYPES or x.dtype.kind not in "iu":
+            x = x.astype(np.int64)
+        index, factor = cupy.empty(x.shape, np.int64), cupy.empty(x.shape, dtype)
+        noted = self.noted.place("label", 0, n)
+        self.launch(
+            "in_range",
+            f"in_range<{cuda_type(dtype)}, {cuda_type(x.dtype)}>",
+            x.size,
+            (index, factor, cupy.ascontiguousarray(x), x.size, n, noted),
+        )
+        return index, factor
+
+    def check_indices(self):
+        self.synchronize()
+        self.noted.check()
 
     def scatter_add(self, dst, indices, src):
         check_scatter(dst, indices)
@@ -172,7 +202,9 @@ class CupyBackend(Backend):
         return data if dtype is None else data.astype(standardize(dtype), copy=False)
 
     def to_numpy(self, x) -> np.ndarray:
-        return x.get()
+        values = x.get()
+        self.noted.check()
+        return values
 
     def address(self, x) -> tuple[int, int]:
         return cupy.byte_bounds(x)

@@ -3,6 +3,8 @@
 import numpy as np
 
 from gpunn import constraints, initializers, ops, regularizers
+from gpunn.backend import backend_of
+from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import DataError
 from gpunn.layers.check import positive_integer, wrong
@@ -29,8 +31,8 @@ class Embedding(Layer):
 
     Raises:
         ArgumentError: if input_dim or output_dim is not a positive integer.
-        DataError: by a call, if an index on the CPU is out of range, with its position. (On a GPU
-            one reads NaN or another vector: looking would stall the device.)
+        DataError: if an index is out of range: by the call, with its position, on the CPU; on a
+            GPU, which is not waited for, when values are read next.
 
     Source: keras.layers.Embedding.
 
@@ -79,9 +81,9 @@ class Embedding(Layer):
         """Look the vectors up."""
         if is_float(inputs.dtype):
             inputs = inputs.to("int32")
-        if type(inputs.array) is np.ndarray:
-            self._check(inputs.array)
-        return ops.take(self.embeddings, inputs, axis=0)
+        backend_of(inputs.array).look(self._check, inputs.array)
+        with asked_by(f"layer {self.name!r} (Embedding)", wraps=False):
+            return ops.take(self.embeddings, inputs, axis=0)
 
     def _check(self, indices) -> None:
         n = self.input_dim

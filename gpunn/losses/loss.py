@@ -5,6 +5,7 @@ from functools import reduce
 from gpunn import ops
 from gpunn.autograd import Tensor, cast, convert, mask_of
 from gpunn.backend import floatx
+from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float, result_type, standardize
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.serialization import snake_case
@@ -73,7 +74,11 @@ class Loss:
             y_pred = y_pred.to(dtype)
         if y_true.dtype is not dtype and (not self.integer_labels or is_float(y_true.dtype)):
             y_true = y_true.to(dtype)
-        values = self.call(y_true, y_pred)
+        if self.integer_labels:
+            with asked_by(f"loss {self.name!r}"):
+                values = self.call(y_true, y_pred)
+        else:
+            values = self.call(y_true, y_pred)
         valid = self.valid(y_true, values)
         if sample_weight is None and mask is None and valid is None:
             return reduce_values(values, None, self.reduction)

@@ -4,8 +4,6 @@ Half-precision operands are computed in float32. Probabilities are kept within [
 in Keras; where that changes one, its gradient is zero.
 """
 
-import math
-
 import numpy as np
 
 from gpunn.autograd import convert, primitive
@@ -184,8 +182,7 @@ def sparse_categorical_crossentropy(
         be.look(check_labels, labels.reshape(shape), classes)
         labels = labels.astype("int64", copy=False)
     else:  # never a wrong number in silence, and no look at the device
-        labels = labels.astype("int64", copy=False)
-        poison = xp.where(labels.view("uint64") < classes, 1.0, math.nan).astype(x.dtype)
+        labels, poison = be.in_range(labels, classes, x.dtype)
         counts = poison if counts is None else counts * poison
     first = be.const(("row starts", n, classes), lambda be: be.xp.arange(n) * classes)
     chosen = first + labels

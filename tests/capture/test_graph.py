@@ -204,3 +204,35 @@ def test_what_cannot_be_captured_runs_call_by_call_and_says_so_once(caplog):
         strict = CapturedStep(strict=True)
         for _ in range(3):
             strict(other, packed)
+
+
+@pytest.mark.parametrize("bad", ("label", "index"))
+def test_what_is_out_of_range_is_named_at_the_end_of_the_epoch(bad):
+    """Steps are captured, and cost neither a launch nor a wait more for it."""
+    made = gpunn.Sequential(
+        [
+            gpunn.Input((3,)),
+            layers.Embedding(7, 4, name="words"),
+            Flatten(),
+            Dense(5),
+        ]
+    )
+    loss = gpunn.losses.SparseCategoricalCrossentropy(from_logits=True, name="which")
+    made.compile("adam", loss, metrics=["accuracy"], jit_compile=True)
+    x, y = np.tile(np.arange(3, dtype="int32"), (40, 1)), np.arange(40) % 5
+    made.fit(x, y, batch_size=8, verbose=0)
+    if bad == "label":
+        y[21] = 5
+        message = "^loss 'which': label 5 is out of range: expected 0 ... 4"
+    else:
+        x[21, 1] = -1
+        message = r"^layer 'words' \(Embedding\): index -1 is out of range: expected 0 ... 6"
+    with pytest.raises(gpunn.errors.DataError, match=message):
+        made.fit(x, y, batch_size=8, verbose=0)
+    with pytest.raises(gpunn.errors.DataError, match=message):
+        made.evaluate(x, y, batch_size=8, verbose=0)
+    if bad == "index":
+        with pytest.raises(gpunn.errors.DataError, match=message):
+            made.predict(x, batch_size=8, verbose=0)
+    with gpunn.autograd.detect_anomaly(), pytest.raises(gpunn.errors.DataError, match=message):
+        made.train_step((gpunn.Tensor(x), gpunn.Tensor(y)))

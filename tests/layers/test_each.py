@@ -266,12 +266,16 @@ def test_no_device_reads_while_training(cuda):
 
 
 @pytest.mark.parametrize("bad", [5, -1])
-def test_an_index_out_of_range(bad):
+def test_an_index_out_of_range(bad, device):
     layer = layers.Embedding(5, 2, name="words")
     layer([[0, 4]])
     message = rf"'words' \(Embedding\): index {bad} at \(1, 0\) is out of range: expected 0 ... 4"
+    if device == "cuda":
+        message = rf"'words' \(Embedding\): index {bad} is out of range: expected 0 ... 4"
     with pytest.raises(DataError, match=message):
-        layer([[0, 1], [bad, 2]])
+        layer([[0, 1], [bad, 2]]).numpy()
+    with pytest.raises(DataError, match=message), gpunn.autograd.detect_anomaly():
+        layer([[0, 1], [bad, 2]])  # at the call
 
 
 def test_embedding_takes_any_indices(device):

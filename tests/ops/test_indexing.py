@@ -117,7 +117,7 @@ def test_take_along_axis_broadcasts(device):
 
 
 def test_indices_on_the_device(device):
-    """Out of range: an error on the CPU, NaN and no gradient on a GPU, which nobody waits for."""
+    """Out of range: an error, on a GPU when values are read; NaN and no gradient there."""
     x = gpunn.Tensor(rand(3, 2).astype("float32"), requires_grad=True)
     bad = gpunn.Tensor(np.array([0, 5, -1, -9], "int32"))
     if device == "cpu":
@@ -126,12 +126,20 @@ def test_indices_on_the_device(device):
                 call()
         return
     y = ops.take(x, bad, 0)
+    with pytest.raises(IndexError, match=r"index -9 is out of range: expected -3 \.\.\. 2"):
+        y.numpy()
     assert np.isnan(y.numpy()).all(1).tolist() == [False, True, False, True]
     y.sum().backward()
     assert x.grad.numpy().tolist() == [[1, 1], [0, 0], [1, 1]]
-    assert np.isnan(x[bad, bad].numpy()).tolist() == [False, True, False, True]
-    assert ops.take(ops.cast(x, "int32"), bad, 0).numpy()[1, 0] == np.iinfo("int32").min
+    y = x[bad, bad]
+    with pytest.raises(IndexError, match="an index of several axes is out of range"):
+        x.numpy()  # any read
+    assert np.isnan(y.numpy()).tolist() == [False, True, False, True]
+    y = ops.take(ops.cast(x, "int32"), bad, 0)
     along = ops.take_along_axis(x, ops.reshape(bad[:3], (3, 1)), 1)
+    with pytest.raises(IndexError):
+        along.numpy()
+    assert y.numpy()[1, 0] == np.iinfo("int32").min
     assert np.isnan(along.numpy())[:, 0].tolist() == [False, True, False]
 
 

@@ -196,6 +196,8 @@ def test_labels_out_of_range(device, from_logits, bad):
             loss()
         return
     values = loss()
+    with pytest.raises(DataError, match=f"^label {bad} is out of range: expected 0 ... 4"):
+        values.numpy()
     assert list(np.flatnonzero(np.isnan(values.numpy()))) == [3]
     values.sum().backward()
     assert list(np.flatnonzero(np.isnan(x.grad.numpy()).any(1))) == [3]

@@ -2,10 +2,12 @@
 // T: the logits, A: what is computed in and the gradient's type, L: the labels.
 
 // loss[row] = log(sum(exp(x))) - x[label], dx = softmax(x) - (class == label).
-// A label out of range makes its row NaN; one equal to ignored (if has_ignored) makes it zero.
+// A label out of range is noted and makes its row NaN; one equal to ignored (if has_ignored) makes
+// it zero.
 template <typename T, typename A, typename L>
 __global__ void softmax_cross_entropy(T* loss, A* dx, const L* labels, const T* x, long long rows,
-                                      long long classes, int has_ignored, long long ignored) {
+                                      long long classes, int has_ignored, long long ignored,
+                                      long long* noted) {
     __shared__ A shared[256];
     auto larger = [](A a, A b) { return a > b || a != a ? a : b; };  // NaN wins
     auto sum = [](A a, A b) { return a + b; };
@@ -19,6 +21,7 @@ __global__ void softmax_cross_entropy(T* loss, A* dx, const L* labels, const T* 
             continue;
         }
         bool valid = label >= 0 && label < classes;
+        if (!valid && threadIdx.x == 0) atomicMin(noted, label);
         A top = (A)logits[0];
         for (long long c = threadIdx.x; c < classes; c += blockDim.x) top = larger((A)logits[c], top);
         top = block_combine(top, shared, larger);

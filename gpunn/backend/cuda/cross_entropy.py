@@ -40,6 +40,7 @@ def sparse_categorical_crossentropy(
             classes,
             be.xp.int32(ignore_class is not None),
             int(ignore_class or 0),
+            be.noted.place("label", 0, classes),
         ),
         threads,
     )
