@@ -4,8 +4,8 @@
 
 On 4 x 4 arrays. `array` is the body alone, forward and with its pullback; `forward` is what the op
 adds to it without a gradient, `recorded` what it adds when it records one, `backward` what the
-recorded op and its part of a backward walk add together, with the sum of a leaf's gradients (an
-array addition more) for each operand that is one. CPU time; the least of the repeats counts.
+recorded op and its part of a backward walk add together. The gradients of leaves are summed by both.
+CPU time; the least of the repeats counts.
 """
 
 import argparse
@@ -52,6 +52,7 @@ def measure(op, others: list, repeats: int) -> dict[str, float]:
     """The figures of one op, called with a tensor and `others`."""
     be = gpunn.backend.get_backend("cpu")
     start = dy = np.ones((4, 4), "float32")
+    sums = [np.zeros(np.shape(x), "float32") for x in others]
     needs = (True, *(isinstance(x, np.ndarray) for x in others))
 
     def bodies():
@@ -66,7 +67,10 @@ def measure(op, others: list, repeats: int) -> dict[str, float]:
             pulls.append(pull)
         dx = dy
         for pull in reversed(pulls):
-            dx = pull(dx, needs)[0]
+            dx, *dws = pull(dx, needs)
+            for total, dw in zip(sums, dws, strict=True):
+                if dw is not None and total.ndim:
+                    total += dw if dw.shape == total.shape else dw.sum(0)
 
     def chain(wants: bool, walk: bool = False):
         tensors = [
