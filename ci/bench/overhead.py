@@ -4,7 +4,7 @@
 
 On 4 x 4 arrays. `array` is the body alone, forward and with its pullback; `forward` is what the op
 adds to it without a gradient, `recorded` what it adds when it records one, `backward` what the
-recorded op and its part of a backward walk add together. The gradients of leaves are summed by both.
+recorded op and its part of a backward walk add together; both sum the gradients of leaves.
 CPU time; the least of the repeats counts.
 """
 

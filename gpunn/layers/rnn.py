@@ -1,7 +1,9 @@
 """RNN: a cell applied to every step of sequences; StackedRNNCells: several cells as one."""
 
+import numpy as np
+
 from gpunn import ops, tree
-from gpunn.autograd import convert
+from gpunn.autograd import Variable, convert
 from gpunn.backend import device
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import wrong
@@ -133,7 +135,15 @@ class RNN(Layer):
         self.zero_output_for_mask = zero_output_for_mask
         size = _listed(cell.state_size)
         self.state_size = size if isinstance(size, list) else [size]
-        self.states = None
+        self._kept_states = None
+
+    @property
+    def states(self):
+        """The variables that a stateful layer keeps its last states in; None before the first call.
+
+        They are no weights: nothing saves them.
+        """
+        return self._kept_states
 
     def build(self, sequences_shape, initial_state_shape=None):
         """Build the cell for one step."""
@@ -156,7 +166,7 @@ class RNN(Layer):
                 f"got {sequences.shape}",
                 ShapeError,
             )
-        states = self._given_states(sequences, initial_state)
+        states = self._first_states(sequences, initial_state)
         mask = self._checked_mask(sequences, mask)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=1)
@@ -169,7 +179,7 @@ class RNN(Layer):
             kept = mask if self.return_sequences else mask[:, -1]
             y = ops.where(ops.reshape(kept, (*kept.shape, *[1] * (y.ndim - kept.ndim))), y, 0)
         if self.stateful:
-            self.states = tree.map_structure(lambda s: s.detach(), states)
+            tree.map_structure(lambda kept, s: kept.assign(s), self._kept_states, states)
         return (y, *states) if self.return_state else y
 
     def _run(self, sequences, states, mask, training):
@@ -201,25 +211,42 @@ class RNN(Layer):
         states = initial_state(self.cell, batch_size)
         return list(states) if isinstance(states, list | tuple) else [states]
 
-    def _given_states(self, sequences, given):
+    def _first_states(self, sequences, given):
         """The states to begin with, in the dtype of the sequences; None: the cell's own."""
-        if given is None and not self.stateful:
+        wanted = [_state_shapes(sequences.shape[0], n) for n in self.state_size]
+        if self.stateful:
+            self._make_room(sequences, wanted)
+        if given is None and self.stateful:
+            # copies: ops save them for their gradients, and the call's end changes the variables
+            return tree.map_structure(lambda s: s.detach().clone(), self._kept_states)
+        if given is None:
             return None
-        if given is None and self.states is None:
-            # not made by an op: a recorded step would forget the states, and is refused
-            with device(sequences.device):
-                return self.get_initial_state(sequences.shape[0])
-        given = self.states if given is None else given
         given = list(given) if isinstance(given, list | tuple) else [given]
         states = tree.map_structure(convert, given)
-        found = tree.map_structure(lambda s: s.shape, states)
-        wanted = [_state_shapes(sequences.shape[0], n) for n in self.state_size]
-        if tree.flatten(found) != tree.flatten(wanted):
-            hint = "; reset_states() forgets the kept ones" if self.stateful else ""
-            raise wrong(
-                self, f"expected states of shapes {wanted}, got {list(found)}{hint}", ShapeError
-            )
+        if _shapes(states) != tree.flatten(wanted):
+            found = tree.map_structure(lambda s: s.shape, states)
+            raise wrong(self, f"expected states of shapes {wanted}, got {found}", ShapeError)
         return tree.map_structure(lambda s: s.to(sequences.device).to(self.compute_dtype), states)
+
+    def _make_room(self, sequences, wanted) -> None:
+        """Have variables for the last states of such sequences; states that are kept must fit."""
+        kept, place = self._kept_states, sequences.device
+        if kept is not None and _shapes(kept) != tree.flatten(wanted):
+            flat = tree.flatten(kept)
+            if any(v.numpy().any() for v in flat):
+                raise wrong(
+                    self,
+                    f"expected {len(flat[0])} sequences, whose states it keeps, got "
+                    f"{sequences.shape[0]}; reset_states() forgets them",
+                    ShapeError,
+                )
+            kept = None
+        if kept is None or tree.flatten(kept)[0].device != place:
+            with device(place):
+                first = self.get_initial_state(sequences.shape[0]) if kept is None else kept
+            self._kept_states = tree.map_structure(
+                lambda s: Variable(s, trainable=False, name="rnn_state", device=place), first
+            )
 
     def _checked_mask(self, sequences, mask):
         """The mask as booleans (batch, steps)."""
@@ -238,7 +265,8 @@ class RNN(Layer):
 
     def reset_state(self) -> None:
         """Forget the states that a stateful layer kept: the next call begins with zeros."""
-        self.states = None
+        for v in tree.flatten(self._kept_states or []):
+            v.assign(np.zeros(v.shape, v.dtype))
 
     reset_states = reset_state
 
@@ -265,6 +293,11 @@ class RNN(Layer):
 def _listed(size):
     """The sizes of several states as a list: a tuple in it is the shape of one."""
     return list(size) if isinstance(size, list | tuple) else size
+
+
+def _shapes(states) -> list[int]:
+    """The shapes of nested states, one after the other."""
+    return tree.flatten(tree.map_structure(lambda s: s.shape, states))
 
 
 def check_cell(layer, cell) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 import gpunn
 from gpunn import layers, tree
-from gpunn.errors import CaptureError, GpunnError, ShapeError
+from gpunn.errors import GpunnError, ShapeError
+from tests.capture.steps import train
 from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, values, weights
 from tests.harness import assert_close, golden, rand
 
@@ -192,7 +193,7 @@ def test_stateful_in_both_directions(device):
     first = layer(x).numpy()
     assert len(layer.states) == 2 and (layer(x).numpy() != first).any()
     layer.reset_states()
-    assert layer.states is None
+    assert not any(s.numpy().any() for s in layer.states)
     assert_close(layer(x), first, rtol=0, atol=0)
 
 
@@ -296,14 +297,44 @@ def test_a_recorded_step_changes_no_bit(name):
         assert (a == b).all()
 
 
-def test_kept_states_are_not_recorded():
-    x, y = rand(24, 4, 3).astype("float32"), rand(24, 4).astype("float32")
-    model = gpunn.Sequential([layers.GRU(4, stateful=True)])
-    model.compile("adam", "mse", jit_compile=True)
-    with pytest.raises(CaptureError):
-        for _ in range(3):
-            model.layers[0].reset_states()
-            model.train_on_batch(x, y)
+STATEFUL = {
+    "lstm": lambda: [layers.LSTM(4, stateful=True)],
+    "gru in both directions": lambda: [layers.Bidirectional(layers.GRU(3, stateful=True))],
+    "stacked cells": lambda: [
+        layers.RNN([layers.GRUCell(3), layers.LSTMCell(4)], stateful=True),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", STATEFUL)
+def test_kept_states_in_recorded_steps(name, device):
+    def make():
+        model = gpunn.Sequential([*STATEFUL[name](), layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=True)
+        return model
+
+    data = [(rand(6, 4, 3, seed=i).astype("float32"), rand(6, 1, seed=i)) for i in range(6)]
+    captured = train(make, data)
+    assert captured.refused is None and len(captured._steps) == 1
+
+
+def test_kept_states_of_an_epoch_that_are_forgotten(device):
+    x, y = rand(24, 4, 3).astype("float32"), rand(24, 1).astype("float32")
+    found = []
+    for jit_compile in (True, False):
+        gpunn.set_seed(1)
+        model = gpunn.Sequential([layers.LSTM(4, stateful=True), layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=jit_compile)
+        forget = gpunn.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_, of=model: of.layers[0].reset_states()
+        )
+        model.fit(x, y, epochs=3, batch_size=6, shuffle=False, verbose=0, callbacks=[forget])
+        first = model.predict(x[:6], batch_size=6, verbose=0)
+        assert (model.predict(x[:6], batch_size=6, verbose=0) != first).any()
+        model.layers[0].reset_states()
+        found.append([*model.get_weights(), first, model.predict(x[:1], verbose=0)])
+    for a, b in zip(*found, strict=True):
+        assert (a == b).all()
 
 
 # --- errors ---
