@@ -307,7 +307,7 @@ STATEFUL = {
 
 
 @pytest.mark.parametrize("name", STATEFUL)
-def test_kept_states_in_recorded_steps(name, device):
+def test_kept_states_in_recorded_steps(name):
     def make():
         model = gpunn.Sequential([*STATEFUL[name](), layers.Dense(1)])
         model.compile("adam", "mse", jit_compile=True)
