@@ -86,6 +86,10 @@ class Trace:
         """An element of an array that the code writes before it reads it."""
         return Symbol(self, Step("", np.dtype(dtype), None, ()))
 
+    def copyto(self, target: "Symbol", source: "Symbol") -> None:
+        """Give a symbol another one's value."""
+        target.set(source)
+
     def step(self, dtype, text: str, reads: Iterable[Step]) -> Step:
         """A new statement."""
         self._count += 1

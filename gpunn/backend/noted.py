@@ -4,10 +4,10 @@ So they cost nothing: no kernel of their own, no copy and no wait. The host look
 it has waited for the device anyway, to read something.
 """
 
-import cupy
 import numpy as np
 
 from gpunn.backend.asker import asker
+from gpunn.backend.shared import Shared
 from gpunn.errors import OutOfRangeError
 
 PLACES = 256
@@ -19,8 +19,8 @@ class Noted:
     """A number in shared memory for each place of a program that may meet a wrong index."""
 
     def __init__(self):
-        self._memory = cupy.cuda.alloc_pinned_memory(8 * PLACES)
-        self._found = np.frombuffer(self._memory, np.int64, PLACES)
+        self._shared = Shared((PLACES,), np.int64)
+        self._found = self._shared.host
         self._found[:] = NOTHING
         self._places: dict[tuple, int] = {}
 
@@ -36,7 +36,7 @@ class Noted:
         at = self._places.get(key)
         if at is None:  # too many: the last ones share a place, and so a message
             at = self._places[key] = min(len(self._places), PLACES - 1)
-        return np.uint64(self._memory.ptr + 8 * at)
+        return self._shared.device + np.uint64(8 * at)
 
     def check(self) -> None:
         """Raise OutOfRangeError if a kernel that is done has met an index out of range."""

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from gpunn.autograd import Tensor, Variable
+from gpunn.autograd import Variable
 from gpunn.backend import backend_of
 from gpunn.checks import check_number, check_steps
 from gpunn.errors import ArgumentError, ArgumentTypeError, SerializationError, unknown
 from gpunn.optimizers.optimizer import Optimizer
+from gpunn.optimizers.scaled_step import ScaledStep, takes
 from gpunn.optimizers.settings import COMMON
 from gpunn.serialization import deserialize_value, serialize_value
 
@@ -20,8 +21,9 @@ class LossScaleOptimizer(Optimizer):
     is Inf or NaN, nothing is updated and the scale is halved; after `dynamic_growth_steps` steps
     in a row without it is doubled. `compile` wraps the optimizer of a "mixed_float16" model so.
 
-    Whether to skip a step is decided on the host, which counts the steps: on a GPU that is one
-    number read per step.
+    On a GPU the device decides: the host reads nothing in a step, and finds out how many updates
+    there were when somebody asks for `iterations`, `learning_rate`, `skipped_steps` or the state.
+    (With `use_ema`, accumulation or constraints, one number is read per step.)
 
     Args:
         inner_optimizer: the optimizer to wrap; settings such as clipping are its own.
@@ -72,6 +74,8 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_scale = Variable(
             initial_scale, dtype="float32", trainable=False, name="dynamic_scale", device="cpu"
         )
+        self._scaled: ScaledStep | None = None  # on a GPU, what does the steps
+        self._skipped = 0  # steps, before those of `_scaled`
         inner_optimizer.loss_scale_factor = None  # gradients would be divided twice
 
     def build(self, variables) -> None:
@@ -84,7 +88,9 @@ class LossScaleOptimizer(Optimizer):
     def scale_loss(self, loss):
         """The loss times the scale; a step divides it out again."""
         if self.dynamic_scale.device != loss.device:
+            self._leave_device()
             self.dynamic_scale.move(loss.device)
+            self.step_counter.move(loss.device)
         return loss * self.dynamic_scale
 
     def step(self) -> None:
@@ -95,16 +101,10 @@ class LossScaleOptimizer(Optimizer):
             GradientError: if no variable has a gradient.
         """
         inner = self.inner_optimizer
-        if self.built:
-            walks = inner._plan_of_step().walks
-            grads = [stretch.own_grads for walk in walks for stretch in walk.stretches]
-            if self._skips(grads):
-                inner.zero_grad()
-                return
-            for g in grads:
-                g /= self._scale_beside(g)
-        inner.step()
-        self._grow()
+        if not self.built:
+            return inner.step()  # which says so
+        self._advance(inner._plan_of_step())
+        inner.zero_grad()
 
     def apply(self, grads, trainable_variables=None) -> None:
         """Update variables by gradients of the scaled loss, unless one is Inf or NaN.
@@ -116,38 +116,59 @@ class LossScaleOptimizer(Optimizer):
         Raises:
             As `Optimizer.apply`; nothing is changed then.
         """
-        arrays = [g.array if isinstance(g, Tensor) else g for g in grads]
-        if not self.built and trainable_variables is not None:
-            self.build(trainable_variables)
-        if self._skips(arrays):
+        grads = list(grads)
+        if not grads:
             return
-        arrays = [None if a is None else a / self._scale_beside(a) for a in arrays]
-        self.inner_optimizer.apply(arrays, trainable_variables)
-        self._grow()
+        plan, variables = self.inner_optimizer._given(grads, trainable_variables)
+        self.built = True
+        self._advance(plan)
+        for v in variables:
+            v._grad = None
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
         self.inner_optimizer.zero_grad()
 
+    def _on_device(self, plan) -> ScaledStep | None:
+        """What does the step of a plan without the host, on a GPU; None where the host decides."""
+        inner = self.inner_optimizer
+        if not takes(inner, plan):
+            self._leave_device()
+        elif self._scaled is None or self._scaled.be is not inner._parts[0].be:
+            self._leave_device()
+            self._scaled = ScaledStep(
+                inner, self.dynamic_growth_steps, self.dynamic_scale, self.step_counter
+            )
+        return self._scaled
+
+    def _advance(self, plan) -> None:
+        """A step by the gradients of a plan, which are in their slots."""
+        scaled = self._on_device(plan)
+        if scaled is not None:
+            scaled.step(plan)
+        elif self._finite(plan):
+            for walk in plan.walks:
+                for stretch in walk.stretches:
+                    stretch.own_grads /= self._scale_beside(stretch.own_grads)
+            self.inner_optimizer._advance(plan)
+            self._grow()
+        else:
+            self.step_counter.assign(0)
+            self.dynamic_scale.assign(self.dynamic_scale * 0.5)
+            self._skipped += 1
+
     def _scale_beside(self, array):
         """The scale on the device of an array."""
-        be = backend_of(array)
-        return be.asarray(self.dynamic_scale.array, array.dtype)
+        return backend_of(array).asarray(self.dynamic_scale.array, array.dtype)
 
-    def _skips(self, grads) -> bool:
-        """Whether a gradient is Inf or NaN: then the scale is halved."""
+    def _finite(self, plan) -> bool:
+        """Whether no gradient of a plan is Inf or NaN; one read per device."""
         flags = {}
-        for g in grads:
-            if g is not None:
-                array = g.array if isinstance(g, Tensor) else g
-                be = backend_of(array)
-                finite = be.xp.isfinite(array).all()
-                flags[be] = finite & flags.get(be, True)
-        if all(bool(flag) for flag in flags.values()):  # one read per device
-            return False
-        self.step_counter.assign(0)
-        self.dynamic_scale.assign(self.dynamic_scale * 0.5)
-        return True
+        for walk in plan.walks:
+            for stretch in walk.stretches:
+                finite = walk.xp.isfinite(stretch.own_grads).all()
+                flags[walk.be] = finite & flags.get(walk.be, True)
+        return all(bool(flag) for flag in flags.values())
 
     def _grow(self) -> None:
         """Count a step that was done; after enough of them the scale is doubled."""
@@ -156,20 +177,43 @@ class LossScaleOptimizer(Optimizer):
         if not count:
             self.dynamic_scale.assign(self.dynamic_scale * 2.0)
 
+    def recorded_step(self, plan) -> ScaledStep | None:
+        """What did steps without the host so far, if it takes that of a plan as well."""
+        scaled = self._scaled
+        return scaled if scaled is not None and takes(self.inner_optimizer, plan) else None
+
+    def _settle(self) -> None:
+        """Read what only the device knows: how many steps were updates."""
+        if self._scaled is not None:
+            self._scaled.settle()
+
+    def _leave_device(self) -> None:
+        """From here on the host decides."""
+        self._skipped, self._scaled = self.skipped_steps, None
+
+    @property
+    def skipped_steps(self) -> int:
+        """How many steps changed nothing, for a gradient was Inf or NaN; reads the device."""
+        self._settle()
+        return self._skipped + (0 if self._scaled is None else self._scaled.skipped)
+
     # --- what is the inner optimizer's ---
 
     @property
     def learning_rate(self):
         """The inner optimizer's."""
+        self._settle()
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value) -> None:
+        self._settle()
         self.inner_optimizer.learning_rate = value
 
     @property
     def iterations(self):
-        """How many updates the inner optimizer made."""
+        """How many updates the inner optimizer made; reads the device."""
+        self._settle()
         return self.inner_optimizer.iterations
 
     def finalize_variable_values(self, var_list=None) -> None:
@@ -181,10 +225,12 @@ class LossScaleOptimizer(Optimizer):
     @property
     def variables(self) -> list[Variable]:
         """The step counter and the scale, then the inner optimizer's variables."""
+        self._settle()
         return [self.step_counter, self.dynamic_scale, *self.inner_optimizer.variables]
 
     def state_dict(self, name_of=None) -> dict[str, np.ndarray]:
         """The inner optimizer's state, with "step_counter" and "dynamic_scale"."""
+        self._settle()
         own = {name: getattr(self, name).numpy() for name in OWN}
         return own | self.inner_optimizer.state_dict(name_of)
 
@@ -217,7 +263,7 @@ class LossScaleOptimizer(Optimizer):
         return cls(**{**config, "inner_optimizer": inner})
 
     def __getstate__(self) -> dict:
-        return vars(self)
+        return {**vars(self), "_skipped": self.skipped_steps, "_scaled": None}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)

@@ -227,6 +227,13 @@ class Optimizer(State):
         grads = list(grads)
         if not grads:
             return
+        plan, variables = self._given(grads, trainable_variables)
+        self._advance(plan)
+        for v in variables:
+            v._grad = None
+
+    def _given(self, grads: list, trainable_variables) -> tuple[Plan, list]:
+        """The plan of an update by these gradients, brought into their slots; the variables."""
         if trainable_variables is None:
             if not self.built:
                 raise NotBuiltError(
@@ -255,15 +262,13 @@ class Optimizer(State):
             i for i, a in zip(self._positions(variables), arrays, strict=True) if a is not None
         ]
         if missing:
-            warnings.warn(f"no gradients for variables {missing}: they stay", stacklevel=2)
+            warnings.warn(f"no gradients for variables {missing}: they stay", stacklevel=3)
         self._follow_moves()
         for a, v in zip(arrays, variables, strict=True):
             if a is not None and a is not v._grad_slot:
                 be = backend_of(v._grad_slot)
                 be.copyto(v._grad_slot, be.asarray(a, v.dtype))
-        self._advance(self._plan(sorted(chosen)))
-        for v in variables:
-            v._grad = None
+        return self._plan(sorted(chosen)), variables
 
     def _collect(self) -> Plan:
         """The plan of those variables that have a gradient, which is brought into its slot."""

@@ -2,6 +2,7 @@
 
 from gpunn.autograd import mutated_span
 from gpunn.errors import CaptureError
+from gpunn.optimizers.loss_scale import LossScaleOptimizer
 from gpunn.optimizers.optimizer import Optimizer
 
 
@@ -19,6 +20,9 @@ def rehearse(optimizer: Optimizer, recorder, stand_ins: dict) -> None:
     Raises:
         CaptureError: if steps differ from each other in more than numbers.
     """
+    scale = optimizer if isinstance(optimizer, LossScaleOptimizer) else None
+    if scale is not None:
+        optimizer = scale.inner_optimizer
     for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
         if getattr(optimizer, name):
             raise CaptureError(f"with {name} not all steps are alike")
@@ -34,10 +38,16 @@ def rehearse(optimizer: Optimizer, recorder, stand_ins: dict) -> None:
     twin._plans = {}
     twin._whole = twin._plan(range(len(twin._watch)))
     plan, before = twin._plan_of_step(), dict(vars(twin))
+    spans = optimizer._plan(plan.positions).spans
+    if scale is not None:
+        scaled = scale.recorded_step(plan)
+        if scaled is None:
+            raise CaptureError("whether the step is skipped is decided on the host")
+        recorder.note("do", scaled.begin, (spans,), lasting=True)
+        return scaled.change(twin, plan)
     twin._set_numbers(plan, 1, 1.0)
     if twin.use_ema:
         twin._whole.set_momentum(0.0)
-    spans = optimizer._plan(plan.positions).spans
     recorder.note("do", _begin, (optimizer, plan, twin._whole, spans), lasting=True)
     twin._change(plan, plan)
     changed = {n for n, value in vars(twin).items() if before.get(n, twin) is not value}

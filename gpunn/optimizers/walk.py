@@ -4,6 +4,8 @@ Everything that does not change from step to step is made once here: stretches, 
 arrays, and the places of the step's numbers.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gpunn.autograd import mutated_span, no_grad
@@ -39,8 +41,8 @@ class Plan:
         """The memory that an update changes."""
         return [stretch.memory for walk in self.walks for stretch in walk.stretches]
 
-    def unscale(self, factor: float) -> None:
-        """Divide the gradients by the factor that the loss was scaled by."""
+    def unscale(self, factor) -> None:
+        """Divide the gradients by the factor of the loss, a number or a 0-d array."""
         for walk in self.walks:
             for stretch in walk.stretches:
                 walk.xp.divide(stretch.own_grads, factor, out=stretch.own_grads)
@@ -62,12 +64,19 @@ class Plan:
         for walk in self.walks:
             walk.set_numbers(numbers, lr)
 
-    def update(self, rule) -> None:
-        """Change parameters and slots by the rule (an optimizer)."""
+    def update(self, rule, guard=None) -> None:
+        """Change parameters and slots by the rule (an optimizer).
+
+        Args:
+            guard: of an update by scaled gradients, see `scaled_step.Guard`.
+        """
         limit = rule.global_clipnorm
+        if guard is not None and (limit is not None or rule.clipnorm is not None):
+            self.unscale(guard.scale)
+            guard = guard._replace(scale=None)
         scale = None if limit is None else self._global_scale(limit)
         for walk in self.walks:
-            walk.update(rule, scale)
+            walk.update(rule, scale, guard)
 
     def constrain(self) -> None:
         """Project the variables that have a constraint."""
@@ -184,21 +193,26 @@ class Walk:
         if self.rates:
             self.decays.set([lr * rate for rate in self.rates])
 
-    def update(self, rule, scale) -> None:
+    def update(self, rule, scale, guard=None) -> None:
         """Update every stretch: clipping, weight decay and the rule, in Keras' order."""
         be = self.be
+        change: Callable = self._change
+        more: tuple = ()
         h, decays = self.numbers.values, self.decays.values
+        if guard is not None:
+            change, more = self._change_unless, (guard.skip, guard.scale)
+            h, decays = guard.numbers, [guard.decays[rate] for rate in self.rates]
         for stretch in self.stretches:
             if rule.clipnorm is not None:
                 square = be.dot(stretch.grads, stretch.grads)
                 scale = be.fused(_scale)(be, square, limit=rule.clipnorm)[0]
             decay = None if stretch.decay is None else decays[stretch.decay]
             for p, g, slots, work in stretch.pieces:
-                args = (p, g, slots, h, decay, scale)
+                args = (rule, p, g, slots, h, decay, scale, *more)
                 if self.one_launch:
-                    be.in_one_launch(self._change, (rule, *args), 1 + rule.scratch)
+                    be.in_one_launch(change, args, 1 + rule.scratch)
                 else:
-                    self._change(be, rule, *args, *work)
+                    change(be, *args, *work)
             mutated_span(stretch.memory)
 
     def _change(self, be, rule, p, g, slots, h, decay, scale, work=None, *scratch):
@@ -212,6 +226,18 @@ class Walk:
             shrink = xp.multiply(p, decay, out=scratch[0] if scratch else None)
             xp.subtract(p, shrink, out=p)
         rule.update(be, p, g, slots, h, scratch)
+
+    def _change_unless(
+        self, be, rule, p, g, slots, h, decay, scale, skip, divisor, work=None, *scratch
+    ):
+        """`_change` by the gradient divided by a scale; if `skip` is true, nothing changes."""
+        xp, changed = be.xp, [x for x in (p, *slots) if x is not None]
+        kept = [x.astype(x.dtype) for x in changed]
+        if divisor is not None:
+            g = xp.divide(g, divisor)
+        self._change(be, rule, p, g, slots, h, decay, scale, work, *scratch)
+        for x, before in zip(changed, kept, strict=True):
+            be.copyto(x, xp.where(skip, before, x))
 
     def average(self) -> None:
         """average = momentum * average + (1 - momentum) * parameters"""

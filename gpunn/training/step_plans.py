@@ -203,10 +203,16 @@ class TrainPlan(StepPlan):
         return _metrics_or_outputs(self, model, batch, y_pred)
 
     def _takes_optimizer(self) -> bool:
-        return not self._own_only or is_own(type(self.model.optimizer))
+        return not self._own_only or all(is_own(type(o)) for o in self._optimizers())
 
     def _objects(self):
-        return [*super()._objects(), self.model.optimizer]
+        return [*super()._objects(), *self._optimizers()]
+
+    def _optimizers(self):
+        """The optimizer, and what it wraps."""
+        optimizer = self.model.optimizer
+        inner = getattr(optimizer, "inner_optimizer", None)
+        return [optimizer] if inner is None else [optimizer, inner]
 
 
 class TestPlan(StepPlan):
