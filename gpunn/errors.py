@@ -64,6 +64,10 @@ class OutOfRangeError(DataError, IndexError):
     """A GPU met an index or label that is out of range, which is found out when it is read."""
 
 
+class OutOfMemoryError(GpunnError, MemoryError):
+    """A device has no more memory, with what takes it and what would fit."""
+
+
 class MissingFileError(GpunnError, FileNotFoundError):
     """A file is not where it was looked for; the message says where to put it."""
 

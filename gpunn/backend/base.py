@@ -189,6 +189,9 @@ class Backend:
         """How much memory the device has, and who uses it."""
         raise NotImplementedError
 
+    def set_memory_limit(self, limit: int | None) -> None:
+        """Take at most so many bytes of the device's memory."""
+
     def empty_cache(self) -> None:
         """Give memory that is kept for reuse back to the system."""
 

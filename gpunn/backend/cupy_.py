@@ -3,6 +3,7 @@
 import math
 from functools import cache, cached_property, partial
 from importlib import resources
+from weakref import WeakSet
 
 import cupy
 import numpy as np
@@ -54,6 +55,8 @@ class CupyBackend(Backend):
         self._cuda = cupy.cuda.Device(device.index)
         # with one device, an array's type alone says where it lies
         self.alone = cupy.cuda.runtime.getDeviceCount() == 1
+        self._limit: int | None = None
+        self._graphs: WeakSet = WeakSet()  # each has a pool of its own
 
     def activate(self) -> None:
         if not self.alone:
@@ -215,8 +218,35 @@ class CupyBackend(Backend):
     def memory(self) -> Memory:
         with self._cuda:
             free, total = cupy.cuda.runtime.memGetInfo()
-        pool = cupy.get_default_memory_pool()
-        return Memory(total, free, pool.used_bytes(), pool.free_bytes())
+            pool = cupy.get_default_memory_pool()
+            used, kept = pool.used_bytes() + self._in_graphs(), pool.free_bytes()
+        if self._limit is not None:
+            total, free = min(total, self._limit), min(free, max(self._limit - used - kept, 0))
+        return Memory(total, free, used, kept)
+
+    def _in_graphs(self) -> int:
+        return sum(graph.pool.total_bytes() for graph in self._graphs)
+
+    def set_memory_limit(self, limit):
+        self._limit = limit
+        self._share_limit()
+
+    def _share_limit(self) -> None:
+        """What the graphs have taken is not for others."""
+        with self._cuda:
+            limit = 0 if self._limit is None else max(self._limit - self._in_graphs(), 1)
+            cupy.get_default_memory_pool().set_limit(size=limit)
+
+    def start_graph(self, graph) -> None:
+        """Give back what is kept, for a graph to have in its pool what is left."""
+        self.empty_cache()
+        self._graphs.add(graph)
+        if self._limit is not None:
+            graph.pool.set_limit(size=max(self.memory().free, 1))
+
+    def end_graph(self) -> None:
+        """A graph has taken all that it needs."""
+        self._share_limit()
 
     def empty_cache(self) -> None:
         with self._cuda:

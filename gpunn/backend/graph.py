@@ -72,7 +72,7 @@ class Graph:
     def __init__(self, be):
         self.backend = be
         self.results: list = []  # arrays of the graph that somebody reads after each run
-        self._pool = cupy.cuda.MemoryPool()
+        self.pool = cupy.cuda.MemoryPool()
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []
@@ -82,9 +82,9 @@ class Graph:
     def __enter__(self) -> "Graph":
         be = self.backend
         be.activate()
-        be.empty_cache()  # the memory of the steps before, which this one has its own in place of
+        be.start_graph(self)  # its memory takes the place of that of the steps before
         self._stream = _state.stream(be.device.index)
-        self._contexts = [cupy.cuda.using_allocator(self._pool.malloc), self._stream]
+        self._contexts = [cupy.cuda.using_allocator(self.pool.malloc), self._stream]
         with self._stream:
             cublas.handle()  # making one is refused in a capture
         for context in self._contexts:
@@ -106,6 +106,7 @@ class Graph:
             for context in reversed(self._contexts):
                 context.__exit__(None, None, None)
             del self._contexts
+            self.backend.end_graph()
         if (
             isinstance(error, RuntimeError | NotImplementedError)
             and type(error) is not CaptureError

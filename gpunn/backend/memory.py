@@ -1,5 +1,7 @@
 """Memory of a device, for people: how much is used, and how to give back what is not."""
 
+import math
+
 from gpunn.backend.registry import get_backend
 
 
@@ -16,6 +18,14 @@ def memory_summary(device=None) -> str:
     m = be.memory()
     kept = f"{size(m.kept)} kept for reuse, " if be.kind == "cuda" else ""
     return f"{be.name}: {size(m.used)} used, {kept}{size(m.free)} free of {size(m.total)}"
+
+
+def asked_for(error: MemoryError) -> int | None:
+    """The bytes that were refused, where NumPy or CuPy say so."""
+    shape = getattr(error, "shape", None)  # of NumPy's
+    if shape is not None:
+        return math.prod(shape) * error.dtype.itemsize  # type: ignore[attr-defined]
+    return getattr(error, "_size", None)
 
 
 def empty_cache(device=None) -> None:

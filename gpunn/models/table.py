@@ -7,7 +7,7 @@ import textwrap
 from gpunn import tree
 from gpunn.autograd.symbolic import Operation
 from gpunn.errors import ArgumentError, GpunnError, unknown
-from gpunn.models.cost import cost_of
+from gpunn.training.cost import cost_of
 
 LEFT, RIGHT, CENTRE = "<", ">", "^"
 

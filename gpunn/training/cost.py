@@ -4,6 +4,7 @@ import math
 
 from gpunn import tree
 from gpunn.autograd import KerasTensor, no_grad, wrap
+from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.mode import Observer, observers
 from gpunn.backend import get_backend, is_array, quiet
 from gpunn.errors import NotBuiltError
@@ -16,7 +17,7 @@ class Cost(Observer):
     A multiplication and an addition are two operations; a product is counted as it is written,
     whatever way it takes; any other op counts one for each value of its result.
 
-    >>> with gpunn.models.cost.Cost() as cost:
+    >>> with gpunn.training.cost.Cost() as cost:
     ...     y = gpunn.ops.matmul(np.ones((2, 3)), np.ones((3, 4)))
     >>> cost.flops, cost.nbytes
     (48, 64)
@@ -24,6 +25,7 @@ class Cost(Observer):
 
     def __enter__(self):
         self.flops = self.nbytes = 0
+        self.by_layer: dict[str, int] = {}  # bytes of results, by the innermost layer's name
         observers.append(self)
         return self
 
@@ -33,7 +35,10 @@ class Cost(Observer):
     def forward(self, op, be, operands, results):
         made = [y for y in results if is_array(y)]
         if op not in VIEWS:
-            self.nbytes += sum(y.nbytes for y in made)
+            nbytes = sum(y.nbytes for y in made)
+            self.nbytes += nbytes
+            layer = current_layer.get() or "(no layer)"
+            self.by_layer[layer] = self.by_layer.get(layer, 0) + nbytes
         rule = RULES.get(op)
         self.flops += sum(y.size for y in made) if rule is None else rule(made[0], *operands)
 

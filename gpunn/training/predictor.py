@@ -6,6 +6,7 @@ from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import DataError
 from gpunn.layers import tree
 from gpunn.training.callbacks import CallbackList, default_callbacks
+from gpunn.training.out_of_memory import out_of_memory_explained
 from gpunn.training.steps import Steps
 
 
@@ -25,7 +26,8 @@ class Predictor(Steps):
         """
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
-            with no_grad(), quiet():  # one batch: nothing to be organised
+            explained = out_of_memory_explained(self, "predict", _rows(x))
+            with no_grad(), quiet(), explained:  # one batch: nothing to be organised
                 y = self._predict_one(x)
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
@@ -40,7 +42,7 @@ class Predictor(Steps):
         heard = calls.hears("on_predict_batch_begin", "on_predict_batch_end")
         unchanged = False
         calls.on_predict_begin()
-        with no_grad(), quiet():
+        with no_grad(), quiet(), out_of_memory_explained(self, "predict", source.batch_size):
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_predict_batch_begin(step)

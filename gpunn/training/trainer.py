@@ -8,6 +8,7 @@ from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
 from gpunn.training.callbacks import CallbackList, History, default_callbacks
 from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
+from gpunn.training.out_of_memory import out_of_memory_explained
 from gpunn.training.predictor import Predictor
 
 
@@ -106,7 +107,11 @@ class Trainer(Predictor):
         self._first_epoch = initial_epoch  # a callback that restores a state may set it
         self.history = history
         logs = None
-        with interruptible(self), quiet():
+        with (
+            interruptible(self),
+            quiet(),
+            out_of_memory_explained(self, "fit", source.batch_size, trains=True),
+        ):
             calls.on_train_begin()
             try:
                 for epoch in range(self._first_epoch, epochs):
@@ -206,7 +211,8 @@ class Trainer(Predictor):
         logs = None
         heard = calls.hears("on_test_batch_begin", "on_test_batch_end")
         unchanged = False
-        with no_grad(), quiet(), self._sources_kept():
+        explained = out_of_memory_explained(self, "evaluate", source.batch_size)
+        with no_grad(), quiet(), self._sources_kept(), explained:
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_test_batch_begin(step)

@@ -7,7 +7,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, ops
-from gpunn.models.cost import cost_of
+from gpunn.training.cost import cost_of
 
 
 def branched():

@@ -1,0 +1,99 @@
+"""What a device that is out of memory says: what takes the memory, and what would fit."""
+
+import gc
+import math
+import traceback
+from contextlib import contextmanager
+
+from gpunn.backend import get_backend
+from gpunn.backend.memory import asked_for, size
+from gpunn.errors import OutOfMemoryError
+from gpunn.training.cost import cost_of
+
+MOST_LAYERS = 12
+
+
+@contextmanager
+def out_of_memory_explained(model, what: str, batch_size: int | None, trains: bool = False):
+    """Turns a MemoryError inside into an OutOfMemoryError that says what takes the memory.
+
+    Args:
+        model: the model.
+        what: what is being done: "fit".
+        batch_size: rows of a batch, where that is known.
+        trains: whether gradients and an optimizer's state take part.
+    """
+    try:
+        yield
+    except OutOfMemoryError:
+        raise
+    except MemoryError as error:
+        be = get_backend(model.device)
+        then = be.memory()
+        traceback.clear_frames(error.__traceback__)  # they hold the arrays of the step
+        if trains:
+            model.optimizer.zero_grad()
+        gc.collect()
+        be.empty_cache()
+        said = _explained(model, be, what, batch_size, trains, error, then)
+        raise OutOfMemoryError(said) from error
+
+
+def _explained(model, be, what, batch_size, trains, error, then) -> str:
+    asked = asked_for(error)
+    of = f" at batches of {batch_size}" if batch_size else ""
+    lines = [
+        f"{be.name} is out of memory in {what}{of}"
+        + (f": {size(asked)} were asked for" if asked else "")
+        + f", {size(then.used)} of {size(then.total)} were in use"
+    ]
+    cost = cost_of(model)
+    parameters = _parameters(model)
+    results = {} if cost is None else {n: k * (batch_size or 1) for n, k in cost.by_layer.items()}
+    names = {layer.name: type(layer).__name__ for layer in model.walk()}
+    rows = sorted(
+        ({n: parameters.get(n, 0) + results.get(n, 0) for n in {**parameters, **results}}).items(),
+        key=lambda row: -row[1],
+    )
+    shown = [
+        (f"{n} ({names[n]})" if n in names else n, size(parameters.get(n, 0)), size(results[n])
+         if n in results else "?" if cost is None else size(0))
+        for n, total in rows[:MOST_LAYERS] if total
+    ]  # fmt: skip
+    lines += _table([("layer", "parameters", "results of a batch"), *shown])
+    if len(rows) > MOST_LAYERS:
+        lines.append(f"  ... and {len(rows) - MOST_LAYERS} layers more")
+    if trains:
+        slots = sum(v.array.nbytes for v in model.optimizer.variables)
+        lines.append(f"  the optimizer's state: {size(slots)}; gradients: as the parameters")
+    if cost is not None and batch_size:
+        lines.append(_advice(be, batch_size, cost.nbytes, trains, asked or 0, then))
+    return "\n".join(lines)
+
+
+def _parameters(model) -> dict[str, int]:
+    """Bytes of weights, by the layer that holds them."""
+    return {
+        layer.name: own
+        for layer in model.walk()
+        if (own := sum(v.array.nbytes for v in layer._added_weights))
+    }
+
+
+def _advice(be, batch_size: int, per_row: int, trains: bool, asked: int, then) -> str:
+    """A batch size that fits, by what a row takes: as it was met, and as it is counted."""
+    now = be.memory()
+    free = now.free + now.kept
+    met = (then.used + asked - now.used) / batch_size  # it would have taken this and more
+    # gradients of results come and go, and a copy or two of the largest
+    row = max(met * 1.25, per_row * (2.5 if trains else 1.0))
+    rows = int(0.8 * free / row)
+    if rows < 1:
+        return f"not even one row fits: {size(free)} are free; use a smaller model"
+    fits = min(2 ** int(math.log2(rows)), batch_size - 1)
+    return f"batch_size={fits} should fit: {size(free)} are free, a row takes about {size(row)}"
+
+
+def _table(rows) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(3)]
+    return [f"  {a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
