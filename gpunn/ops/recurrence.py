@@ -102,12 +102,6 @@ def outputs(be, hs, sequences: bool, last, dtype) -> tuple:
     return narrow(be.copy(hs[1:].transpose(2, 0, 1)), dtype), *last
 
 
-def incoming(be, dy, sequences: bool) -> tuple:
-    """Gradients of the results: of every step's output or None, and copies of the last states'."""
-    last = [be.copy(wide(d).T) for d in (dy[1:] if sequences else dy)]
-    return by_step(be, dy[0]) if sequences else None, *last
-
-
 def last_gradients(be, dy, states: int) -> list:
     """Copies of the gradients of the last states, (units, batch)."""
     return [be.copy(wide(d).T) for d in dy[-states:]]
@@ -130,15 +124,15 @@ def side_by_side(be, xs):
     return be.copy(xs.transpose(1, 0, 2)).reshape(xs.shape[1], xs.shape[0] * xs.shape[2])
 
 
-def input_gradients(be, x, w, dz, needs) -> tuple:
-    """dx and dw of w^T x_t, where dz is a matrix (rows, steps * batch) and w (n, rows)."""
-    batch, count, n = x.shape
-    dx = dw = None
-    if needs[0]:
-        dx = be.dot(w, dz).reshape(n, count, batch).transpose(2, 1, 0)
-    if needs[1]:
-        dw = be.dot(x.transpose(2, 1, 0).reshape(n, count * batch), dz.T)
-    return dx, dw
+def inputs(be, x):
+    """x (batch, steps, n) as a matrix (steps * batch, n), a view of its transposed copy."""
+    return x.transpose(2, 1, 0).reshape(x.shape[2], -1).T
+
+
+def input_gradient(be, w, dz, out) -> None:
+    """Write w dz to out (batch, steps, n), where w is (n, rows) and dz (rows, steps * batch)."""
+    batch, count, n = out.shape
+    be.copyto(out, be.dot(w, dz).reshape(n, count, batch).transpose(2, 1, 0))
 
 
 def row_sums(be, dz):

@@ -8,8 +8,8 @@ from gpunn.ops.recurrence import (
     by_step,
     divided,
     halved,
-    incoming,
-    input_gradients,
+    input_gradient,
+    inputs,
     last_gradients,
     outputs,
     projected,
@@ -55,44 +55,52 @@ def simple_rnn(
     if activation not in ("tanh", "relu"):
         raise ArgumentError(f"simple_rnn: activation must be 'tanh' or 'relu', not {activation!r}")
     dtype, x, kernel, recurrent = x.dtype, wide(x), wide(kernel), wide(recurrent_kernel)
-    z = projected(be, x, kernel.T, None if bias is None else wide(bias))
-    count, units, batch = z.shape
+    (batch, count, _), units = x.shape, len(recurrent)
+    b = None if bias is None else wide(bias)
+    z = be.empty((count, units, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), z.dtype)
     transposed, masks = be.copy(recurrent.T), step_masks(mask)
     product = be.empty((units, batch), z.dtype)
-    for t in range(count):
-        y = z[t]
-        y += be.dot(transposed, hs[t], product)
-        if activation == "tanh":
-            be.xp.tanh(y, y)
-        else:
-            be.xp.maximum(y, 0, out=y)
-        be.copyto(hs[t + 1], y if masks is None else be.xp.where(masks[t], y, hs[t]))
+    spans = spans_of(be, z)
+    for span in spans:
+        projected(be, x[:, span], kernel.T, b, z[span])
+        for t in range(span.start, span.stop):
+            y = z[t]
+            y += be.dot(transposed, hs[t], product)
+            if activation == "tanh":
+                be.xp.tanh(y, y)
+            else:
+                be.xp.maximum(y, 0, out=y)
+            be.copyto(hs[t + 1], y if masks is None else be.xp.where(masks[t], y, hs[t]))
 
     def pullback(dy, needs):
-        dys, dh = incoming(be, dy, sequences)
-        dzs = be.empty((units, count, batch), z.dtype)
-        passed = None
-        for t in reversed(range(count)):
-            if dys is not None:
-                dh += dys[t]
-            if masks is not None:
-                dh, passed = divided(be, masks[t], dh)
-            dh *= 1 - z[t] * z[t] if activation == "tanh" else z[t] > 0
-            be.copyto(dzs[:, t], dh)
-            dh = be.dot(recurrent, dh)
-            if passed is not None:
-                dh += passed
-        dz = dzs.reshape(units, count * batch)
-        dx, dkernel = input_gradients(be, x, kernel, dz, (needs[0], needs[2]))
-        return (
-            dx,
-            dh.T if needs[1] else None,
-            dkernel,
-            be.dot(side_by_side(be, hs[:-1]), dz.T) if needs[3] else None,
-            row_sums(be, dz) if needs[4] else None,
-            None,
-        )
+        (dh,) = last_gradients(be, dy, 1)
+        dx = be.empty(x.shape, z.dtype) if needs[0] else None
+        dkernel = drecurrent = dbias = passed = None
+        for span in reversed(spans):
+            dys = by_step(be, dy[0][:, span]) if sequences else None
+            dzs = be.empty((units, span.stop - span.start, batch), z.dtype)
+            for t in reversed(range(span.start, span.stop)):
+                if dys is not None:
+                    dh += dys[t - span.start]
+                if masks is not None:
+                    dh, passed = divided(be, masks[t], dh)
+                dh *= 1 - z[t] * z[t] if activation == "tanh" else z[t] > 0
+                be.copyto(dzs[:, t - span.start], dh)
+                dh = be.dot(recurrent, dh)
+                if passed is not None:
+                    dh += passed
+            flat = dzs.reshape(units, -1)
+            if needs[0]:
+                input_gradient(be, kernel, flat, dx[:, span])
+            if needs[2]:
+                dkernel = added(dkernel, be.dot(flat, inputs(be, x[:, span])))
+            if needs[3]:
+                drecurrent = added(drecurrent, be.dot(side_by_side(be, hs[span]), flat.T))
+            if needs[4]:
+                dbias = added(dbias, row_sums(be, flat))
+        dkernel = None if dkernel is None else dkernel.T
+        return dx, dh.T if needs[1] else None, dkernel, drecurrent, dbias, None
 
     return outputs(be, hs, sequences, [hs], dtype), pullback
 
@@ -128,7 +136,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     kernel, recurrent = _ordered(be, kernel, units), _ordered(be, recurrent_kernel, units)
     b = None if bias is None else halved(be, _ordered(be, bias, units), sigmoids)
     weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
-    (batch, count, n), rows = x.shape, 4 * units
+    (batch, count, _), rows = x.shape, 4 * units
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     cs = states(be, c, hs.shape, gates.dtype)
@@ -166,11 +174,9 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
                     dc += passed_c
             flat = dzs.reshape(rows, -1)
             if needs[0]:
-                dx_span = be.dot(kernel, flat).reshape(n, -1, batch)
-                be.copyto(dx[:, span], dx_span.transpose(2, 1, 0))
+                input_gradient(be, kernel, flat, dx[:, span])
             if needs[3]:
-                inputs = x[:, span].transpose(2, 1, 0).reshape(n, -1)
-                dkernel = added(dkernel, be.dot(flat, inputs.T))
+                dkernel = added(dkernel, be.dot(flat, inputs(be, x[:, span])))
             if needs[4]:
                 drecurrent = added(drecurrent, be.dot(flat, side_by_side(be, hs[span]).T))
             if needs[5]:

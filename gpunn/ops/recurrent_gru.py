@@ -2,14 +2,18 @@
 
 from gpunn.autograd import primitive
 from gpunn.ops.recurrence import (
+    added,
+    by_step,
     divided,
     halved,
-    incoming,
-    input_gradients,
+    input_gradient,
+    inputs,
+    last_gradients,
     outputs,
     projected,
     row_sums,
     side_by_side,
+    spans_of,
     squash,
     states,
     step_masks,
@@ -54,87 +58,103 @@ def gru(
     sigmoids = 2 * units
     kernel, recurrent = wide(kernel), wide(recurrent_kernel)
     b, b_state = _biases(be, bias, reset_after, sigmoids)
-    gates = projected(be, x, halved(be, kernel, sigmoids), b)
-    count, rows, batch = gates.shape
+    weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
+    both, candidate = transposed[:sigmoids], transposed[sigmoids:]
+    (batch, count, _), rows = x.shape, 3 * units
+    gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     # of every step: h R_g + b'_g, or r h without reset_after
     inner = be.empty((count, units, batch), gates.dtype)
-    transposed, masks = halved(be, recurrent, sigmoids), step_masks(mask)
-    both, candidate = transposed[:sigmoids], transposed[sigmoids:]
-    product = be.empty((sigmoids, batch), gates.dtype)
-    for t in range(count):
-        zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
-        zr += be.dot(both, hs[t], product)
-        squash(be, zr, sigmoids)
-        z, r = zr[:units], zr[units:]
-        if reset_after:
-            be.dot(candidate, hs[t], inner[t])
-            if b_state is not None:
-                be.xp.add(inner[t], b_state, inner[t])
-            g += be.xp.multiply(r, inner[t], product[:units])
-        else:
-            be.xp.multiply(r, hs[t], inner[t])
-            g += be.dot(candidate, inner[t], product[:units])
-        be.xp.tanh(g, g)
-        be.xp.subtract(hs[t], g, h_next)
-        h_next *= z
-        h_next += g
-        if masks is not None:
-            be.copyto(h_next, be.xp.where(masks[t], h_next, hs[t]))
+    masks, product = step_masks(mask), be.empty((sigmoids, batch), gates.dtype)
+    spans = spans_of(be, gates)
+    for span in spans:
+        projected(be, x[:, span], weights, b, gates[span])
+        for t in range(span.start, span.stop):
+            zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
+            zr += be.dot(both, hs[t], product)
+            squash(be, zr, sigmoids)
+            z, r = zr[:units], zr[units:]
+            if reset_after:
+                be.dot(candidate, hs[t], inner[t])
+                if b_state is not None:
+                    be.xp.add(inner[t], b_state, inner[t])
+                g += be.xp.multiply(r, inner[t], product[:units])
+            else:
+                be.xp.multiply(r, hs[t], inner[t])
+                g += be.dot(candidate, inner[t], product[:units])
+            be.xp.tanh(g, g)
+            be.xp.subtract(hs[t], g, h_next)
+            h_next *= z
+            h_next += g
+            if masks is not None:
+                be.copyto(h_next, be.xp.where(masks[t], h_next, hs[t]))
 
     def pullback(dy, needs):
-        dys, dh = incoming(be, dy, sequences)
-        dgates = be.empty((rows, count, batch), gates.dtype)
-        dinners = be.empty((units, count, batch), gates.dtype)
+        (dh,) = last_gradients(be, dy, 1)
         d = be.empty((rows, batch), gates.dtype)
         dz, dr, dzr, dg = d[:units], d[units:sigmoids], d[:sigmoids], d[sigmoids:]
         back, back_g = be.copy(recurrent[:, :sigmoids]), be.copy(recurrent[:, sigmoids:])
-        passed = None
-        for t in reversed(range(count)):
-            zr, g, h_prev = gates[t][:sigmoids], gates[t][sigmoids:], hs[t]
-            z, r = zr[:units], zr[units:]
-            if dys is not None:
-                dh += dys[t]
-            if masks is not None:
-                dh, passed = divided(be, masks[t], dh)
-            be.xp.subtract(h_prev, g, dz)
-            dz *= dh
-            be.xp.multiply(dh, 1 - z, dg)
-            dg *= 1 - g * g
-            if reset_after:
-                be.xp.multiply(dg, inner[t], dr)
-                dinner = dg * r
-                be.copyto(dinners[:, t], dinner)
-                to_h = be.dot(back_g, dinner)
-            else:
-                to_h = be.dot(back_g, dg)
-                be.xp.multiply(to_h, h_prev, dr)
-                to_h *= r
-            dzr *= zr - zr * zr
-            be.copyto(dgates[:, t], d)
-            dh = dh * z
-            dh += to_h
-            dh += be.dot(back, dzr)
-            if passed is not None:
-                dh += passed
-        flat = dgates.reshape(rows, count * batch)
-        inner_flat = dinners.reshape(units, count * batch) if reset_after else None
-        dx, dkernel = input_gradients(be, x, kernel, flat, (needs[0], needs[2]))
-        drecurrent = dbias = None
-        if needs[3]:
-            before = side_by_side(be, hs[:-1])
-            of_g = (
-                be.dot(before, inner_flat.T)
-                if reset_after
-                else be.dot(side_by_side(be, inner), flat[sigmoids:].T)
-            )
-            drecurrent = be.xp.concatenate([be.dot(before, flat[:sigmoids].T), of_g], 1)
-        if needs[4]:
-            dbias = row_sums(be, flat)
-            if reset_after:
-                of_state = [dbias[:sigmoids], row_sums(be, inner_flat)]
-                dbias = be.xp.stack([dbias, be.xp.concatenate(of_state)])
-        return dx, dh.T if needs[1] else None, dkernel, drecurrent, dbias, None
+        dx = be.empty(x.shape, gates.dtype) if needs[0] else None
+        dkernel = of_zr = of_g = dbias = dbias_state = passed = None
+        for span in reversed(spans):
+            length = span.stop - span.start
+            dys = by_step(be, dy[0][:, span]) if sequences else None
+            dgates = be.empty((rows, length, batch), gates.dtype)
+            dinners = be.empty((units, length, batch), gates.dtype)
+            for t in reversed(range(span.start, span.stop)):
+                zr, g, h_prev, i = gates[t][:sigmoids], gates[t][sigmoids:], hs[t], t - span.start
+                z, r = zr[:units], zr[units:]
+                if dys is not None:
+                    dh += dys[i]
+                if masks is not None:
+                    dh, passed = divided(be, masks[t], dh)
+                be.xp.subtract(h_prev, g, dz)
+                dz *= dh
+                be.xp.multiply(dh, 1 - z, dg)
+                dg *= 1 - g * g
+                if reset_after:
+                    be.xp.multiply(dg, inner[t], dr)
+                    dinner = dg * r
+                    be.copyto(dinners[:, i], dinner)
+                    to_h = be.dot(back_g, dinner)
+                else:
+                    to_h = be.dot(back_g, dg)
+                    be.xp.multiply(to_h, h_prev, dr)
+                    to_h *= r
+                dzr *= zr - zr * zr
+                be.copyto(dgates[:, i], d)
+                dh = dh * z
+                dh += to_h
+                dh += be.dot(back, dzr)
+                if passed is not None:
+                    dh += passed
+            flat, inner_flat = dgates.reshape(rows, -1), dinners.reshape(units, -1)
+            if needs[0]:
+                input_gradient(be, kernel, flat, dx[:, span])
+            if needs[2]:
+                dkernel = added(dkernel, be.dot(flat, inputs(be, x[:, span])))
+            if needs[3]:
+                before = side_by_side(be, hs[span])
+                of_zr = added(of_zr, be.dot(before, flat[:sigmoids].T))
+                if reset_after:
+                    of_g = added(of_g, be.dot(before, inner_flat.T))
+                else:
+                    r_h = side_by_side(be, inner[span])
+                    of_g = added(of_g, be.dot(r_h, flat[sigmoids:].T))
+            if needs[4]:
+                dbias = added(dbias, row_sums(be, flat))
+                if reset_after:
+                    dbias_state = added(dbias_state, row_sums(be, inner_flat))
+        if needs[4] and reset_after:
+            dbias = be.xp.stack([dbias, be.xp.concatenate([dbias[:sigmoids], dbias_state])])
+        return (
+            dx,
+            dh.T if needs[1] else None,
+            dkernel.T if needs[2] else None,
+            be.xp.concatenate([of_zr, of_g], 1) if needs[3] else None,
+            dbias if needs[4] else None,
+            None,
+        )
 
     return outputs(be, hs, sequences, [hs], dtype), pullback
 

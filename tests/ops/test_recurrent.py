@@ -43,14 +43,15 @@ def test_op(case, sequences, mask, device):
     check_op(f, X, *states, *weights, device=device, edges=False, twice=False, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("mask", [None, MASK], ids=["all", "mask"])
-def test_in_spans(mask, device, monkeypatch):
+def test_in_spans(case, mask, device, monkeypatch):
     """Steps that do not fit the cache together: two and one."""
-    monkeypatch.setattr("gpunn.ops.recurrence.SPAN", 2 * 4 * UNITS * len(X))
-    _, states, weights, _ = CASES["lstm"]
+    op, states, weights, options = CASES[case]
+    monkeypatch.setattr("gpunn.ops.recurrence.SPAN", 2 * weights[0].shape[1] * len(X))
 
     def f(x, *rest):
-        return lstm(x, *rest, mask)
+        return op(x, *rest, mask, **options)
 
     check_op(f, X, *states, *weights, device=device, edges=False, twice=False, rtol=1e-5, atol=1e-5)
 
