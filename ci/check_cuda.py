@@ -9,7 +9,8 @@ memory    no kernel writes out of bounds or touches freed memory, each array bei
           allocation of its own
 races     no two threads touch the same bytes, one of them writing, without a barrier
 order     the results are the same bits for N orders of blocks and threads
-async     training steps give the same bits for N orders of what streams and graphs leave open
+async     training steps, batches on their way to the device and checkpoints give the same bits
+          for N orders of what streams and graphs leave open
 """
 
 import argparse
@@ -28,7 +29,10 @@ ENVIRONMENT = {
     "races": {"CUDAEMU_RACECHECK": "1"},
     "order": {},
 }
-STEPS = ("tests/capture/test_graph.py", "tests/backend/test_graph.py")
+ASYNC = (
+    *("tests/capture/test_graph.py", "tests/backend/test_graph.py", "tests/data/test_staging.py"),
+    *("tests/optimizers/test_scaled_step.py", "tests/training/test_backup.py"),
+)
 
 
 def kernels_run(few: bool = False):
@@ -121,7 +125,7 @@ def run(check: str, seeds: int) -> bool:
     with tempfile.TemporaryDirectory() as cache:
         if check == "async":
             for seed in range(1, seeds + 1):
-                command = [sys.executable, "-m", "pytest", "-q", "-n0", "--device", "cuda", *STEPS]
+                command = [sys.executable, "-m", "pytest", "-q", "-n0", "--device", "cuda", *ASYNC]
                 environment = os.environ | {"CUDAEMU_ASYNC": str(seed)}
                 done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
                 if done.returncode:

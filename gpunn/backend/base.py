@@ -21,6 +21,11 @@ class Memory:
     used: int
     kept: int = 0
 
+    @property
+    def unused(self) -> int:
+        """What this process can have more than it uses."""
+        return self.free + self.kept
+
 
 class Backend:
     """Arrays of one device: `xp` is the array module (numpy or cupy), `device` where they lie.
@@ -169,6 +174,14 @@ class Backend:
     def wrap(self, x):
         """The 0-d array of a scalar result, which is what NumPy gives for one."""
         return self.xp.asarray(x)
+
+    def send(self, arrays: list) -> list:
+        """The arrays, on this device."""
+        return [self.asarray(a) for a in arrays]
+
+    def staging(self):
+        """What does the same as `send` for one data set's batches, while a GPU computes."""
+        return self.send
 
     def to_numpy(self, x):
         raise NotImplementedError

@@ -20,6 +20,7 @@ from gpunn.backend.graph import capturing, outside
 from gpunn.backend.noted import Noted
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
+from gpunn.backend.staging import Staging
 from gpunn.errors import DTypeError, KernelError
 
 THREADS = 256
@@ -203,6 +204,9 @@ class CupyBackend(Backend):
         elif not self.alone and data.device.id != self.device.index:
             data = cupy.asarray(data.get())
         return data if dtype is None else data.astype(standardize(dtype), copy=False)
+
+    def staging(self):
+        return Staging(self)
 
     def to_numpy(self, x) -> np.ndarray:
         values = x.get()

@@ -8,7 +8,7 @@ from gpunn.data.nested import filler
 from gpunn.data.source import Source
 
 SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch
-ON_DEVICE = 1 << 30  # bytes: up to here, data of the host are moved to the device as a whole
+ON_GPU = 0.5  # of the free memory of a GPU: up to here, data are moved there as a whole
 MOST_VIEWS = 1 << 12  # up to here, views of the batches are made once and kept
 
 
@@ -35,15 +35,18 @@ class ArraySource(Source):
         super().__init__(math.ceil(rows / batch_size), steps)
         self._be = get_backend(device)
         size = sum(a.nbytes for a in arrays)
-        if size <= ON_DEVICE:
-            arrays = [self._be.asarray(a) for a in arrays]
+        moved = sum(a.nbytes for a in arrays if backend_of(a) is not self._be)
+        if self._be.kind == "cpu" or moved <= ON_GPU * self._be.memory().unused:
+            arrays = self._be.send(arrays)
+        self._send = self._be.staging()
         self._fill, self._arrays = filler(nesting), arrays
         self._stream = stream
         if shuffle and stream is None:
             self._stream = current_seed().stream("shuffle")
         self._shuffle = shuffle and rows > 1
         self._buffers = None
-        if self._shuffle and size <= SMALL:
+        self._here = all(backend_of(a) is self._be for a in arrays)
+        if self._shuffle and size <= SMALL and self._here:
             self._buffers = [self._be.empty(a.shape, a.dtype) for a in arrays]
         self._views = None
         if self.batches_per_pass <= MOST_VIEWS and (self._buffers or not self._shuffle):
@@ -60,10 +63,9 @@ class ArraySource(Source):
         else:
             order = self._stream.permutation(self.num_samples)
             batches = self._permuted(order) if self._buffers else self._gathered(order)
-        fill, move = self._fill, self._be.asarray
-        here = all(backend_of(a) is self._be for a in self._arrays)
+        fill, send = self._fill, self._send
         for arrays in batches:
-            yield fill([wrap(a if here else move(a)) for a in arrays])
+            yield fill([wrap(a) for a in (arrays if self._here else send(arrays))])
 
     def _permuted(self, order):
         """All rows permuted at once: a batch is a view then."""

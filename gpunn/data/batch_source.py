@@ -25,7 +25,7 @@ class BatchSource(Source):
         self.num_samples = getattr(batches, "num_samples", None)
         self._batches, self._intake = batches, intake
         self._shuffle, self._stream = shuffle, stream
-        self._be = get_backend(device)
+        self._send = get_backend(device).staging()
 
     def epoch(self):
         for name in ("on_epoch_begin", "on_epoch_end"):  # as Keras' PyDataset has them
@@ -36,7 +36,7 @@ class BatchSource(Source):
     def _pass(self):
         for i, batch in enumerate(self._raw()):
             x, y, sample_weight = unpack_x_y_sample_weight(batch)
-            yield self._intake.batch(self._be, x, y, sample_weight, f"batch {i}: ")
+            yield self._intake.batch(self._send, x, y, sample_weight, f"batch {i}: ")
 
     def _raw(self):
         """The batches as they are given, in the order of this pass."""

@@ -69,10 +69,14 @@ class Intake:
         _check_lengths(names, arrays, where)
         return (shape_of(x), shape_of(y), shape_of(sample_weight)), arrays
 
-    def batch(self, be, x, y=None, sample_weight=None, where="") -> tuple:
-        """One batch as tensors of a backend: (x, y, sample_weight), nested as they are given."""
+    def batch(self, send, x, y=None, sample_weight=None, where="") -> tuple:
+        """One batch as tensors of a device: (x, y, sample_weight), nested as they are given.
+
+        Args:
+            send: gives arrays on that device, see `Backend.staging`.
+        """
         nesting, arrays = self(x, y, sample_weight, where, batch=True)
-        return filler(nesting)([wrap(be.asarray(a)) for a in arrays])
+        return filler(nesting)([wrap(a) for a in send(arrays)])
 
     def _array(self, data, name, cast_all, check_device):
         """One array: numbers, with rows, of the right dtype, finite."""

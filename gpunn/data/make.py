@@ -88,7 +88,7 @@ def make_batch(
     [3.0]
     """
     intake = Intake(dtype, x_dtype, class_weight)
-    return intake.batch(get_backend(device), x, y, sample_weight)
+    return intake.batch(get_backend(device).send, x, y, sample_weight)
 
 
 def gives_batches(x, y=None) -> bool:

@@ -83,7 +83,7 @@ def _parameters(model) -> dict[str, int]:
 def _advice(be, batch_size: int, per_row: int, trains: bool, asked: int, then) -> str:
     """A batch size that fits, by what a row takes: as it was met, and as it is counted."""
     now = be.memory()
-    free = now.free + now.kept
+    free = now.unused
     met = (then.used + asked - now.used) / batch_size  # it would have taken this and more
     # gradients of results come and go, and a copy or two of the largest
     row = max(met * 1.25, per_row * (2.5 if trains else 1.0))

@@ -71,7 +71,7 @@ def test_more_batches_than_views_are_kept(monkeypatch):
 
 
 def test_large_data_stay_on_the_host_until_their_batch(device, monkeypatch):
-    monkeypatch.setattr(array_source, "ON_DEVICE", 0)
+    monkeypatch.setattr(array_source, "ON_GPU", 0)
     monkeypatch.setattr(array_source, "SMALL", 0)
     x = rand(7, 2).astype("float32")
     for shuffle in (False, True):
