@@ -72,6 +72,20 @@ class CapturedStep:
         step = self._last
         return step if step is not None and step.valid() else None
 
+    def prepare(self, model, batch) -> None:
+        """Make the plan for batches like this one now.
+
+        Raises:
+            CaptureError: if the step cannot be recorded.
+        """
+        for _ in range(2):  # builds what is built late, and compiles kernels
+            self._call_by_call(model, batch)
+        self._steps[_key(batch)] = self._new_plan(model, batch)
+
+    def _new_plan(self, model, batch) -> StepPlan:
+        beside = next(iter(self._steps.values()), None)
+        return self._plan_type(model, batch, self.own_only, self.passes, beside)
+
     def _call_by_call(self, model, batch):
         return getattr(model, self._plan_type.step)(batch)
 
@@ -83,8 +97,7 @@ class CapturedStep:
 
     def _found(self, model, batch, unchanged: bool) -> StepPlan | None:
         """The plan for a batch, if there is one that is valid, or it is time to make one."""
-        arrays, nesting = arrays_of(batch)
-        key = (nesting, standardize(None).num, *[(a.shape, a.dtype.num) for a in arrays])
+        key = _key(batch)
         if not unchanged:
             self._now += 1
         step = self._steps.get(key)
@@ -110,8 +123,7 @@ class CapturedStep:
         if seen <= self._plan_type.eager_steps or len(self._steps) >= MOST_PLANS:
             return None
         try:
-            beside = next(iter(self._steps.values()), None)
-            step = self._plan_type(model, batch, self.own_only, self.passes, beside)
+            step = self._new_plan(model, batch)
         except Exception as e:  # whatever the rehearsal met, the step itself can still run
             if self.strict:
                 raise
@@ -124,3 +136,9 @@ class CapturedStep:
         self.refused = reason
         step = self._plan_type.step
         log.info("%s: %ss run call by call, they are not captured: %s", model.name, step, reason)
+
+
+def _key(batch) -> tuple:
+    """What tells one kind of batch from another."""
+    arrays, nesting = arrays_of(batch)
+    return (nesting, standardize(None).num, *[(a.shape, a.dtype.num) for a in arrays])

@@ -1,13 +1,15 @@
 """Prediction: a model's outputs for data, batch after batch."""
 
-from gpunn.autograd import Tensor, convert, no_grad
-from gpunn.backend import backend_of, is_array, quiet
+from gpunn.autograd import Tensor, convert, no_grad, wrap
+from gpunn.backend import backend_of, get_backend, is_array, quiet
 from gpunn.data import pack_x_y_sample_weight
-from gpunn.errors import DataError
+from gpunn.errors import ArgumentError, DataError
 from gpunn.layers import tree
 from gpunn.training.callbacks import CallbackList, default_callbacks
+from gpunn.training.inference import InferenceStep
 from gpunn.training.out_of_memory import out_of_memory_explained
 from gpunn.training.steps import Steps
+from gpunn.tree import flatten, map_structure
 
 
 class Predictor(Steps):
@@ -57,6 +59,46 @@ class Predictor(Steps):
         return tree.map(
             lambda *rows: _out(convert(backend_of(rows[0]).xp.concatenate(rows)), on_device), *parts
         )
+
+    def compile_inference(self, batch_sizes=(1, 32), pad: bool = False, x=None) -> None:
+        """Make ready now for predictions of batches of these sizes: the first is as fast as any.
+
+        For each size the model's step is recorded, on a GPU as a CUDA graph; `predict` and
+        `predict_on_batch` replay it, with the same bits. (Otherwise that is done after a few
+        batches of a size.) Call it when the model is trained or loaded: layers that are added,
+        or frozen weights, undo it; so does `compile`. New values of weights do not.
+
+        Args:
+            batch_sizes: numbers of rows, at most 16.
+            pad: whether a batch of another size is filled up with rows of zeros to the next of
+                these. Only for models that treat each row alone, as most do; the last bits of
+                results may depend on it. Default: such batches run as ever.
+            x: rows (any number) to take shapes and dtypes from. Default: the model's inputs.
+
+        Raises:
+            NotBuiltError: if the model is not built, and there is no x.
+            ArgumentError: for other sizes, or if a size beside the rows is open and there is no x.
+            CaptureError: if the step cannot be recorded, with the reason.
+
+        >>> model = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(3)])
+        >>> model.compile_inference(batch_sizes=[1, 8])
+        >>> model.predict(np.zeros((8, 4), "float32"), verbose=0).shape
+        (8, 3)
+        """
+        step = InferenceStep(batch_sizes, pad)
+        be = get_backend(self.device)
+        like = self.input if x is None else x
+        if x is not None:
+            dtype = None if self.accepts_integers else self.compute_dtype
+            like = tree.map(lambda a: convert(a, dtype, self.device), x)
+        elif any(None in t.shape[1:] for t in flatten(like)):
+            raise ArgumentError("a size of the inputs beside the rows is open: give x, some rows")
+
+        def rows(n: int):
+            return map_structure(lambda t: wrap(be.zeros((n, *t.shape[1:]), t.dtype)), like)
+
+        step.make_plans(self, rows)
+        self._captured_predict = step
 
     def predict_proba(self, x, batch_size=None, verbose="auto"):
         """The outputs for x; another name of `predict`."""
