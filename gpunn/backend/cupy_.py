@@ -24,6 +24,7 @@ from gpunn.backend.staging import Staging
 from gpunn.errors import DTypeError, KernelError
 
 THREADS = 256
+HEADERS = ("block.cuh", "philox.cuh")  # what every kernel may use
 
 
 def wide(dtype) -> np.dtype:
@@ -190,12 +191,15 @@ class CupyBackend(Backend):
     def draw(self, name: str, stream: Stream, shape, dtype, *more):
         """An array that a kernel of philox.cu fills by the stream's next draw."""
         out = cupy.empty(shape, dtype)
-        graph = capturing()
-        nowhere = np.uint64(0)
-        start, draw = graph.drawn(stream) if graph else (nowhere, stream.next_position())
-        numbers = (np.uint64(k) for k in (draw, *stream.key))
-        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, start, *numbers, *more))
+        numbers = self.next_draw(stream)
+        self.launch("philox", name, (out.size + 3) // 4, (out, out.size, *numbers, *more))
         return out
+
+    def next_draw(self, stream: Stream) -> tuple:
+        """What kernels want of a stream's next draw: where to count from, the draw, both keys."""
+        graph, nowhere = capturing(), np.uint64(0)
+        start, draw = graph.drawn(stream) if graph else (nowhere, stream.next_position())
+        return start, *(np.uint64(k) for k in (draw, *stream.key))
 
     def asarray(self, data, dtype=None):
         self.activate()
@@ -287,6 +291,11 @@ def cuda_type(dtype) -> str:
     return CUDA_TYPES[name]
 
 
+def threshold(rate: float) -> np.uint32:
+    """The bits below which a value is dropped."""
+    return np.uint32(min(round(rate * 2**32), 2**32 - 1))
+
+
 def row_threads(n: int) -> int:
     """How many threads share a row of n values: a power of two, at least a warp."""
     threads = 32
@@ -299,7 +308,8 @@ def row_threads(n: int) -> int:
 def _function(source: str, name: str, device: int):
     """A kernel of a source file, compiled on first use."""
     folder = resources.files("gpunn.backend.cuda")
-    text = "".join(folder.joinpath(f).read_text() for f in ("block.cuh", f"{source}.cu"))
+    files = (*HEADERS, f"{source}.cu")
+    text = "".join(folder.joinpath(f).read_text() for f in files)
     names = (name,) if "<" in name else None
     try:
         module = cupy.RawModule(

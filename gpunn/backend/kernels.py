@@ -11,7 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpunn.errors import ArgumentError
+from gpunn.backend.dtypes import standardize
+from gpunn.errors import ArgumentError, MissingDependencyError
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class Kernel(NamedTuple):
@@ -61,7 +64,10 @@ def fuse(op: str, dtypes: tuple[str, ...]) -> None:
 
 def _add(op: str, device: str, dtypes: tuple[str, ...], made: Kernel) -> None:
     for dtype in dtypes:
-        key = (device, np.dtype(dtype))
+        try:
+            key = (device, standardize(dtype))
+        except MissingDependencyError:  # without it there are no arrays of it either
+            continue
         if key in table(op):
             raise ArgumentError(f"op {op!r} has a kernel for {device} {dtype} already")
         table(op)[key] = made

@@ -9,9 +9,10 @@ import gpunn
 import gpunn.ops
 from gpunn.autograd import primitives
 from gpunn.backend import get_backend, kernels
+from gpunn.backend.dtypes import is_float
 from gpunn.backend.cuda.elementwise import OPS
 from gpunn.errors import ArgumentError, KernelError
-from gpunn.ops import batch_statistics, recurrent  # noqa: F401 - the first makes its op known
+from gpunn.ops import attention, batch_statistics, recurrent  # noqa: F401 - the first makes its op known
 from gpunn.ops.spatial import window
 from tests.harness import assert_close
 
@@ -113,11 +114,41 @@ def max_pool(dtype):
         yield [x], {"win": win}
 
 
+def attend(dtype):
+    """Odd lengths, groups of heads, every way to hide, masks that broadcast, dropout."""
+
+    def operands(t, s, heads, shared, n, m, batch=2):
+        shapes = (batch, t, heads, n), (batch, s, shared, n), (batch, s, shared, m)
+        return [(values(shape, i) / 2).astype(dtype) for i, shape in enumerate(shapes)]
+
+    def seen(*shape):
+        return (values(shape, 5) > -0.5).astype(dtype)
+
+    for t, s, heads, shared, n, m in (
+        (5, 7, 2, 2, 3, 4), (33, 40, 4, 2, 16, 8), (1, 1, 1, 1, 1, 1), (65, 31, 2, 1, 40, 33)
+    ):  # fmt: skip
+        x, scale = operands(t, s, heads, shared, n, m), 0.4 * n**-0.5
+        yield x, {"scale": scale}
+        yield x, {"scale": scale, "causal": True}
+        yield x, {"scale": scale, "window": 3, "causal": True, "zeros": True}
+        yield [*x, values((heads, 1, s), 4).astype(dtype)], {"scale": scale, "window": 2}
+        mask = seen(2, 1, t, s)
+        mask[0, :, -1] = 0  # a query that sees nothing
+        for zeros in (False, True):
+            yield [*x, None, mask], {"scale": scale, "causal": True, "zeros": zeros}
+        static = {"scale": scale, "rate": 0.3, "stream": Still(1)}
+        yield [*x, values((t, 1), 4).astype(dtype), seen(2, 1, 1, s)], static
+    yield operands(9, 8, 1, 1, 256, 130, 1), {"scale": 0.02}
+    yield operands(0, 4, 2, 2, 3, 3), {}
+    yield operands(4, 5, 2, 1, 3, 3, batch=0), {"causal": True}
+
+
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
     "_kept": kept,
     "_max_pool": max_pool,
+    "attend": attend,
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,
     "mean": mean,
@@ -155,14 +186,17 @@ def registered(device):
 
 def run(op, device, operands, static):
     """Results, and the gradients of the float operands."""
-    given = [gpunn.Tensor(x, requires_grad=x.dtype.kind == "f", device=device) for x in operands]
+    given = [
+        None if x is None else gpunn.Tensor(x, requires_grad=is_float(x.dtype), device=device)
+        for x in operands
+    ]
     results = primitives[op](*given, **static)
     results = results if isinstance(results, tuple) else (results,)
     grads = []
     for y in results:
         if y.requires_grad:
             y.backward(values(y.shape, 9).astype(y.dtype), retain_graph=True)
-            grads += [x.grad for x in given if x.grad is not None]
+            grads += [x.grad for x in given if x is not None and x.grad is not None]
     with contextlib.suppress(gpunn.errors.OutOfRangeError):  # what some cases are about
         gpunn.backend.get_backend(device).check_indices()
     return results, grads
@@ -180,7 +214,8 @@ def test_the_kernels_of_cuda_are_there(cuda):
 def test_kernel_is_its_reference(op, device):
     for dtype in [dtype for name, dtype in registered(device) if name == op]:
         for operands, static in CASES[op](dtype):
-            label = f"{dtype} {[x.shape for x in operands]} {operands[-1].dtype} {static}"
+            shapes = [None if x is None else x.shape for x in operands]
+            label = f"{dtype} {shapes} {operands[-1].dtype} {static}"
             takes = kernels.table(op)[device, dtype].takes
             assert takes(*operands, **static), f"the kernel does not take {label}"
             results, grads = run(op, device, operands, static)
