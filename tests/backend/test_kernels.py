@@ -92,12 +92,17 @@ def batch_standardization(dtype):
 
 
 def layer_normalization(dtype):
-    for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1000), (0, 3), (4,))):
+    for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1000), (0, 3), (4,), (9000, 5))):
         x = (2 * values(shape, i) + 1).astype(dtype)
         gamma, beta = (values(shape[-1:], i + j).astype(dtype) / 4 for j in (1, 2))
         yield [x, gamma, beta], {"axis": -1, "epsilon": 1e-3}
         yield [x, gamma], {"axis": len(shape) - 1}
         yield [x], {}
+
+
+def rms_normalization(dtype):
+    for operands, static in layer_normalization(dtype):
+        yield operands[:2], static
 
 
 def max_pool(dtype):
@@ -152,6 +157,7 @@ CASES = {
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,
     "mean": mean,
+    "rms_normalization": rms_normalization,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }
 

@@ -6,8 +6,8 @@ from gpunn.backend.cuda import (  # noqa: F401
     cross_entropy,
     dropout,
     elementwise,
-    layer_norm,
     pooling,
     recurrent,
     reduction,
+    row_norm,
 )
