@@ -48,20 +48,21 @@ class CachedMultiHeadAttention(MultiHeadAttention):
         use_causal_mask=False,
     ):
         """Attend, to the cache if there is one."""
+        same = query is value and (key is None or key is value)
         query, value, key = unmasked(query, value, value if key is None else key)
         if cache is None:
             if cache_update_index is not None:
                 raise wrong(self, f"cache_update_index={cache_update_index} needs a cache")
-            keys, values = self._key_dense(key), self._value_dense(value)
+            queries, keys, values = self._heads(query, key, value, same)
         elif use_causal_mask:
             raise wrong(self, "with a cache give attention_mask instead of use_causal_mask")
         else:
             if cache_update_index is not None:
                 new = ops.stack([self._key_dense(key), self._value_dense(value)], axis=1)
                 cache = ops.slice_update(cache, [0, 0, cache_update_index, 0, 0], new)
-            keys, values = cache[:, 0], cache[:, 1]
+            queries, keys, values = self._query_dense(query), cache[:, 0], cache[:, 1]
         y, scores = self._compute_attention(
-            self._query_dense(query),
+            queries,
             keys,
             values,
             merged_mask(attention_mask=attention_mask),

@@ -1,6 +1,7 @@
 """HeadAttention: what the layers share whose attention has several heads."""
 
 from gpunn import constraints, initializers, ops, regularizers
+from gpunn.activations import linear
 from gpunn.autograd import mask_of, with_mask
 from gpunn.initializers.initializer import Initializer
 from gpunn.layers.check import fraction, positive_integer, wrong
@@ -8,6 +9,7 @@ from gpunn.layers.einsum_dense import EinsumDense
 from gpunn.layers.layer import Layer
 from gpunn.layers.regularization import random_stream
 from gpunn.ops.attention import as_mask, attend, attend_with_scores
+from gpunn.ops.projection import projections
 from gpunn.serialization import serialize_value
 
 
@@ -71,6 +73,18 @@ class HeadAttention(Layer):
             dtype=self.dtype_policy,
             name=name,
         )
+
+    def _projected(self, x, *denses):
+        """What dense layers make of one input, in one op if they are plain."""
+        plain = [
+            type(d) is EinsumDense and d.activation is linear and d.activity_regularizer is None
+            and d._rows() == 1 and (d.bias is None) == (denses[0].bias is None)
+            for d in denses
+        ]  # fmt: skip
+        if not all(plain):
+            return [d(x) for d in denses]
+        biases = [d.bias for d in denses if d.bias is not None]
+        return projections(x, *[d.kernel for d in denses], *biases)
 
     def _check_lengths(self, value_shape, key_shape) -> None:
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):

@@ -199,12 +199,11 @@ class MultiHeadAttention(HeadAttention):
         """Attend."""
         query_mask = mask_of(query)  # as in Keras, whatever was given
         mask = merged_mask(query_mask, value_mask, key_mask, attention_mask)
+        same = query is value and (key is None or key is value)
         query, value, key = unmasked(query, value, value if key is None else key)
         gate = self._gate_dense(query) if self.use_gate else None
         y, scores = self._compute_attention(
-            self._query_dense(query),
-            self._key_dense(key),
-            self._value_dense(value),
+            *self._heads(query, key, value, same),
             mask,
             training,
             return_attention_scores,
@@ -212,6 +211,13 @@ class MultiHeadAttention(HeadAttention):
         )
         y = self._output_dense(y if gate is None else y * gate)
         return (y, scores) if return_attention_scores else y
+
+    def _heads(self, query, key, value, same):
+        """The heads' queries, keys and values; `same`: of one tensor."""
+        denses = self._query_dense, self._key_dense, self._value_dense
+        if same:
+            return self._projected(query, *denses)
+        return [dense(x) for dense, x in zip(denses, (query, key, value), strict=True)]
 
     def _compute_attention(
         self,

@@ -12,7 +12,7 @@ from gpunn.backend import get_backend, kernels
 from gpunn.backend.dtypes import is_float
 from gpunn.backend.cuda.elementwise import OPS
 from gpunn.errors import ArgumentError, KernelError
-from gpunn.ops import attention, batch_statistics, recurrent  # noqa: F401 - the first makes its op known
+from gpunn.ops import attention, batch_statistics, projection, recurrent  # noqa: F401 - ops known
 from gpunn.ops.spatial import window
 from tests.harness import assert_close
 
@@ -134,6 +134,8 @@ def attend(dtype):
     ):  # fmt: skip
         x, scale = operands(t, s, heads, shared, n, m), 0.4 * n**-0.5
         yield x, {"scale": scale}
+        if t == 5 and dtype.itemsize > 2:
+            yield operands(3, 8, 1, 1, 256, 130, 1), {"scale": 0.02}
         yield x, {"scale": scale, "causal": True}
         yield x, {"scale": scale, "window": 3, "causal": True, "zeros": True}
         yield [*x, values((heads, 1, s), 4).astype(dtype)], {"scale": scale, "window": 2}
@@ -143,9 +145,18 @@ def attend(dtype):
             yield [*x, None, mask], {"scale": scale, "causal": True, "zeros": zeros}
         static = {"scale": scale, "rate": 0.3, "stream": Still(1)}
         yield [*x, values((t, 1), 4).astype(dtype), seen(2, 1, 1, s)], static
-    yield operands(9, 8, 1, 1, 256, 130, 1), {"scale": 0.02}
     yield operands(0, 4, 2, 2, 3, 3), {}
     yield operands(4, 5, 2, 1, 3, 3, batch=0), {"causal": True}
+
+
+def projections(dtype):
+    """With biases and without."""
+    for count, rows, n, m in ((3, 1, 1, 1), (3, 7, 5, 4), (2, 40, 8, 12)):
+        x = (values((rows, 2, n)) / 2).astype(dtype)
+        ws = list(values((count, n, 2, m), 1).astype(dtype) / 2)
+        bs = list(values((count, 2, m), 2).astype(dtype))
+        yield [x, *ws, *bs], {}
+        yield [x[:, 0], *ws], {}
 
 
 # How to call each op that has a kernel, by the dtype it is registered for.
@@ -157,6 +168,7 @@ CASES = {
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,
     "mean": mean,
+    "projections": projections,
     "rms_normalization": rms_normalization,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }
@@ -255,6 +267,22 @@ def test_kernel_in_place_is_its_reference(op, cuda):
                 if op == "lstm_step" and x is results[0][1]:
                     continue  # the product's memory is free to work in
                 assert_close(x, e, label=f"{op} {dtype} {arrays[0].shape}")
+
+
+def test_projections_of_flat_weights_copy_nothing(cuda):
+    """The weights of a model lie at equal distances: one product each, and no other layout."""
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        layer = gpunn.layers.MultiHeadAttention(2, 3)
+        x = gpunn.Tensor(values((2, 5, 6)).astype("float32"), requires_grad=True)
+        y = layer(x, x)
+        gpunn.optimizers.SGD().build(layer.trainable_variables)
+        layer(x, x).sum().backward()
+        with cudaemu.log() as operations:
+            again = layer(x, x)
+        assert_close(again, y)
+    assert [op.startswith("cublas") for op in operations] == [True, False, False, True, False]
+    assert "attention" in operations[2]
 
 
 def test_what_a_kernel_does_not_take_goes_to_the_reference(cuda):

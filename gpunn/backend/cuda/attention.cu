@@ -9,10 +9,14 @@
 constexpr int SIDE = 32, LANES = 16, PITCH = SIDE + 1;
 constexpr double HIDDEN = -1e30;
 
+struct Steps {
+    long long batch, head, i, j;
+};
+
 struct Attention {
     long long batch, heads, key_heads, t, s, n, m;  // queries (batch, t, heads, n), values (.., m)
     long long causal, window, zeros;                // window -1: none
-    long long bias[4], mask[4];                     // steps along (batch, heads, t, s)
+    Steps bias, mask;                               // along (batch, heads, t, s)
     double scale, keep;                             // what is kept in dropout is multiplied by
     unsigned long long threshold, draw, key0, key1; // threshold 0: no dropout
 };
@@ -46,8 +50,11 @@ __device__ void products(A (&out)[2][2], const T* a, long long step_a, int rows_
                 inside && row < rows_b ? (A)b[row * step_b + first + column] : A(0);
         }
         __syncthreads();
+#pragma unroll 4
         for (int k = 0; k < columns; ++k)
+#pragma unroll
             for (int i = 0; i < 2; ++i)
+#pragma unroll
                 for (int j = 0; j < 2; ++j)
                     out[i][j] = fma(left[(ty + i * LANES) * PITCH + k],
                                     right[(tx + j * LANES) * PITCH + k], out[i][j]);
@@ -71,8 +78,11 @@ __device__ void add_product(A (&out)[2][N], const Tile<A>& p, const T* b, long l
                                               : A(0);
         }
         __syncthreads();
+#pragma unroll 4
         for (int k = 0; k < rows; ++k)
+#pragma unroll
             for (int i = 0; i < 2; ++i)
+#pragma unroll
                 for (int j = 0; j < 2; ++j)
                     out[i][part + j] = fma(p[(ty + i * LANES) * PITCH + k],
                                            right[k * PITCH + j * LANES + tx], out[i][part + j]);
@@ -97,8 +107,8 @@ __device__ void store(T* out, long long step, const A (&values)[2][N], A factor0
 template <typename T, typename A>
 __device__ A score(const Attention& at, const T* bias, const T* mask, long long batch,
                    long long head, long long i, long long j, A product) {
-    auto of = [=](const T* x, const long long* steps) {
-        return (A)x[batch * steps[0] + head * steps[1] + i * steps[2] + j * steps[3]];
+    auto of = [=](const T* x, Steps step) {
+        return (A)x[batch * step.batch + head * step.head + i * step.i + j * step.j];
     };
     long long ahead = j - i, distance = ahead < 0 ? -ahead : ahead;
     if ((at.causal && ahead > 0) || (at.window >= 0 && distance >= at.window) ||
@@ -121,22 +131,25 @@ __device__ A kept(const Attention& at, const unsigned long long* start, long lon
     if (!at.threshold) return A(1);
     long long e = row * at.s + j;
     Block bits = philox(e / 8, at.draw + (start ? *start : 0), at.key0, at.key1);
-    unsigned long long word = bits.word[e % 8 / 2];
+    const int at_word = e % 8 / 2;  // as choices, not an index: that would put the words in memory
+    unsigned long long word = at_word < 2 ? (at_word ? bits.word[1] : bits.word[0])
+                                          : (at_word == 2 ? bits.word[2] : bits.word[3]);
     return (unsigned int)(e % 2 ? word >> 32 : word) >= at.threshold ? A(at.keep) : A(0);
 }
 
 // y = softmax(scale q k^T + bias) v; tops and inverses, of (batch, heads, t), are each row's largest
 // score and 1 / the sum of exp(score - top).
 template <int N, typename T, typename A>
-__global__ void __launch_bounds__(LANES* LANES)
-    attention(T* y, A* tops, A* inverses, const T* q, const T* k, const T* v, const T* bias,
-              const T* mask, const unsigned long long* start, Attention at) {
+__global__ void attention(T* y, A* tops, A* inverses, const T* q, const T* k, const T* v,
+                          const T* bias, const T* mask, const unsigned long long* start,
+                          Attention at) {
     __shared__ Tile<A> left, right, p;
     const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES, n = at.n, m = at.m;
     const long long tiles = (at.t + SIDE - 1) / SIDE, group = at.heads / at.key_heads;
     const long long step_q = at.heads * n, step_k = at.key_heads * n, step_v = at.key_heads * m;
     auto larger = [](A a, A b) { return a > b ? a : b; };
     auto sum = [](A a, A b) { return a + b; };
+    const A lowest = log(A(0));  // -infinity
     for (long long job = blockIdx.x; job < at.batch * at.heads * tiles; job += gridDim.x) {
         long long batch = job / tiles / at.heads, head = job / tiles % at.heads;
         long long i0 = job % tiles * SIDE, row0 = (batch * at.heads + head) * at.t + i0;
@@ -144,7 +157,7 @@ __global__ void __launch_bounds__(LANES* LANES)
         const T* own = q + (batch * at.t + i0) * step_q + head * n;
         const T* keys = k + batch * at.s * step_k + head / group * n;
         const T* values = v + batch * at.s * step_v + head / group * m;
-        A out[2][N] = {}, sums[2] = {}, top[2] = {A(-INFINITY), A(-INFINITY)}, s[2][2];
+        A out[2][N] = {}, sums[2] = {}, top[2] = {lowest, lowest}, s[2][2];
         for (int turn = 0; turn < 2; ++turn) {
             // what is out of reach counts as well where all else is hidden
             if (turn && !__syncthreads_or(top[0] <= A(HIDDEN) || top[1] <= A(HIDDEN))) break;
@@ -152,19 +165,22 @@ __global__ void __launch_bounds__(LANES* LANES)
                 if (reachable(at, i0, j0) == (turn == 1)) continue;
                 const int columns = min((long long)SIDE, at.s - j0);
                 products(s, own, step_q, rows, keys + j0 * step_k, step_k, columns, n, left, right);
+#pragma unroll
                 for (int a = 0; a < 2; ++a) {
                     const int row = ty + a * LANES;
                     A highest = top[a], part = A(0);
+#pragma unroll
                     for (int b = 0; b < 2; ++b) {
                         const int column = tx + b * LANES;
-                        s[a][b] = column >= columns ? A(-INFINITY)
+                        s[a][b] = column >= columns ? lowest
                                   : row >= rows     ? A(0)
                                                     : score(at, bias, mask, batch, head, i0 + row,
                                                             j0 + column, s[a][b]);
                         highest = larger(highest, s[a][b]);
                     }
                     highest = row_combine(highest, larger);
-                    A base = highest == A(-INFINITY) ? A(0) : highest;
+                    A base = highest == lowest ? A(0) : highest;
+#pragma unroll
                     for (int b = 0; b < 2; ++b) {
                         const int column = tx + b * LANES;
                         A value = exp(s[a][b] - base);
@@ -185,6 +201,7 @@ __global__ void __launch_bounds__(LANES* LANES)
         }
         store(y + (batch * at.t + i0) * at.heads * m + head * m, at.heads * m, out, A(1) / sums[0],
               A(1) / sums[1], rows, m);
+#pragma unroll
         for (int a = 0; a < 2; ++a)
             if (tx == 0 && ty + a * LANES < rows) {
                 tops[row0 + ty + a * LANES] = top[a];
@@ -205,10 +222,9 @@ __device__ A row_dot(const T* dy, const T* y, bool inside, int size) {
 // The first blocks have a tile of keys each, for dk and dv, the others one of queries, for dq; what
 // is not wanted is null. ds, of (batch, heads, t, s), is that of the bias; it comes as zeros.
 template <int N, typename T, typename A>
-__global__ void __launch_bounds__(LANES* LANES)
-    attention_back(T* dq, T* dk, T* dv, A* ds, const T* dy, const T* y, const A* tops,
-                   const A* inverses, const T* q, const T* k, const T* v, const T* bias,
-                   const T* mask, const unsigned long long* start, Attention at) {
+__global__ void attention_back(T* dq, T* dk, T* dv, A* ds, const T* dy, const T* y, const A* tops,
+                               const A* inverses, const T* q, const T* k, const T* v, const T* bias,
+                               const T* mask, const unsigned long long* start, Attention at) {
     __shared__ Tile<A> left, right, p, d;
     __shared__ A dots[SIDE];
     const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES, n = at.n, m = at.m;
@@ -238,6 +254,7 @@ __global__ void __launch_bounds__(LANES* LANES)
                     if (!seen) continue;
                     const T* queries = q + (batch * at.t + i0) * step_q + head * n;
                     const long long at_y = (batch * at.t + i0) * step_y + head * m;
+#pragma unroll
                     for (int a = 0; a < 2; ++a) {
                         const int row = ty + a * LANES;
                         A dot = row_dot<T, A>(dy + at_y + row * step_y, y + at_y + row * step_y,
@@ -246,7 +263,9 @@ __global__ void __launch_bounds__(LANES* LANES)
                     }
                     products(s, k + at_k, step_k, rows, queries, step_q, columns, n, left, right);
                     products(dp, v + at_v, step_v, rows, dy + at_y, step_y, columns, m, left, right);
+#pragma unroll
                     for (int a = 0; a < 2; ++a)
+#pragma unroll
                         for (int b = 0; b < 2; ++b) {
                             const int row = ty + a * LANES, column = tx + b * LANES;
                             A given = A(0), slope = A(0);
@@ -280,6 +299,7 @@ __global__ void __launch_bounds__(LANES* LANES)
         const T* keys = k + batch * at.s * step_k + head / group * n;
         const T* values = v + batch * at.s * step_v + head / group * m;
         A of_q[2][N] = {}, dot[2];
+#pragma unroll
         for (int a = 0; a < 2; ++a) {
             const int row = ty + a * LANES;
             dot[a] = row_dot<T, A>(dy + at_y + row * step_y, y + at_y + row * step_y, row < rows, m);
@@ -290,7 +310,9 @@ __global__ void __launch_bounds__(LANES* LANES)
             products(s, q + at_q, step_q, rows, keys + j0 * step_k, step_k, columns, n, left, right);
             products(dp, dy + at_y, step_y, rows, values + j0 * step_v, step_v, columns, m, left,
                      right);
+#pragma unroll
             for (int a = 0; a < 2; ++a)
+#pragma unroll
                 for (int b = 0; b < 2; ++b) {
                     const int row = ty + a * LANES, column = tx + b * LANES;
                     A slope = A(0);

@@ -61,10 +61,13 @@ def attend(
     be.launch("attention", "attention" + types, by_queries * THREADS, args, THREADS)
 
     def pullback(dy, needs):
-        dq, dk, dv = (
-            be.empty(x.shape, x.dtype) if need else None
-            for x, need in zip((q, k, v), needs, strict=False)
-        )
+        if all(needs[:3]) and q.shape == k.shape == v.shape:
+            dq, dk, dv = be.empty((3, *q.shape), q.dtype)  # so that a projection takes all at once
+        else:
+            dq, dk, dv = (
+                be.empty(x.shape, x.dtype) if need else None
+                for x, need in zip((q, k, v), needs, strict=False)
+            )
         ds = be.zeros((*rows, k.shape[1]), dtype) if needs[3] else None
         jobs = k.shape[0] * k.shape[2] * -(-k.shape[1] // SIDE) if needs[1] or needs[2] else 0
         jobs += by_queries if needs[0] or needs[3] else 0

@@ -7,6 +7,7 @@ from gpunn.backend.cuda import (  # noqa: F401
     dropout,
     elementwise,
     pooling,
+    projection,
     recurrent,
     reduction,
     row_norm,

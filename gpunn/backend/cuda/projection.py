@@ -1,0 +1,61 @@
+"""Several dense products of one input as one, where their weights lie at equal distances."""
+
+from math import prod
+
+import cupy
+
+from gpunn.backend.kernels import FLOATS, kernel
+
+
+def _stacked(arrays):
+    """Arrays of one shape as one, seen where they lie if each is as far from the one before."""
+    first = arrays[0]
+    step = arrays[1].data.ptr - first.data.ptr
+    apart = all(
+        a.flags.c_contiguous and a.data.mem is first.data.mem
+        and a.data.ptr == first.data.ptr + i * step
+        for i, a in enumerate(arrays)
+    )  # fmt: skip
+    if not apart or step < first.nbytes or step % first.itemsize:
+        return cupy.stack(arrays)
+    shape, strides = (len(arrays), *first.shape), (step, *first.strides)
+    return cupy.ndarray(shape, first.dtype, first.data, strides)
+
+
+def _split(operands) -> tuple:
+    """x, the weights, and the biases, of which there may be none."""
+    x, *rest = operands
+    count = len(rest) // 2 if rest[-1].ndim < rest[0].ndim else len(rest)
+    return x, rest[:count], rest[count:]
+
+
+def _takes(*operands) -> bool:
+    x, ws, bs = _split(operands)
+    shape = x.shape[-1:] + ws[0].shape[1:]
+    alike = all(w.shape == shape for w in ws) and all(b.shape == shape[1:] for b in bs)
+    return alike and len(ws) > 1 and prod(shape) > 0 and x.size > 0
+
+
+@kernel("projections", "cuda", FLOATS, _takes)
+def projections(be, *operands):
+    x, ws, bs = _split(operands)
+    count, n, m = len(ws), x.shape[-1], prod(ws[0].shape[1:])
+    rows = x.reshape(prod(x.shape[:-1]), n)
+    weights = _stacked(ws).reshape(count, n, m)
+    ys = be.matmul(rows, weights)
+    if bs:
+        ys += _stacked(bs).reshape(count, 1, m)
+
+    def pullback(dys, needs):
+        dys = _stacked(dys).reshape(count, len(rows), m)
+        dx, dws, dbs = None, [None] * count, [None] * len(bs)
+        if needs[0]:
+            dx = be.matmul(dys, weights.swapaxes(1, 2)).sum(0).reshape(x.shape)
+        if any(needs[1 : 1 + count]):
+            dws = list(be.matmul(rows.T, dys).reshape(count, *ws[0].shape))
+        if any(needs[1 + count :]):
+            ones = be.ones(len(rows), x.dtype)
+            dbs = list(be.matmul(ones[None], dys).reshape(count, *bs[0].shape))
+        return dx, *dws, *dbs
+
+    return tuple(ys.reshape(count, *x.shape[:-1], *ws[0].shape[1:])), pullback
