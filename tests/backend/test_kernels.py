@@ -9,8 +9,8 @@ import gpunn
 import gpunn.ops
 from gpunn.autograd import primitives
 from gpunn.backend import get_backend, kernels
-from gpunn.backend.dtypes import is_float
 from gpunn.backend.cuda.elementwise import OPS
+from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, KernelError
 from gpunn.ops import attention, batch_statistics, projection, recurrent  # noqa: F401 - ops known
 from gpunn.ops.spatial import window
