@@ -149,16 +149,6 @@ def attend(dtype):
     yield operands(4, 5, 2, 1, 3, 3, batch=0), {"causal": True}
 
 
-def projections(dtype):
-    """With biases and without."""
-    for count, rows, n, m in ((3, 1, 1, 1), (3, 7, 5, 4), (2, 40, 8, 12)):
-        x = (values((rows, 2, n)) / 2).astype(dtype)
-        ws = list(values((count, n, 2, m), 1).astype(dtype) / 2)
-        bs = list(values((count, 2, m), 2).astype(dtype))
-        yield [x, *ws, *bs], {}
-        yield [x[:, 0], *ws], {}
-
-
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
@@ -168,7 +158,6 @@ CASES = {
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,
     "mean": mean,
-    "projections": projections,
     "rms_normalization": rms_normalization,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }
@@ -189,6 +178,8 @@ def step_back_of_lstm(dtype):
         yield [np.tanh(made[0]), *made[1:]]
 
 
+# Ops that ask where their operands lie, which have tests of their own below.
+OF_PLACES = {"projections"}
 # Functions that change their arrays; the last one of `step_back` is theirs to work in.
 IN_PLACE = {
     "lstm_step": (recurrent.lstm_step, step_of_lstm, slice(None)),
@@ -221,11 +212,11 @@ def run(op, device, operands, static):
 
 
 def test_every_kernel_has_a_test(device):
-    assert {op for op, _ in registered(device)} <= set(CASES) | set(IN_PLACE)
+    assert {op for op, _ in registered(device)} <= {*CASES, *IN_PLACE, *OF_PLACES}
 
 
 def test_the_kernels_of_cuda_are_there(cuda):
-    assert {op for op, _ in registered("cuda")} == set(CASES) | set(IN_PLACE)
+    assert {op for op, _ in registered("cuda")} == {*CASES, *IN_PLACE, *OF_PLACES}
 
 
 @pytest.mark.parametrize("op", CASES)
@@ -269,8 +260,31 @@ def test_kernel_in_place_is_its_reference(op, cuda):
                 assert_close(x, e, label=f"{op} {dtype} {arrays[0].shape}")
 
 
-def test_projections_of_flat_weights_copy_nothing(cuda):
-    """The weights of a model lie at equal distances: one product each, and no other layout."""
+@pytest.mark.parametrize("dtype", kernels.FLOATS)
+def test_projections(dtype, cuda):
+    """Weights as in the flat vector of a model: one product for all, of what lies as it is."""
+    be = get_backend("cuda")
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    for count, rows, n, m in ((3, 1, 1, 1), (3, 7, 5, 4), (2, 40, 8, 12)):
+        made = [values((count, n + 1, 2, m), 1) / 2, values((rows, 2, n)) / 2]
+        both, x = (gpunn.Tensor(v, device="cuda", dtype=dtype) for v in made)
+        for given in ([w[:n] for w in both.array], [*both.array[:, :n], *both.array[:, n]]):
+            assert kernels.table("projections")["cuda", x.array.dtype].takes(x.array, *given)
+            found = []
+            for reference in (False, True):
+                operands = [gpunn.Tensor(a, requires_grad=True) for a in (x.array, *given)]
+                with kernels.reference_only() if reference else contextlib.nullcontext():
+                    ys = projection.projections(*operands)
+                    gpunn.ops.stack(ys).backward(values((count, rows, 2, 2, m), 3).astype(dtype))
+                found.append([*ys, *(a.grad for a in operands)])
+            for i, (y, e) in enumerate(zip(*found, strict=True)):
+                assert_close(y, e, "gradient", label=f"{dtype} {count, rows, n, m} {i}")
+    apart = [gpunn.Tensor(w, device="cuda").array for w in made[0]]
+    assert not kernels.table("projections")["cuda", apart[0].dtype].takes(be.ones(8, "f8"), *apart)
+
+
+def test_attention_of_flat_weights_copies_nothing(cuda):
     cudaemu = pytest.importorskip("cudaemu")
     with gpunn.device("cuda"):
         layer = gpunn.layers.MultiHeadAttention(2, 3)

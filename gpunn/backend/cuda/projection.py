@@ -8,16 +8,17 @@ from gpunn.backend.kernels import FLOATS, kernel
 
 
 def _stacked(arrays):
-    """Arrays of one shape as one, seen where they lie if each is as far from the one before."""
+    """Arrays of one shape, each as far from the one before, seen as one; else None."""
     first = arrays[0]
     step = arrays[1].data.ptr - first.data.ptr
-    apart = all(
-        a.flags.c_contiguous and a.data.mem is first.data.mem
+    alike = all(
+        a.shape == first.shape and a.flags.c_contiguous
+        and a.data.mem is first.data.mem  # what lies so by chance does not always
         and a.data.ptr == first.data.ptr + i * step
         for i, a in enumerate(arrays)
     )  # fmt: skip
-    if not apart or step < first.nbytes or step % first.itemsize:
-        return cupy.stack(arrays)
+    if not alike or step < first.nbytes or step % first.itemsize:
+        return None
     shape, strides = (len(arrays), *first.shape), (step, *first.strides)
     return cupy.ndarray(shape, first.dtype, first.data, strides)
 
@@ -32,8 +33,8 @@ def _split(operands) -> tuple:
 def _takes(*operands) -> bool:
     x, ws, bs = _split(operands)
     shape = x.shape[-1:] + ws[0].shape[1:]
-    alike = all(w.shape == shape for w in ws) and all(b.shape == shape[1:] for b in bs)
-    return alike and len(ws) > 1 and prod(shape) > 0 and x.size > 0
+    fits = ws[0].shape == shape and all(b.shape == shape[1:] for b in bs) and prod(shape) and x.size
+    return bool(fits) and len(ws) > 1 and all(_stacked(xs) is not None for xs in (ws, bs) if xs)
 
 
 @kernel("projections", "cuda", FLOATS, _takes)
@@ -47,7 +48,8 @@ def projections(be, *operands):
         ys += _stacked(bs).reshape(count, 1, m)
 
     def pullback(dys, needs):
-        dys = _stacked(dys).reshape(count, len(rows), m)
+        lying = _stacked(dys)
+        dys = (be.xp.stack(dys) if lying is None else lying).reshape(count, len(rows), m)
         dx, dws, dbs = None, [None] * count, [None] * len(bs)
         if needs[0]:
             dx = be.matmul(dys, weights.swapaxes(1, 2)).sum(0).reshape(x.shape)
