@@ -20,6 +20,8 @@ import numpy as np  # noqa: E402
 from contend_gpunn import Contender  # noqa: E402
 from workloads import WORKLOADS, data, weights  # noqa: E402
 
+from gpunn.backend.native import Block  # noqa: E402
+
 PRODUCTS = ("dot", "matmul")
 
 
@@ -54,6 +56,8 @@ def timed(calls, repeats: int, clock) -> list[float]:
 
 def what(function, args) -> tuple[str, str]:
     """A call as its function's name and the shape of its largest array."""
+    if args and isinstance(args[0], Block):
+        return args[0].name, "x".join(map(str, max((a.shape for a in args[0].arrays), key=np.prod)))
     inner = getattr(function, "func", function)
     name = getattr(inner, "__name__", str(inner)).lstrip("_")
     if name == "store":

@@ -1,9 +1,13 @@
-"""gpunn: what `fit` does per batch, `fit`, `predict`; "eager" is without the captured step."""
+"""gpunn: what `fit` does per batch, `fit`, `predict`; "eager" is without the captured step.
+
+"fast" is with the extra of that name, which the others do without.
+"""
 
 from workloads import EPOCHS, EPSILON, NORM, VALIDATION, batches
 
 import gpunn
 from gpunn import layers, ops
+from gpunn.backend import native
 
 LAYERS = {
     "dense": layers.Dense,
@@ -43,6 +47,8 @@ def net(words):
 class Contender:
     def __init__(self, workload, x, y, weights, threads, variant=""):
         gpunn.set_num_threads(threads)
+        if variant == "fast" and not native.available():
+            raise SystemExit("gpunn-fast needs llvmlite: pip install 'gpunn[fast]'")
         self.model = gpunn.Sequential([gpunn.Input(workload.shape), *net(workload.layers)])
         self.model.set_weights(weights)
         rate = workload.rate

@@ -23,13 +23,14 @@ TRIAL = 0.1  # seconds of one trial, about
 VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 
 
-def environment(threads: int) -> dict:
+def environment(contender: str, threads: int) -> dict:
     """The environment of a contender: so many threads, nothing that makes OpenBLAS slower."""
     kept = {
         k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
     }
     kept.update({f"{name}_NUM_THREADS": str(threads) for name in VARIABLES})
     kept["JAX_PLATFORMS"] = "cpu"
+    kept["GPUNN_FAST"] = "1" if contender == "gpunn-fast" else "0"
     if threads == 1:
         kept["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return kept
@@ -43,7 +44,8 @@ class Process:
         self.name = contender
         self._process = subprocess.Popen(
             [python, str(HERE / "worker.py"), contender, row, str(threads)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=environment(contender, threads),
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )  # fmt: skip
         self.times: list[float] = []
@@ -65,7 +67,8 @@ def compare(row: str, contenders: dict[str, str], threads: int, trials: int) -> 
     """Seconds (least, median) and peak MB of each contender on one row."""
     processes = [Process(python, name, row, threads) for name, python in contenders.items()]
     try:
-        same_losses(row, [(p.name, p.ask("losses")) for p in processes])
+        firsts = {p.name: p.ask("losses") for p in processes}
+        same_losses(row, [(name, losses) for name, (losses, _) in firsts.items()])
         times = {}
         for p in processes:
             p.ask("run", times=3 if WORKLOADS[row].kind != "fit" else 1)
@@ -76,7 +79,8 @@ def compare(row: str, contenders: dict[str, str], threads: int, trials: int) -> 
                 p.times.append(p.ask("run", times=times[p.name]) / times[p.name])
         return {
             p.name: {
-                "min": min(p.times), "median": statistics.median(p.times), "peak": p.ask("peak")
+                "min": min(p.times), "median": statistics.median(p.times), "peak": p.ask("peak"),
+                "first": firsts[p.name][1],
             }
             for p in processes
         }  # fmt: skip
@@ -100,7 +104,7 @@ def show(row: str, results: dict, reference: str) -> None:
         print(
             f"{WORKLOADS[row].title:30} {name:12} {duration(r['min']):>10} "
             f"{duration(r['median']):>10} {r['min'] / against['min']:8.2f} "
-            f"{r['median'] / against['median']:8.2f} {r['peak']:8.0f}",
+            f"{r['median'] / against['median']:8.2f} {r['peak']:8.0f} {r['first']:8.2f}",
             flush=True,
         )
 
@@ -114,7 +118,9 @@ def duration(seconds: float) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument(
-        "--against", default="torch", help="torch, torch-fused, jax, gpunn-eager, with commas"
+        "--against",
+        default="torch",
+        help="torch, torch-fused, jax, gpunn-fast, gpunn-eager, with commas",
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", default=",".join(WORKLOADS), help="default: all")
@@ -129,8 +135,9 @@ def main() -> None:
     for row in rows:
         if row not in WORKLOADS:
             parser.error(f"no row {row!r}; there are {', '.join(WORKLOADS)}")
-    print(f"{'':30} {'':12} {'min':>10} {'median':>10} {'ratio':>8} {'ratio':>8} {'MB':>8}")
-    reference = names[1] if len(names) > 1 else names[0]
+    columns = "".join(f" {name:>8}" for name in ("ratio", "ratio", "MB", "first s"))
+    print(f"{'':30} {'':12} {'min':>10} {'median':>10}{columns}")
+    reference = next((n for n in names if not n.startswith("gpunn")), names[0])
     found = {}
     for row in rows:
         found[row] = compare(row, pythons, args.threads, args.trials)

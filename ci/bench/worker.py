@@ -1,6 +1,6 @@
 """The process of one contender and one row: does what `peers.py` writes to its standard input.
 
-    python worker.py gpunn|gpunn-eager|torch|torch-fused|jax ROW THREADS
+    python worker.py gpunn|gpunn-fast|gpunn-eager|torch|torch-fused|jax ROW THREADS
 
 Each request and each answer is a line of JSON.
 """
@@ -27,7 +27,9 @@ def main(contender: str, row: str, threads: int) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "losses":
-            answer = made.losses(10)
+            start = clock()
+            losses = made.losses(10)
+            answer = losses, clock() - start
         elif request["do"] == "run":
             start = clock()
             run(request["times"])

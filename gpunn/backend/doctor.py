@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 
+from gpunn.backend import native
 from gpunn.backend.kernels import registered
 from gpunn.backend.memory import memory_summary
 from gpunn.backend.probe import Check, cupy_wheels, probe_cuda
@@ -41,6 +42,7 @@ def report() -> list[Check]:
                     f"unset {name} before Python starts",
                 )
             )
+    rows.append(Check("LLVM", True, native.about()))
     rows.append(Check("memory", True, memory_summary("cpu")))
     wheels = cupy_wheels()
     rows.append(Check("CuPy wheels", len(wheels) < 2, ", ".join(wheels) or "none installed"))

@@ -32,6 +32,8 @@ def bound(call: Call, array: Callable[[View], np.ndarray]) -> list[Bound]:
         array: gives the real array of a view.
     """
     args = mapped(call.args, array)
+    if call.form == "loop":
+        return [call.fn(*args)]
     if call.fn is np.copyto and len(args) == 2 and isinstance(args[1], np.ndarray):
         return [(_direct(np.copyto), pair) for pair in _blocks(*args)]
     if call.form == "do" or call.out is None:

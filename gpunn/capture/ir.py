@@ -78,7 +78,8 @@ class Call(NamedTuple):
     Args:
         form: how `fn` is called. "ufunc": `fn(*args, out)`; "into": `fn(*args, out=out,
             **options)`; "store": the result of `fn(*args, **options)` is copied to out; "do":
-            `fn(*args)`, which writes to `out`, one of its arguments, or nowhere.
+            `fn(*args)`, which writes to `out`, one of its arguments, or nowhere; "loop": what
+            `fn(*args)` gives is called, a function and its arguments (`loops.py`).
         args: views, and what is neither; lists and tuples of them.
         reads: the views whose values it needs.
         out: the view that it writes, or None.

@@ -1,5 +1,6 @@
 """Passes: a list of calls becomes a shorter one, or one that needs less memory, with equal bits."""
 
+from gpunn.capture.fuse import fused
 from gpunn.capture.ir import Call, Storage, View
 
 
@@ -167,4 +168,4 @@ def _joined(gaps):
     return joined
 
 
-PASSES = {"dead": without_dead, "retarget": retargeted, "in_place": in_place}
+PASSES = {"dead": without_dead, "retarget": retargeted, "in_place": in_place, "fuse": fused}
