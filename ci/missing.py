@@ -28,8 +28,8 @@ REASONS = {
         keras.FloatDTypePolicy""",
     "belongs to TensorFlow, JAX, Flax, PyTorch or Orbax": """
         keras.layers.TFSMLayer keras.layers.JaxLayer keras.layers.FlaxLayer
-        keras.layers.TorchModuleWrapper keras.callbacks.OrbaxCheckpoint keras.callbacks.TensorBoard
-        keras.export.* keras.utils.model_to_dot""",
+        keras.layers.TorchModuleWrapper keras.callbacks.OrbaxCheckpoint keras.export.*
+        keras.utils.model_to_dot""",
     "one device and one optimizer train a model": """
         keras.distribution.* keras.optimizers.MultiOptimizer keras.optimizers.OptimizerMap""",
     "a policy is one dtype or a mixed pair, for the whole layer": "keras.dtype_policies.*",
@@ -52,11 +52,12 @@ REASONS = {
         *ContrastLimitedAdaptiveHistogramEqualization""",
     "the files of Keras are its own; see gpunn.saving": """
         keras.saving.KerasFileEditor keras.saving.load_weights keras.saving.save_weights""",
-    "sends what it sees to a server": "keras.callbacks.RemoteMonitor",
     "tf.data pipelines; gpunn.data makes batches of arrays, tables and PyDatasets": """
         keras.utils.image_dataset* keras.utils.text_dataset* keras.utils.FeatureSpace
         keras.utils.split_dataset""",
-    "older names of what gpunn.utils has": "keras.preprocessing.*",
+    "tf.data pipelines, under older names": """
+        keras.preprocessing.image_dataset* keras.preprocessing.text_dataset*
+        keras.preprocessing.image.smart_resize""",
 }
 
 

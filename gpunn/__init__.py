@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         regularizers,
         samplers,
@@ -131,6 +132,7 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "samplers",
@@ -195,7 +197,8 @@ __all__ = [*_MODULES, *_NAMES]
 
 def __getattr__(name: str):
     if "autograd" in (name, _NAMES.get(name)):
-        import_module("gpunn.ops")  # it gives tensors their operators
+        import_module("gpunn.ops")  # it gives tensors their operators,
+        import_module("gpunn.initializers")  # and these give variables theirs by name
     if name in _NAMES:
         value = getattr(import_module(f"gpunn.{_NAMES[name]}"), name)
     elif name in _MODULES:

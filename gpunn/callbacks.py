@@ -12,7 +12,9 @@ from gpunn.training.callbacks import (
     ModelCheckpoint,
     ProgbarLogger,
     ReduceLROnPlateau,
+    RemoteMonitor,
     SwapEMAWeights,
+    TensorBoard,
     TerminateOnNaN,
 )
 
@@ -28,6 +30,8 @@ __all__ = [
     "ModelCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

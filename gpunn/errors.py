@@ -40,8 +40,8 @@ class InvalidLossError(AnomalyError, RuntimeError):
     """The loss became NaN or Inf, with what made it so."""
 
 
-class NotBuiltError(GpunnError, RuntimeError):
-    """A layer, model or optimizer was used before its weights exist."""
+class NotBuiltError(GpunnError, ValueError, RuntimeError):
+    """A layer, model or optimizer was used before its weights exist (in Keras a ValueError)."""
 
 
 class NotSupportedError(GpunnError, NotImplementedError):

@@ -255,12 +255,14 @@ def serialize_value(value, where: str = "value"):
     if inspect.isroutine(value):
         if own:
             return {"class_name": "function", "config": value.__name__, "registered_name": own}
-        if value.__module__.partition(".")[0] == "gpunn":
+        if _is_ours(value):
             return value.__name__
-        raise SerializationError(
-            f"{where}: the function {value.__qualname__} cannot be saved; decorate it with "
-            "@gpunn.register_serializable('your_package')"
-        )
+        if value.__name__ == "<lambda>":
+            raise SerializationError(
+                f"{where}: a lambda cannot be saved; give it a name by `def`, and decorate it with "
+                "@gpunn.register_serializable('your_package')"
+            )
+        return {"class_name": "function", "config": value.__name__, "registered_name": "function"}
     if not hasattr(value, "get_config"):
         raise SerializationError(
             f"{where}: a {type(value).__name__} cannot be saved; give it a get_config() method and "
@@ -268,12 +270,20 @@ def serialize_value(value, where: str = "value"):
         )
     module = type(value).__module__
     home = next((m for m in _registries if module.startswith(m)), module)
-    return {
+    described = {
         "module": home,
         "class_name": type(value).__name__,
         "config": value.get_config(),
         "registered_name": own,
     }
+    building = getattr(type(value), "get_build_config", None)
+    if building is not None and not _is_ours(building):
+        described["build_config"] = serialize_value(value.get_build_config(), f"{where}.build")
+    return described
+
+
+def _is_ours(function) -> bool:
+    return function.__module__.partition(".")[0] == "gpunn"
 
 
 def deserialize_value(value, custom_objects: dict | None = None):
@@ -301,8 +311,9 @@ def deserialize_value(value, custom_objects: dict | None = None):
     name, config = value["class_name"], value["config"]
     if name == "array":
         return np.array(config["value"], config["dtype"])
-    key = value.get("registered_name") or (config if name == "function" else name)
+    key = value.get("registered_name") or name
     if name == "function":
+        key = config if key == "function" else key
         found = custom_object(key)
     else:
         registry = _registries.get(value.get("module") or "")
@@ -311,7 +322,10 @@ def deserialize_value(value, custom_objects: dict | None = None):
         raise _unknown_object(key)
     if name == "function":
         return found
-    return found.from_config(config) if hasattr(found, "from_config") else found(**config)
+    made = found.from_config(config) if hasattr(found, "from_config") else found(**config)
+    if value.get("build_config"):
+        made.build_from_config(value["build_config"])
+    return made
 
 
 def _unknown_object(name: str) -> SerializationError:

@@ -80,7 +80,11 @@ def test_functions_of_your_own():
         return x * x * x
 
     with pytest.raises(SerializationError, match="register_serializable"):
-        activations.serialize(cube)
+        activations.serialize(lambda x: x)
+    config = activations.serialize(cube)
+    assert activations.deserialize(config, custom_objects={"cube": cube}) is cube
+    with pytest.raises(SerializationError, match="'cube' is not known"):
+        activations.deserialize(config)
     registered = gpunn.register_serializable("test_activations")(cube)
     config = activations.serialize(registered)
     assert activations.get(config) is cube

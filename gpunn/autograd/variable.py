@@ -1,5 +1,7 @@
 """Variable: a leaf tensor with a name that layers own and optimizers change (Keras: `Variable`)."""
 
+from typing import Any, ClassVar
+
 from gpunn.autograd.clock import mutated
 from gpunn.autograd.tensor import Tensor, accumulating
 from gpunn.backend import backend_of, get_backend, to_array
@@ -11,10 +13,11 @@ class Variable(Tensor):
     """A tensor that can be trained and assigned to.
 
     Args:
-        initializer: values, or a function `(shape, dtype) -> values`.
+        initializer: values, or a function `(shape, dtype) -> values` or the name of one.
         shape: needed with a function.
         dtype: default: the values' (`floatx` with a function).
         trainable: whether optimizers change it; integers never are trainable.
+        aggregation, synchronization: taken for Keras' sake.
         name: its own name; `path` is set by the layer that owns it.
         device: default: the current one.
         regularizer, constraint: what the layer that owns it and the optimizer read.
@@ -29,6 +32,8 @@ class Variable(Tensor):
     array([2., 3.], dtype=float32)
     """
 
+    named_initializer: ClassVar[Any] = None  # finds one by its name; gpunn.initializers sets it
+
     def __init__(
         self,
         initializer,
@@ -40,8 +45,12 @@ class Variable(Tensor):
         regularizer=None,
         constraint=None,
         autocast=True,
+        aggregation=None,
+        synchronization=None,
     ):
         be = get_backend(device)
+        if isinstance(initializer, str):
+            initializer = self.named_initializer(initializer)
         if callable(initializer) and not isinstance(initializer, Tensor):
             if shape is None:
                 raise ArgumentError(f"variable {name!r}: an initializer function needs a shape")

@@ -4,6 +4,7 @@
 """
 
 from gpunn.backend.base import Backend
+from gpunn.backend.conventions import epsilon, image_data_format, set_image_data_format
 from gpunn.backend.device import CPU, Device, current_device, device, set_device
 from gpunn.backend.dtypes import floatx, set_floatx, standardize
 from gpunn.backend.host import keep_freed_memory
@@ -37,11 +38,13 @@ __all__ = [
     "current_seed",
     "device",
     "empty_cache",
+    "epsilon",
     "floatx",
     "get_backend",
     "get_float32_matmul_precision",
     "get_num_threads",
     "host_array",
+    "image_data_format",
     "is_array",
     "keep_freed_memory",
     "kernel",
@@ -51,6 +54,7 @@ __all__ = [
     "set_device",
     "set_float32_matmul_precision",
     "set_floatx",
+    "set_image_data_format",
     "set_num_threads",
     "set_seed",
     "standardize",

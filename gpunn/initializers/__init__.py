@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpunn.autograd import Tensor
+from gpunn.autograd import Tensor, Variable
 from gpunn.backend import is_array
 from gpunn.errors import ShapeError
 from gpunn.initializers.constant import Constant, Identity, Ones, Zeros
@@ -90,6 +90,9 @@ def get(identifier):
     if isinstance(identifier, Tensor | np.generic) or is_array(identifier):
         return _given(identifier)
     return REGISTRY.get(identifier)
+
+
+Variable.named_initializer = staticmethod(get)
 
 
 def _given(values):

@@ -129,21 +129,46 @@ class WeightOwner:
     def named_weights(self) -> dict[str, Variable]:
         """Every weight by its attribute path ("layers.0.kernel"), which is its key when saved."""
         named: dict[str, Variable] = {}
-        seen = {id(self)}
-
-        def visit(layer, prefix):
-            paths = {id(v): path for path, v in tree.find(layer, Variable, WeightOwner)}
+        seen = set()
+        for path, layer in self.named_layers():
+            own = {id(v): name for name, v in tree.find(layer, Variable, WeightOwner)}
             for v in layer._own_weights():
                 if id(v) not in seen:
                     seen.add(id(v))
-                    named[free_name(prefix + paths.get(id(v), v.name), named)] = v
-            for path, sublayer in tree.find(layer, WeightOwner, WeightOwner):
+                    name = own.get(id(v), v.name)
+                    named[free_name(f"{path}.{name}" if path else name, named)] = v
+        return named
+
+    def named_layers(self):
+        """This layer and those below, each once, as (attribute path, layer); its own path is ""."""
+        seen = {id(self)}
+
+        def visit(path, layer):
+            yield path, layer
+            for name, sublayer in tree.find(layer, WeightOwner, WeightOwner):
                 if id(sublayer) not in seen:
                     seen.add(id(sublayer))
-                    visit(sublayer, f"{prefix}{path}.")
+                    yield from visit(f"{path}.{name}" if path else name, sublayer)
 
-        visit(self, "")
-        return named
+        yield from visit("", self)
+
+    def save_own_variables(self, store) -> None:
+        """Put what a file shall hold of this layer alone into `store`, as arrays by name.
+
+        A class that writes it anew says what is saved instead of its own weights.
+
+        Source: keras.layers.Layer.save_own_variables.
+        """
+        for i, v in enumerate(self._own_weights()):
+            store[str(i)] = v.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """Take back what `save_own_variables` stored.
+
+        Source: keras.layers.Layer.load_own_variables.
+        """
+        for i, v in enumerate(self._own_weights()):
+            v.assign(store[str(i)])
 
     def get_weights(self) -> list:
         """The weights' values as NumPy arrays, in the order of `weights`."""

@@ -61,8 +61,12 @@ class SymbolicLayer(WeightOwner):
         if self._built_for is None:
             return None
         args, kwargs = self._built_for
+        shapes = dict(zip(inspect.signature(self.build).parameters, args, strict=False)) | kwargs
+        shapes = {name: x for name, x in shapes.items() if isinstance(x, tuple | list | dict)}
         return (
-            {"input_shape": args[0]} if len(args) == 1 and not kwargs else {"shapes_dict": kwargs}
+            {"input_shape": next(iter(shapes.values()))}
+            if len(shapes) == 1
+            else {"shapes_dict": shapes}
         )
 
     def build_from_config(self, config: dict | None) -> None:

@@ -183,7 +183,7 @@ def _revived(entry: dict):
     return deserialize_value({k: entry.get(k) for k in _WHAT})
 
 
-_WHAT = ("module", "class_name", "config", "registered_name")
+_WHAT = ("module", "class_name", "config", "registered_name", "build_config")
 
 
 def _found(places, tensor):

@@ -186,6 +186,8 @@ class Model(Trainer):
     ) -> None:
         """Print the layers with their output shapes and parameters, and what an example costs.
 
+        A model that has no weights yet is shown without shapes.
+
         Args:
             line_length: width of the table. Default: 88, or what fits the terminal.
             positions: where each column ends, as fractions of the width.
@@ -195,15 +197,10 @@ class Model(Trainer):
             layer_range: names (or patterns of names) of the first and the last layer to be listed.
 
         Raises:
-            NotBuiltError: if the model has no weights yet.
             ArgumentError: if no layer has a name of `layer_range`, or the line is too short.
 
         Source: keras.Model.summary.
         """
-        if not self.built:
-            raise NotBuiltError(
-                f"{self.name!r} is not built: call it on data, or build((None, n)) it, first"
-            )
         print_summary(
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
@@ -268,11 +265,14 @@ class Model(Trainer):
         """
         self._require_built("save")
         files.refuse_existing(filepath, overwrite)
-        tensors = {name: v.numpy() for name, v in self.named_weights().items()}
-        files.write(filepath, tensors, {"kind": "weights"})
+        files.write(filepath, files.state_of(self), {"kind": "weights"})
 
-    def load_weights(self, filepath) -> None:
+    def load_weights(self, filepath, skip_mismatch: bool = False) -> None:
         """Read the weights from a file that `save_weights` or `save` wrote.
+
+        Args:
+            filepath: the file.
+            skip_mismatch: whether what does not fit is left out, with a warning that lists it.
 
         Raises:
             FileNotFoundError: if there is no such file.
@@ -282,7 +282,7 @@ class Model(Trainer):
         self._require_built("load")
         tensors, _ = files.read(filepath)
         own = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
-        files.fit_weights(self, own, filepath)
+        files.restore(self, own, filepath, skip_mismatch)
 
     def save(
         self,

@@ -31,10 +31,10 @@ def save_model(
         header["metadata"] = serialize_value(metadata, "metadata")
     if model.compiled:
         try:
-            header["compile"] = model.get_compile_config()
+            header["compile"] = serialize_value(model.get_compile_config(), "compile")
         except SerializationError as e:  # a lambda as loss must not cost anybody the weights
             warnings.warn(f"saved without what compile() was told: {e}", stacklevel=3)
-    tensors = {name: v.numpy() for name, v in model.named_weights().items()}
+    tensors = files.state_of(model)
     if include_optimizer and model.optimizer is not None and model.optimizer.built:
         state = model.optimizer.state_dict(files.names_of(model))
         tensors.update({files.OPTIMIZER + name: value for name, value in state.items()})
@@ -73,10 +73,15 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
         if not model.built and header.get("build_shape") is not None:
             model.build(header["build_shape"])
     weights = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
-    files.fit_weights(model, weights, filepath)
+    with custom_object_scope(custom_objects or {}):
+        files.restore(model, weights, filepath)
     if compile and "compile" in header:
-        with custom_object_scope(custom_objects or {}):
-            model.compile_from_config(header["compile"])
+        try:
+            with custom_object_scope(custom_objects or {}):
+                model.compile_from_config(header["compile"])
+        except SerializationError as e:
+            e.add_note("load_model(..., compile=False) gives the model without how it is trained")
+            raise
         state = {
             n.removeprefix(files.OPTIMIZER): a
             for n, a in tensors.items()

@@ -1,7 +1,7 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
 from gpunn.autograd import KerasTensor, with_mask
-from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, NotBuiltError, ShapeError
 from gpunn.layers import InputLayer, Layer
 from gpunn.models.model import Model
 from gpunn.serialization import deserialize_value, serialize_value
@@ -38,6 +38,7 @@ class Sequential(Model):
 
         Raises:
             ArgumentTypeError: if it is no layer.
+            ArgumentError: if there is a layer of its name already.
             ShapeError: if it does not fit the layers before; it is not added then.
         """
         if isinstance(layer, KerasTensor) and layer.made_by and not layer.made_by.inputs:
@@ -51,7 +52,7 @@ class Sequential(Model):
             self.accepts_integers = layer.input_dtype.kind in "iub"
             return
         if layer in self._layers or layer.name in [known.name for known in self._layers]:
-            raise ArgumentTypeError(
+            raise ArgumentError(
                 f"{self.name!r} has a layer named {layer.name!r} already: names must differ"
             )
         if not self._layers and self._input is None and layer.batch_input_shape is not None:

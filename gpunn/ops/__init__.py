@@ -4,6 +4,8 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 """
 # ruff: noqa: F403 - every module lists its public names in `__all__`
 
+import sys
+
 from gpunn.autograd import symbolic
 from gpunn.ops import image, linalg, operators, traced, tracing  # noqa: F401
 from gpunn.ops.activation import *
@@ -68,6 +70,9 @@ _ABOUT = ("convert_to_numpy", "dtype", "is_tensor", "ndim", "shape")
 symbolic.make_symbolic_too(globals(), but=_ABOUT)
 for _module in (image, linalg):
     symbolic.make_symbolic_too(vars(_module))
+
+# Keras' narrower names for the same functions: `ops.nn.relu` is `ops.relu`.
+nn = numpy = sys.modules[__name__]
 
 # The bodies of ops run on these to be differentiated.
 vars(traced.ops).update(globals())

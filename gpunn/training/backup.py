@@ -100,7 +100,7 @@ class BackupAndRestore(Callback):
 
     def _save(self) -> None:
         model, optimizer = self.model, self.model.optimizer
-        tensors = {name: v.numpy() for name, v in model.named_weights().items()}
+        tensors = files.state_of(model)
         state = optimizer.state_dict(files.names_of(model))
         tensors.update({files.OPTIMIZER + name: a for name, a in state.items()})
         header = {
@@ -117,7 +117,7 @@ class BackupAndRestore(Callback):
         model, optimizer = self.model, self.model.optimizer
         weights = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
         state = {n: a for n, a in tensors.items() if n.startswith(files.OPTIMIZER)}
-        files.fit_weights(model, weights, self._path)
+        files.restore(model, weights, self._path)
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
         optimizer.load_state_dict(

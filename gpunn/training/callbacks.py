@@ -10,7 +10,9 @@ from gpunn.training.lambda_callback import LambdaCallback
 from gpunn.training.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from gpunn.training.monitor import MonitorCallback
 from gpunn.training.progress import ProgbarLogger
+from gpunn.training.remote_monitor import RemoteMonitor
 from gpunn.training.swap_weights import SwapEMAWeights
+from gpunn.training.tensorboard import TensorBoard
 from gpunn.training.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "MonitorCallback",
     "ProgbarLogger",
     "ReduceLROnPlateau",
+    "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]
 

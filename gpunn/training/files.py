@@ -3,15 +3,19 @@
 import json
 import os
 import secrets
+import tempfile
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from gpunn.errors import MissingFileError, SerializationError
+from gpunn.layers import Layer
 
 FORMAT = 1
 OPTIMIZER = "optimizer/"  # the prefix of the optimizer's state among the weights
+OWN, ASSETS = "/own/", "/assets/"  # between a layer's path and what its own methods stored
 
 
 def write(path, tensors: dict[str, np.ndarray], header: dict) -> None:
@@ -88,14 +92,73 @@ def _check(header, path) -> None:
         )
 
 
-def fit_weights(layer, tensors: dict[str, np.ndarray], source) -> None:
-    """Assign named arrays to a layer's weights.
+# --- the state of a layer, as named arrays ---
+
+
+def state_of(layer) -> dict[str, np.ndarray]:
+    """The weights by attribute path; what layers with `save_own_variables` and `save_assets` give.
+
+    The names of the latter are "path/own/name", and "path/assets/file" for the bytes of a file.
+    """
+    weights, tensors = layer.named_weights(), {}
+    for path, x in _hooked(layer, "save_own_variables"):
+        store: dict = {}
+        x.save_own_variables(store)
+        tensors.update({f"{path}{OWN}{key}": np.asarray(a) for key, a in store.items()})
+        own = {id(v) for v in x._own_weights()}
+        weights = {name: v for name, v in weights.items() if id(v) not in own}
+    for path, x in _hooked(layer, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            x.save_assets(folder)
+            for file in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+                name = f"{path}{ASSETS}{file.relative_to(folder).as_posix()}"
+                tensors[name] = np.frombuffer(file.read_bytes(), np.uint8)
+    return {name: v.numpy() for name, v in weights.items()} | tensors
+
+
+def restore(layer, tensors: dict[str, np.ndarray], source, skip_mismatch: bool = False) -> None:
+    """Give a layer the state that `state_of` read off one like it.
+
+    Args:
+        layer: the layer, built.
+        tensors: the state.
+        source: where it is from, for messages.
+        skip_mismatch: whether weights that do not fit are left out with a warning.
 
     Raises:
         SerializationError: listing every missing, unknown and misshapen weight; nothing is
             changed then.
     """
-    weights = layer.named_weights()
+    hooked = dict(_hooked(layer, "load_own_variables"))
+    by_hooks = {id(v) for x in hooked.values() for v in x._own_weights()}
+    weights = {n: v for n, v in layer.named_weights().items() if id(v) not in by_hooks}
+    plain = {n: a for n, a in tensors.items() if OWN not in n and ASSETS not in n}
+    fit_weights(layer.name, weights, plain, source, skip_mismatch)
+    for path, x in hooked.items():
+        x.load_own_variables(_below(tensors, f"{path}{OWN}"))
+    for path, x in _hooked(layer, "load_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in _below(tensors, f"{path}{ASSETS}").items():
+                file = Path(folder, name)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data.tobytes())
+            x.load_assets(folder)
+
+
+def _hooked(layer, hook: str):
+    """The layers that have a method of their own, by attribute path."""
+    default = getattr(Layer, hook, None)
+    for path, x in layer.named_layers():
+        if getattr(type(x), hook, default) is not default:
+            yield path, x
+
+
+def _below(tensors: dict, prefix: str) -> dict:
+    return {n.removeprefix(prefix): a for n, a in tensors.items() if n.startswith(prefix)}
+
+
+def fit_weights(owner: str, weights: dict, tensors: dict, source, skip_mismatch=False) -> None:
+    """Assign named arrays to weights of the same names; see `restore`."""
     wrong = [f"missing: {name}" for name in weights if name not in tensors]
     wrong += [f"unknown: {name} {a.shape}" for name, a in tensors.items() if name not in weights]
     wrong += [
@@ -104,11 +167,13 @@ def fit_weights(layer, tensors: dict[str, np.ndarray], source) -> None:
         if name in tensors and tensors[name].shape != v.shape
     ]
     if wrong:
-        raise SerializationError(
-            f"the weights of {source} do not fit {layer.name!r}: " + "; ".join(wrong)
-        )
+        message = f"the weights of {source} do not fit {owner!r}: " + "; ".join(wrong)
+        if not skip_mismatch:
+            raise SerializationError(message)
+        warnings.warn(message, stacklevel=4)
     for name, v in weights.items():
-        v.assign(tensors[name])
+        if name in tensors and tensors[name].shape == v.shape:
+            v.assign(tensors[name])
 
 
 def names_of(layer):

@@ -193,6 +193,8 @@ class TrainPlan(StepPlan):
         x, y, sample_weight = batch
         y_pred = model(x, training=True)
         loss = model._tracked_loss(x, y, y_pred, sample_weight)
+        if not loss.requires_grad:
+            raise CaptureError("there are no trainable weights")
         model.optimizer.scale_loss(loss).backward()
         self._require_unchanged(stand_in)
         stand_ins = {id(v): stand_in.of(v) for v in self.variables}

@@ -1,5 +1,6 @@
 """Steps: what `compile` is told, and the steps of training and prediction that users override."""
 
+import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -99,6 +100,9 @@ class Steps(Layer):
             "metrics": metrics,
             "loss_weights": loss_weights,
             "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
         }
         self._loss_tracker = _mean("loss")
         self._part_trackers = {}
@@ -155,8 +159,11 @@ class Steps(Layer):
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=True)
         loss = self._tracked_loss(x, y, y_pred, sample_weight)
-        self.optimizer.scale_loss(loss).backward()
-        self.optimizer.step()
+        if loss.requires_grad or self.trainable_weights:
+            self.optimizer.scale_loss(loss).backward()
+            self.optimizer.step()
+        else:
+            warnings.warn(f"{self.name!r} has no trainable weights", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, batch) -> Mapping:
@@ -180,7 +187,7 @@ class Steps(Layer):
             targets = outputs_of(y, tuple(outputs))
             weights = weights_by_output(sample_weight, outputs)
             total, parts = self._loss(targets, outputs, weights)
-            if len(outputs) > 1:
+            if len(parts) > 1:
                 self._track_parts(parts, next(iter(outputs.values())).shape[0])
         for extra in self.losses_among(*self._loss_sources()):
             total = extra if total is None else total + extra
