@@ -54,13 +54,6 @@ def kernels_run(few: bool = False):
             continue  # made of products and CuPy's own
         if few and op in test_kernels.OPS and dtype == np.float64:
             continue  # the text of float32, to the word
-        if op in test_kernels.IN_PLACE:
-            function, cases, compared = test_kernels.IN_PLACE[op]
-            for case in cases(dtype):
-                given = [be.asarray(a) for a in case]
-                function(be, *given)
-                yield f"{op} {dtype}", [to_numpy(a) for a in given[compared]]
-            continue
         for i, (operands, static) in enumerate(test_kernels.CASES[op](dtype)):
             if operands[0].size > 1000 or (few and i not in (1, 2)):
                 continue

@@ -6,7 +6,6 @@ itself where that computes element by element. A kernel that does not compile is
 """
 
 from collections.abc import Callable
-from functools import update_wrapper
 from typing import NamedTuple
 
 import numpy as np
@@ -79,21 +78,6 @@ def choose(op_table: dict, reference: Callable, be, dtype, operands, static) -> 
     if found is None or not found.takes(*operands, **static):
         return reference
     return found.body or be.fused(reference)
-
-
-def replaceable(reference: Callable) -> Callable:
-    """Let kernels take the place of a function `f(be, array, *more)` that is no primitive.
-
-    A step of a recurrent layer is one: it changes its arrays in place, and has no gradient.
-    """
-    kernels = table(reference.__name__)
-
-    def run(be, *operands):
-        if not kernels:
-            return reference(be, *operands)
-        return choose(kernels, reference, be, operands[0].dtype, operands, {})(be, *operands)
-
-    return update_wrapper(run, reference)
 
 
 def enabled() -> bool:

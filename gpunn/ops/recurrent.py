@@ -1,7 +1,6 @@
 """simple_rnn and lstm: whole sequences in one op, with their gradients through time."""
 
 from gpunn.autograd import primitive
-from gpunn.backend.kernels import replaceable
 from gpunn.errors import ArgumentError
 from gpunn.ops.recurrence import (
     added,
@@ -194,7 +193,6 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     return outputs(be, hs, sequences, [hs, cs], dtype), pullback
 
 
-@replaceable
 def lstm_step(be, gate, product, c, c_next, tanh_c, h_next):
     """Squash the gates' sums in place, and write the next states and tanh of the next c."""
     units = len(c)
@@ -207,7 +205,6 @@ def lstm_step(be, gate, product, c, c_next, tanh_c, h_next):
     be.xp.multiply(o, tanh_c, h_next)
 
 
-@replaceable
 def lstm_step_back(be, gate, tanh_c, c, dh, dc, dz, slopes):
     """Write dz, the gradient of the gates' sums, and make dc that of the step before."""
     units = len(c)

@@ -1,45 +1,129 @@
-// Steps of recurrent layers over all units and rows of a batch. Gates lie one after the other, each
-// n = units * batch values; those of an LSTM in the order i, f, o, g.
+// Steps of recurrent layers, a thread for each unit of each row of the batch. What belongs to a step
+// lies in (batch, units), gates one after the other in each row; sequences that are given from
+// outside are (batch, steps, units). Pointers may be null: states before the first step are 0 then.
 
-// sigmoid(2 z): the sums of sigmoids come halved
+// sigmoid(z) = tanh(z / 2) / 2 + 1 / 2
 template <typename T>
-__device__ T sigmoid_of_half(T z) {
-    return tanh(z) * T(0.5) + T(0.5);
+__device__ T sigmoid(T z) {
+    return tanh(z * T(0.5)) * T(0.5) + T(0.5);
 }
 
-template <typename T>
-__global__ void lstm_step(T* gate, const T* product, const T* c, T* c_next, T* tanh_c, T* h_next,
-                          long long n) {
+struct Step {
+    long long batch, units, steps, t;
+};
+
+// Calls use(i, gate, outer, is_masked) with the places of a unit: in a state, of its first gate among
+// `gates`, and in sequences from outside.
+template <typename T, typename Use>
+__device__ void each_unit(Step at, int gates, const T* mask, Use use) {
     long long stride = (long long)gridDim.x * blockDim.x;
-    for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < n; e += stride) {
-        T i = sigmoid_of_half(gate[e] + product[e]);
-        T f = sigmoid_of_half(gate[n + e] + product[n + e]);
-        T o = sigmoid_of_half(gate[2 * n + e] + product[2 * n + e]);
-        T g = tanh(gate[3 * n + e] + product[3 * n + e]);
-        T next = f * c[e] + i * g, t = tanh(next);
-        gate[e] = i;
-        gate[n + e] = f;
-        gate[2 * n + e] = o;
-        gate[3 * n + e] = g;
+    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < at.batch * at.units;
+         i += stride) {
+        long long row = i / at.units, unit = i % at.units, step = row * at.steps + at.t;
+        use(i, row * gates * at.units + unit, step * at.units + unit, mask && mask[step] == T(0));
+    }
+}
+
+// Gates i, f, g, o; `gate` has the inputs' share, and then their values. y, c_next and h_next are the
+// step's results, `product` is h kernel.
+template <typename T>
+__global__ void lstm_step(T* gate, T* c_next, T* h_next, T* y, const T* product, const T* bias,
+                          const T* c, const T* h, const T* mask, Step at) {
+    const long long n = at.units;
+    each_unit(at, 4, mask, [=](long long e, long long first, long long outer, bool masked) {
+        T z[4];
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            z[k] = gate[first + k * n];
+            if (product) z[k] += product[first + k * n];
+            if (bias) z[k] += bias[e % n + k * n];
+            gate[first + k * n] = z[k] = k == 2 ? tanh(z[k]) : sigmoid(z[k]);
+        }
+        T before = c ? c[e] : T(0), next = z[1] * before + z[0] * z[2];
+        T out = z[3] * tanh(next);
+        if (masked) {
+            next = before;
+            out = h ? h[e] : T(0);
+        }
         c_next[e] = next;
-        tanh_c[e] = t;
-        h_next[e] = o * t;
-    }
+        h_next[e] = out;
+        if (y) y[outer] = out;
+    });
 }
 
-// dz, the gradient of the gates' sums; dc becomes that of the step before
+// dz, the gradient of the gates' sums; dc_before that of the step before. `dh` is what came from the
+// step after by its product, `passed` what went by a masked step: read if has_passed, then written.
 template <typename T>
-__global__ void lstm_step_back(const T* gate, const T* tanh_c, const T* c, const T* dh, T* dc, T* dz,
-                               long long n) {
-    long long stride = (long long)gridDim.x * blockDim.x;
-    for (long long e = (long long)blockIdx.x * blockDim.x + threadIdx.x; e < n; e += stride) {
-        T i = gate[e], f = gate[n + e], o = gate[2 * n + e], g = gate[3 * n + e];
-        T t = tanh_c[e], dy = dh[e];
-        T d = dc[e] + (T(1) - t * t) * o * dy;
-        dz[e] = d * g * (i - i * i);
-        dz[n + e] = d * c[e] * (f - f * f);
-        dz[2 * n + e] = dy * t * (o - o * o);
-        dz[3 * n + e] = d * i * (T(1) - g * g);
-        dc[e] = d * f;
-    }
+__global__ void lstm_step_back(T* dz, T* dc_before, T* passed, const T* gate, const T* c_next,
+                               const T* c, const T* dy, const T* dh, const T* dc, const T* mask,
+                               int has_passed, Step at) {
+    const long long n = at.units;
+    each_unit(at, 4, mask, [=](long long e, long long first, long long outer, bool masked) {
+        T d = dh[e], i = gate[first], f = gate[first + n], g = gate[first + 2 * n];
+        T o = gate[first + 3 * n], t = tanh(c_next[e]), of_c = dc[e];
+        if (dy) d += dy[outer];
+        if (has_passed) d += passed[e];
+        if (passed) passed[e] = masked ? d : T(0);
+        if (masked) {
+            for (int k = 0; k < 4; ++k) dz[first + k * n] = T(0);
+            dc_before[e] = of_c;
+            return;
+        }
+        of_c += (T(1) - t * t) * o * d;
+        dz[first] = of_c * g * (i - i * i);
+        dz[first + n] = c ? of_c * c[e] * (f - f * f) : T(0);
+        dz[first + 2 * n] = of_c * i * (T(1) - g * g);
+        dz[first + 3 * n] = d * t * (o - o * o);
+        dc_before[e] = of_c * f;
+    });
+}
+
+// Gates z, r, g, of which r is put on h kernel + bias, which is kept in `inner`. bias is (2, 3 units).
+template <typename T>
+__global__ void gru_step(T* gate, T* inner, T* h_next, T* y, const T* product, const T* bias,
+                         const T* h, const T* mask, Step at) {
+    const long long n = at.units;
+    each_unit(at, 3, mask, [=](long long e, long long first, long long outer, bool masked) {
+        T sum[3], state[3];
+#pragma unroll
+        for (int k = 0; k < 3; ++k) {
+            sum[k] = gate[first + k * n];
+            state[k] = product ? product[first + k * n] : T(0);
+            if (bias) {
+                sum[k] += bias[e % n + k * n];
+                state[k] += bias[e % n + (3 + k) * n];
+            }
+        }
+        T z = sigmoid(sum[0] + state[0]), r = sigmoid(sum[1] + state[1]);
+        T g = tanh(sum[2] + r * state[2]), before = h ? h[e] : T(0);
+        gate[first] = z;
+        gate[first + n] = r;
+        gate[first + 2 * n] = g;
+        inner[e] = state[2];
+        T out = masked ? before : z * before + (T(1) - z) * g;
+        h_next[e] = out;
+        if (y) y[outer] = out;
+    });
+}
+
+// d_inputs, the gradient of the inputs' share of the gates, and d_states, that of the states'.
+// `passed` goes to the step before beside d_states' product, which comes as dh.
+template <typename T>
+__global__ void gru_step_back(T* d_inputs, T* d_states, T* passed, const T* gate, const T* inner,
+                              const T* h, const T* dy, const T* dh, const T* mask, int has_passed,
+                              Step at) {
+    const long long n = at.units;
+    each_unit(at, 3, mask, [=](long long e, long long first, long long outer, bool masked) {
+        T d = dh[e], z = gate[first], r = gate[first + n], g = gate[first + 2 * n];
+        if (dy) d += dy[outer];
+        if (has_passed) d += passed[e];
+        passed[e] = masked ? d : d * z;
+        if (masked) d = T(0);
+        T of_z = d * ((h ? h[e] : T(0)) - g) * (z - z * z), of_g = d * (T(1) - z) * (T(1) - g * g);
+        T of_r = of_g * inner[e] * (r - r * r);
+        d_inputs[first] = d_states[first] = of_z;
+        d_inputs[first + n] = d_states[first + n] = of_r;
+        d_inputs[first + 2 * n] = of_g;
+        d_states[first + 2 * n] = of_g * r;
+    });
 }

@@ -1,22 +1,150 @@
-"""Steps of recurrent layers, each in one launch beside its product."""
+"""LSTM and GRU over whole sequences: one product of the inputs, then two launches a step."""
 
-from gpunn.backend.cupy_ import cuda_type
-from gpunn.backend.kernels import kernel
+import numpy as np
 
-DTYPES = ("float32", "float64")
+from gpunn.backend.cupy_ import cuda_type, wide
+from gpunn.backend.kernels import FLOATS, kernel
 
-
-def _contiguous(*arrays) -> bool:
-    return all(a.flags.c_contiguous for a in arrays)
+STEP = np.dtype([(name, "i8") for name in ("batch", "units", "steps", "t")])  # `struct Step`
 
 
-@kernel("lstm_step", "cuda", DTYPES, _contiguous)
-def lstm_step(be, gate, product, c, c_next, tanh_c, h_next):
-    args = (gate, product, c, c_next, tanh_c, h_next, c.size)
-    be.launch("recurrent", f"lstm_step<{cuda_type(c.dtype)}>", c.size, args)
+def _lstm_takes(x, h, c, kernel, recurrent, bias=None, mask=None, sequences=True) -> bool:
+    return x.size > 0 and recurrent.size > 0
 
 
-@kernel("lstm_step_back", "cuda", DTYPES, _contiguous)
-def lstm_step_back(be, gate, tanh_c, c, dh, dc, dz, slopes):
-    args = (gate, tanh_c, c, dh, dc, dz, c.size)
-    be.launch("recurrent", f"lstm_step_back<{cuda_type(c.dtype)}>", c.size, args)
+def _gru_takes(x, h, kernel, recurrent, bias=None, mask=None, reset_after=True, sequences=True):
+    return reset_after and x.size > 0 and recurrent.size > 0
+
+
+@kernel("lstm", "cuda", FLOATS, _lstm_takes)
+def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, sequences=True):
+    call = _Sequence(be, x, h, kernel, recurrent_kernel, bias, mask, sequences)
+    cs = be.empty(call.states, call.dtype)
+    c = call.vector(c)
+    for t in range(call.steps):
+        product, h_t = call.product(t)
+        before = c if t == 0 else cs[t - 1]
+        results = (call.gates[t], cs[t], call.hs[t + 1], call.y)
+        call.launch("lstm_step", t, *results, product, call.bias, before, h_t, call.mask)
+
+    def pullback(dy, needs):
+        *dys, dh, dc = map(call.vector, dy)
+        dz, product = be.empty(call.gates.shape, call.dtype), be.empty(dh.shape, dh.dtype)
+        passed = None if call.mask is None else be.empty(dh.shape, dh.dtype)
+        others = [be.empty(dc.shape, dc.dtype) for _ in range(2)]
+        for t in reversed(range(call.steps)):
+            before = c if t == 0 else cs[t - 1]
+            dc_before, more = others[t % 2], passed is not None and t < call.steps - 1
+            given = (call.gates[t], cs[t], before, dys[0] if dys else None, dh, dc, call.mask)
+            call.launch("lstm_step_back", t, dz[t], dc_before, passed, *given, np.int32(more))
+            dc = dc_before
+            if t or needs[1]:
+                dh = be.matmul(dz[t], call.recurrent.T, product)
+        if needs[1] and passed is not None:
+            dh += passed
+        dx, dkernel, drecurrent, dbias = call.gradients(dz, dz, (needs[0], *needs[3:6]))
+        state = dh if needs[1] else None, dc if needs[2] else None
+        return dx, *state, dkernel, drecurrent, dbias, None
+
+    return call.results(cs[-1]), pullback
+
+
+@kernel("gru", "cuda", FLOATS, _gru_takes)
+def gru(
+    be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=True, sequences=True
+):
+    call = _Sequence(be, x, h, kernel, recurrent_kernel, bias, mask, sequences)
+    inner = be.empty(call.states, call.dtype)
+    for t in range(call.steps):
+        product, h_t = call.product(t)
+        results = (call.gates[t], inner[t], call.hs[t + 1], call.y)
+        call.launch("gru_step", t, *results, product, call.bias, h_t, call.mask)
+
+    def pullback(dy, needs):
+        *dys, dh = map(call.vector, dy)
+        d_inputs, d_states = (be.empty(call.gates.shape, call.dtype) for _ in range(2))
+        passed, product = (be.empty(dh.shape, dh.dtype) for _ in range(2))
+        for t in reversed(range(call.steps)):
+            more = np.int32(t < call.steps - 1)
+            given = (call.gates[t], inner[t], call.state(t), dys[0] if dys else None, dh, call.mask)
+            call.launch("gru_step_back", t, d_inputs[t], d_states[t], passed, *given, more)
+            if t or needs[1]:
+                dh = be.matmul(d_states[t], call.recurrent.T, product)
+        if needs[1]:
+            dh += passed
+        wanted = (needs[0], *needs[2:5])
+        dx, dkernel, drecurrent, dbias = call.gradients(d_inputs, d_states, wanted)
+        if needs[4]:
+            dbias = be.xp.stack([dbias, be.dot(call.ones, call.flat(d_states))])
+        return dx, dh if needs[1] else None, dkernel, drecurrent, dbias, None
+
+    return call.results(), pullback
+
+
+class _Sequence:
+    """Inputs, gates and states of all steps, the steps first: no step's share is copied."""
+
+    def __init__(self, be, x, h, kernel, recurrent, bias, mask, sequences):
+        self.be, self.narrow, self.dtype = be, x.dtype, wide(x.dtype)
+        x = x.astype(self.dtype, copy=False)
+        batch, self.steps, n = x.shape
+        self.kernel, self.recurrent, self.bias, self.mask = map(
+            self.vector, (kernel, recurrent, bias, mask)
+        )
+        units, rows = recurrent.shape
+        self.x = be.copy(x.transpose(1, 0, 2)).reshape(-1, n)
+        self.gates = be.dot(self.x, self.kernel).reshape(self.steps, batch, rows)
+        self.states = (self.steps, batch, units)
+        self.hs = be.empty((self.steps + 1, batch, units), self.dtype)
+        self.starts = h is not None
+        if self.starts:
+            be.copyto(self.hs[0], h.astype(self.dtype, copy=False))
+        self.y = be.empty((batch, self.steps, units), self.dtype) if sequences else None
+        self._product = be.empty((batch, rows), self.dtype)
+        self.ones = be.ones(len(self.x), self.dtype)
+        self._step = np.array((batch, units, self.steps, 0), STEP)
+
+    def vector(self, x):
+        """An operand as kernels take it; None stays."""
+        return None if x is None else self.be.xp.ascontiguousarray(x, dtype=self.dtype)
+
+    def flat(self, x):
+        """All steps of all rows, one below the other."""
+        return x.reshape(-1, x.shape[-1])
+
+    def state(self, t: int):
+        """What comes into a step; None: zeros."""
+        return self.hs[t] if t or self.starts else None
+
+    def product(self, t: int) -> tuple:
+        """The state's share of the gates of a step, and the state; None for zeros."""
+        h = self.state(t)
+        return (None if h is None else self.be.matmul(h, self.recurrent, self._product)), h
+
+    def launch(self, name: str, t: int, *args) -> None:
+        self._step["t"] = t
+        args = [np.uint64(0) if a is None else a for a in args]
+        size = int(self._step["batch"] * self._step["units"])
+        name = f"{name}<{cuda_type(self.dtype)}>"
+        self.be.launch("recurrent", name, size, (*args, self._step[()]))
+
+    def results(self, *more) -> tuple:
+        """The outputs if they are wanted, the last state, and others."""
+        found = (self.y, self.hs[-1], *more) if self.y is not None else (self.hs[-1], *more)
+        return tuple([y.astype(self.narrow, copy=False) for y in found])
+
+    def gradients(self, d_inputs, d_states, needs) -> tuple:
+        """Of the inputs, both kernels and the inputs' bias, by those of the gates' two shares."""
+        be, dx, dkernel, drecurrent, dbias = self.be, None, None, None, None
+        flat, first = self.flat(d_inputs), 0 if self.starts else 1
+        if needs[0]:
+            dx = be.empty((len(d_inputs[0]), self.steps, len(self.kernel)), self.dtype)
+            be.matmul(d_inputs, self.kernel.T, dx.transpose(1, 0, 2))
+        if needs[1]:
+            dkernel = be.dot(self.x.T, flat)
+        if needs[2]:
+            before = self.flat(self.hs[first:-1])
+            drecurrent = be.dot(before.T, self.flat(d_states[first:]))
+        if needs[3]:
+            dbias = be.dot(self.ones, flat)
+        return dx, dkernel, drecurrent, dbias
