@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -61,8 +62,10 @@ def kernels_run(few: bool = False):
             yield f"{op} {dtype}", [to_numpy(x) for x in (*results, *grads)]
     x, rows = be.asarray(np.arange(24.0).reshape(8, 3), "float32"), be.asarray([3, 1, 3, -1])
     yield "gather", [to_numpy(be.take(x, rows)), to_numpy(be.take(x, rows[:2], 1))]
-    be.scatter_add(x, rows, x[:4].copy())
-    yield "scatter_add", [to_numpy(x)]
+    for few in (0, 10):
+        with mock.patch("gpunn.backend.cupy_.FEW", few):
+            be.scatter_add(x, rows, x[:4].copy())
+        yield "scatter_add", [to_numpy(x)]
     heads = be.asarray(np.arange(2 * 4 * 3 * 5.0).reshape(2, 4, 3, 5), "float32").swapaxes(1, 2)
     yield "pointers", [to_numpy(be.matmul(heads, heads.swapaxes(2, 3)))]
     for dtype in ("float32", "float64"):

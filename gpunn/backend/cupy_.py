@@ -24,6 +24,7 @@ from gpunn.backend.staging import Staging
 from gpunn.errors import DTypeError, KernelError
 
 THREADS = 256
+FEW = 8192  # rows whose indices are compared with each other sooner than sorted
 HEADERS = ("block.cuh", "philox.cuh")  # what every kernel may use
 
 
@@ -142,20 +143,24 @@ class CupyBackend(Backend):
 
     def scatter_add(self, dst, indices, src):
         check_scatter(dst, indices)
-        flat = indices.reshape(-1).astype(np.int64)
-        flat = cupy.where(flat < 0, flat + len(dst), flat)
-        order = cupy.argsort(flat, kind="stable")
-        rows, width = flat.size, math.prod(dst.shape[1:])
+        if indices.dtype not in (np.int32, np.int64):
+            indices = indices.astype(np.int64)
+        index, targets = cupy.ascontiguousarray(indices).reshape(-1), len(dst)
+        rows, width = index.size, math.prod(dst.shape[1:])
         src = cupy.ascontiguousarray(
             cupy.broadcast_to(src, indices.shape + dst.shape[1:]), dtype=dst.dtype
         )
         target = cupy.ascontiguousarray(dst)
-        self.launch(
-            "segment",
-            f"scatter_add<{cuda_type(dst.dtype)}, {cuda_type(wide(dst.dtype))}>",
-            rows * width,
-            (target, src, flat[order], order, rows, width, len(dst)),
-        )
+        types = f"{cuda_type(dst.dtype)}, {cuda_type(wide(dst.dtype))}"
+        if rows <= FEW:
+            name = f"scatter_add_few<{types}, {cuda_type(index.dtype)}>"
+            args = (target, src, index, rows, width, targets)
+            self.launch("segment", name, rows * -(-width // THREADS) * THREADS, args)
+        else:
+            index = cupy.where(index < 0, index + targets, index).astype(np.int64, copy=False)
+            order = cupy.argsort(index, kind="stable")
+            args = (target, src, index[order], order, rows, width, targets)
+            self.launch("segment", f"scatter_add<{types}>", rows * width, args)
         if target is not dst:
             cupy.copyto(dst, target)
 

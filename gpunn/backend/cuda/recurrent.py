@@ -50,9 +50,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, sequences=
 
 
 @kernel("gru", "cuda", FLOATS, _gru_takes)
-def gru(
-    be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=True, sequences=True
-):
+def gru(be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=True, sequences=True):
     call = _Sequence(be, x, h, kernel, recurrent_kernel, bias, mask, sequences)
     inner = be.empty(call.states, call.dtype)
     for t in range(call.steps):
