@@ -121,10 +121,10 @@ class _Sequence:
 
     def launch(self, name: str, t: int, *args) -> None:
         self._step["t"] = t
-        args = [np.uint64(0) if a is None else a for a in args]
+        given = [np.uint64(0) if a is None else a for a in args]
         size = int(self._step["batch"] * self._step["units"])
         name = f"{name}<{cuda_type(self.dtype)}>"
-        self.be.launch("recurrent", name, size, (*args, self._step[()]))
+        self.be.launch("recurrent", name, size, (*given, self._step[()]))
 
     def results(self, *more) -> tuple:
         """The outputs if they are wanted, the last state, and others."""
