@@ -25,6 +25,13 @@ class Kernel(NamedTuple):
 
 _tables: dict[str, dict[tuple[str, np.dtype], Kernel]] = {}
 _enabled = True
+_watcher: Callable | None = None
+
+
+def set_watcher(watcher: Callable | None) -> None:
+    """Let `watcher(reference, kernel, dtype)` give what is run in place of each kernel."""
+    global _watcher
+    _watcher = watcher
 
 
 def table(op: str) -> dict[tuple[str, np.dtype], Kernel]:
@@ -77,7 +84,8 @@ def choose(op_table: dict, reference: Callable, be, dtype, operands, static) -> 
     found = op_table.get((be.kind, dtype)) if _enabled else None
     if found is None or not found.takes(*operands, **static):
         return reference
-    return found.body or be.fused(reference)
+    body = found.body or be.fused(reference)
+    return body if _watcher is None else _watcher(reference, body, dtype)
 
 
 def enabled() -> bool:

@@ -90,6 +90,14 @@ def install_line() -> str:
     return f"pip uninstall -y {' '.join(other)}; then {line}" if other else line
 
 
+def emulated() -> bool:
+    """Whether CUDA is emulated on the CPU, by `ci/cuda-emu/run`: right or wrong, but not fast."""
+    try:
+        return hasattr(ctypes.CDLL(None), "cudaemu_counters")
+    except (OSError, TypeError):  # where there is no such library
+        return False
+
+
 def driver_version() -> int:
     """The newest CUDA that the driver can run: 13000 is 13.0.
 

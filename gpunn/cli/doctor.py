@@ -2,7 +2,9 @@
 
 import gpunn
 from gpunn.backend.doctor import report
-from gpunn.errors import DeviceError
+from gpunn.cli.files import check_writable
+from gpunn.cli.selftest import selftest
+from gpunn.errors import ArgumentError, DeviceError
 
 
 def register(commands, common) -> None:
@@ -13,13 +15,25 @@ def register(commands, common) -> None:
         help="what works on this machine: versions, BLAS, memory, CUDA",
         description="Print versions, BLAS and threads, memory and each thing that CUDA needs. The "
         "exit code is 1 if the device asked for (--device, else GPUNN_DEVICE, else cpu) cannot be "
-        "used.",
+        "used, or a test fails.",
+    )
+    parser.add_argument(
+        "--selftest",
+        action="store_true",
+        help="compare every kernel of the GPU with its reference, and measure kernels, products "
+        "and training steps on the CPU and the GPU; under two minutes",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help="what --selftest finds, to attach to a report: .json or text"
     )
     parser.set_defaults(run=run, checks_device=False)
 
 
 def run(args) -> int:
     """Print the report."""
+    check_writable(args.out, "--out")
+    if args.out and not args.selftest:
+        raise ArgumentError("--out is a file of what --selftest finds: give both")
     rows = report()
     width = max(len(row.name) for row in rows)
     for row in rows:
@@ -33,4 +47,7 @@ def run(args) -> int:
     except DeviceError:
         print(f"\ndevice {asked!r} cannot be used")
         return 1
+    if args.selftest:
+        print()
+        return selftest(args.out)
     return 0

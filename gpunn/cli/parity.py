@@ -1,0 +1,229 @@
+"""Parity: every kernel that a GPU runs, beside the reference body that it stands for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import gpunn
+from gpunn import layers, losses, ops, optimizers
+from gpunn.autograd import primitives
+from gpunn.backend import backend_of, get_backend, is_array, kernels
+from gpunn.backend.random import Stream
+from gpunn.errors import GpunnError
+
+DTYPES = ("float32", "float16", "bfloat16", "float64")
+# How far a kernel may be from its reference: of the largest value.
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+
+
+@dataclass
+class Met:
+    """What is known of a kernel: its calls, values and gradients, and the worst of them."""
+
+    calls: int = 0
+    worst: float = 0.0
+    tolerance: float = 0.0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every result was near enough; False for NaN."""
+        return self.worst <= self.tolerance
+
+
+class Parity:
+    """Inside a `with` block, runs the reference after each kernel and compares what they give.
+
+    Attributes:
+        met: by op and dtype, what is known of its kernel.
+    """
+
+    def __init__(self):
+        self.met: dict[tuple[str, str], Met] = {}
+        self.in_place: list[Met] = []  # kernels that are known by what a whole network gives
+
+    def __enter__(self):
+        kernels.set_watcher(self._watched)
+        return self
+
+    def __exit__(self, *exc):
+        kernels.set_watcher(None)
+
+    def _watched(self, reference, kernel, dtype):
+        met = self.met.setdefault((reference.__name__, dtype.name), Met())
+
+        def run(be, *operands, **static):
+            met.calls += 1
+            stream = static.get("stream")
+            before = stream.position if isinstance(stream, Stream) else None
+            copies = [be.copy(x) if is_array(x) else x for x in operands]
+            result = kernel(be, *operands, **static)
+            if reference.__name__ not in primitives:  # it changes arrays, some of them to work in
+                self.in_place.append(met)
+                return result
+            after = None if before is None else stream.position
+            if before is not None:
+                stream.position = before
+            again = {**static, "update": None} if "update" in static else static
+            with kernels.reference_only():
+                expected, expected_pull = reference(be, *copies, **again)
+            if before is not None:
+                stream.position = after
+            y, pull = result
+            self.compare(met, y, expected)
+            if pull is None or expected_pull is None:
+                return result
+
+            def pullback(dy, needs):
+                dxs = pull(dy, needs)
+                with kernels.reference_only():
+                    wanted = expected_pull(dy, needs)
+                for dx, other in zip(dxs, wanted, strict=False):
+                    if dx is not None and other is not None:
+                        self.compare(met, dx, other)
+                return dxs
+
+            return y, pullback
+
+        return run
+
+    def compare(self, met: Met, a, b) -> None:
+        """Note how far a kernel's arrays are from the reference's."""
+        if isinstance(a, tuple | list):
+            for x, y in zip(a, b, strict=True):
+                self.compare(met, x, y)
+            return
+        be = backend_of(a)
+        met.tolerance = max(met.tolerance, TOLERANCE.get(a.dtype.name, 0.0))
+        x, y = (be.to_numpy(v).astype(np.float64) for v in (a, b))
+        if x.shape != y.shape:
+            x, y = np.broadcast_arrays(x, y)
+        if x.size:
+            with np.errstate(all="ignore"):
+                apart = np.where((x == y) | (np.isnan(x) & np.isnan(y)), 0.0, np.abs(x - y))
+                scale = np.abs(y[np.isfinite(y)]).max(initial=1e-6)
+            met.worst = float(np.maximum(met.worst, apart.max() / scale))
+
+
+def networks(rng):
+    """Networks of random sizes, with inputs and labels, that between them run every kernel."""
+
+    def size(low, high):
+        return int(rng.integers(low, high))
+
+    def floats(*shape):
+        return rng.normal(size=shape).astype("float32")
+
+    rows, classes = size(2, 9), size(2, 40)
+    for activation in ("relu", "gelu", "silu", "tanh", "sigmoid", "selu"):
+        width = size(3, 70)
+        yield (
+            [
+                layers.Dense(size(3, 50), activation),
+                layers.LayerNormalization(),
+                layers.Dropout(0.3),
+                layers.Dense(size(16, 90), activation),
+                layers.RMSNormalization(),
+                layers.Dense(classes),
+            ],
+            floats(rows, width),
+        )
+    for padding in ("same", "valid"):
+        for activation in ("relu", "silu", None):
+            yield (
+                [
+                    layers.Conv2D(
+                        2 * size(1, 6), size(1, 4), padding=padding, activation=activation
+                    ),
+                    layers.BatchNormalization(),
+                    layers.MaxPooling2D(2, padding=padding),
+                    layers.Conv2D(2 * size(1, 20), 3, strides=2, groups=2, padding="same"),
+                    layers.GroupNormalization(2),
+                    layers.GlobalAveragePooling2D(),
+                    layers.Dense(classes),
+                ],
+                floats(rows, size(7, 12), size(7, 12), size(1, 5)),
+            )
+    yield (
+        [
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.AveragePooling2D(2),
+            layers.UpSampling2D(),
+            layers.Conv2DTranspose(3, 3, strides=2),
+            layers.Flatten(),
+            layers.Dense(classes),
+        ],
+        floats(rows, 8, 6, size(1, 4)),
+    )
+    for recurrent in (layers.LSTM, layers.GRU, layers.SimpleRNN):
+        yield [recurrent(size(3, 40)), layers.Dense(classes)], floats(rows, size(2, 9), size(1, 9))
+    words = rng.integers(0, 19, (rows, size(3, 40))).astype("int32")
+    yield (
+        [
+            layers.Embedding(19, 16),
+            layers.TransformerEncoder(size(8, 40), 4, dropout=0.2),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(classes),
+        ],
+        words,
+    )
+
+
+def check(seed: int = 0, until=lambda: False) -> Parity:
+    """Compare the kernels of the current device on random shapes.
+
+    Args:
+        seed: of the shapes and values.
+        until: asked before each network, whether time is over.
+    """
+    get_backend()  # registers its kernels
+    rng = np.random.default_rng(seed)
+    parity = Parity()
+    known = kernels.registered()
+    with parity:
+        for dtype in DTYPES:
+            for op in sorted({op for op, kind, d in known if kind == "cuda" and d == dtype}):
+                _call(op, dtype, rng)
+            for parts, x in networks(rng):
+                if until():
+                    return parity
+                labels = rng.integers(0, 2, len(x)).astype(rng.choice(("int32", "int64", "uint8")))
+                results = _train(parts, x, labels, dtype)
+                if parity.in_place:
+                    with kernels.reference_only():
+                        expected = _train(parts, x, labels, dtype)
+                    for met in parity.in_place:
+                        parity.compare(met, results, expected)
+                    parity.in_place.clear()
+    return parity
+
+
+def _call(op: str, dtype: str, rng) -> None:
+    """Call an op of one operand, which is what elementwise ones are; others are in networks."""
+    if op not in primitives or kernels.table(op)["cuda", np.dtype(dtype)].body is not None:
+        return
+    shape = tuple(rng.integers(1, 40, rng.integers(1, 4)).tolist())
+    x = gpunn.Tensor(rng.normal(0, 2, shape), dtype=dtype, requires_grad=True)
+    static = {
+        "threshold": {"threshold": 0.5, "default_value": 0.25},
+        "exponential_unit": {"alpha": 1.5, "rate": 0.7, "scale": 1.1},
+    }.get(op, {})
+    try:
+        run: Any = primitives[op]
+        y = run(x, **static)
+    except GpunnError:  # it takes something else
+        return
+    ops.sum(y).backward()
+
+
+def _train(parts, x, labels, dtype: str) -> list:
+    """Result and gradients of a network that is made anew in the dtype."""
+    with gpunn.seed(0):
+        made = [type(p).from_config({**p.get_config(), "dtype": dtype}) for p in parts]
+        model = gpunn.Sequential(made)
+        x = gpunn.Tensor(x) if x.dtype.kind in "iu" else gpunn.Tensor(x, dtype=dtype)
+        model(x)
+        optimizers.SGD().build(model.trainable_variables)  # lays them out as in training
+        y = model(x, training=True)
+        losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)(labels, y).backward()
+    return [y.array, *[v.grad.array for v in model.trainable_variables if v.grad is not None]]

@@ -1,0 +1,133 @@
+"""`gpunn doctor --selftest`: whether a GPU's kernels are right, and how quick the devices are."""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+import gpunn
+from gpunn.backend import kernels, quiet
+from gpunn.backend.doctor import report
+from gpunn.backend.probe import emulated
+from gpunn.cli import parity, speeds
+from gpunn.cli.console import count, say, say_all, shown, table
+from gpunn.errors import DataError, DeviceError
+
+PARITY_SECONDS = 70  # for all kernels; on the first run a GPU's compiler works for most of it
+
+
+def selftest(out: str | None, seed: int = 0) -> int:
+    """Run it, print what it finds, and write it to a file.
+
+    Args:
+        out: a file's name: JSON if it ends so, else text; None: no file.
+        seed: of shapes and values.
+
+    Returns:
+        The exit code: 1 if a kernel differs from its reference.
+    """
+    start, lines = time.monotonic(), []
+    document: dict = {
+        "gpunn": gpunn.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "report": [{"name": r.name, "ok": r.ok, "detail": r.detail} for r in report()],
+    }
+
+    def tell(label: str, *texts: str) -> None:
+        say_all(label, list(texts))
+        lines.extend([f"{label if not i else '':<10}{text}" for i, text in enumerate(texts)])
+
+    problem = _problem()
+    document["cuda"] = problem or ("emulated" if emulated() else "usable")
+    good = True
+    if problem:
+        tell("CUDA", "cannot be used, so no kernel is tried; what is missing:", *_missing())
+    else:
+        if emulated():
+            tell("CUDA", "is emulated here: kernels are tried, speeds of cuda say nothing of a GPU")
+        with quiet(), gpunn.device("cuda"):
+            late = time.monotonic() + PARITY_SECONDS
+            found = parity.check(seed, until=lambda: time.monotonic() > late)
+        good = _tell_parity(found, tell, document)
+    measured = [device for device in ("cpu", "cuda") if device == "cpu" or not problem]
+    rows = _speeds(measured)
+    document["speeds"] = [dict(zip(("what", "unit", *measured), row, strict=True)) for row in rows]
+    cells = [
+        [f"{what}, {unit}", *("-" if v is None else f"{v:,.3g}" for v in values)]
+        for what, unit, *values in rows
+    ]
+    printed = table(["speed, the best of some rounds", *measured], cells)
+    print(f"\n{printed}\n")
+    lines += ["", *printed.splitlines(), ""]
+    document["seconds"] = time.monotonic() - start
+    tell("time", f"{document['seconds']:.0f} s")
+    document["passed"] = good
+    if out:
+        _write(out, document, lines)
+        say("saved", out)
+    return 0 if good else 1
+
+
+def _problem() -> str | None:
+    try:
+        gpunn.backend.get_backend("cuda")
+    except DeviceError as e:
+        return str(e)
+    return None
+
+
+def _missing() -> list[str]:
+    wrong = [r for r in report() if r.name.startswith("CUDA") and not r.ok]
+    return [f"{r.name[5:]}: {r.detail}" + (f"; {r.fix}" if r.fix else "") for r in wrong]
+
+
+def _tell_parity(found: parity.Parity, tell, document: dict) -> bool:
+    """Say which kernels agree with their references; returns whether all do."""
+    known = [(op, dtype.name) for op, kind, dtype in kernels.registered() if kind == "cuda"]
+    document["kernels"] = [
+        {"op": op, "dtype": dtype, "calls": m.calls, "difference": m.worst, "agrees": m.agrees}
+        for (op, dtype), m in sorted(found.met.items())
+    ]
+    wrong = {key: m for key, m in found.met.items() if not m.agrees}
+    untried = [f"{op} {dtype}" for op, dtype in known if (op, dtype) not in found.met]
+    document["untried"] = untried
+    good = len(found.met) - len(wrong)
+    tell(
+        "kernels",
+        f"{good} of {count(len(known), 'kernel')} (an op and a dtype each) agree with their "
+        "references,",
+        "values and gradients, on random shapes",
+    )
+    if untried:
+        tell("", f"not tried: {shown(untried)}")
+    for (op, dtype), m in wrong.items():
+        tell("", f"{op} {dtype} DIFFERS, by {m.worst:.1e} of the largest value "
+             f"(up to {m.tolerance:.0e} is rounding)")  # fmt: skip
+    return not wrong
+
+
+def _speeds(devices: list[str]) -> list[tuple]:
+    """Rows of (what, unit, a number for each device)."""
+    rows: dict[tuple[str, str], dict[str, float]] = {}
+    for device in devices:
+        for measure in (speeds.kernels, speeds.products, speeds.steps):
+            for what, unit, value in measure(device):
+                rows.setdefault((what, unit), {})[device] = value
+    return [(*key, *(found.get(d, None) for d in devices)) for key, found in rows.items()]
+
+
+def _write(out: str, document: dict, lines: list[str]) -> None:
+    path = Path(out)
+    if path.suffix == ".json":
+        text = json.dumps(document, indent=2)
+    else:
+        known = [f"{r['name']}: {r['detail']}" for r in document["report"]]
+        text = "\n".join([*known, "", *lines])
+    try:
+        path.write_text(text + "\n", "utf-8")
+    except OSError as e:
+        raise DataError(f"cannot write {out}: {e.strerror or e}") from None
