@@ -32,7 +32,7 @@ ENVIRONMENT = {
 }
 ASYNC = (
     *("tests/capture/test_graph.py", "tests/backend/test_graph.py", "tests/data/test_staging.py"),
-    *("tests/optimizers/test_scaled_step.py", "tests/training/test_backup.py"),
+    *("tests/optimizers/test_scaled_step.py", "tests/training/test_streams.py"),
 )
 
 

@@ -1,6 +1,7 @@
 """primitive: from a function on raw arrays, with its pullback, to a differentiable op."""
 
 import inspect
+import re
 from functools import update_wrapper
 
 import numpy as np
@@ -93,6 +94,8 @@ def primitive(body=None, *, promote=None):
             raise
         except (ValueError, TypeError, IndexError) as e:
             raise _explain(e, op, arrays, static, static_names) from e
+        except ImportError as e:
+            raise _without_library(e, op) from e
         if wants and pull is not None and grad_enabled.get():
             return _record(be, operands, static, y, pull)
         if observers:
@@ -272,6 +275,19 @@ def _explain(error: Exception, op: str, arrays, static, static_names) -> GpunnEr
     if isinstance(error, IndexError):
         kind = _IndexError
     return kind(f"{op}({given}): {error}")
+
+
+def _without_library(error: ImportError, op: str) -> DeviceError:
+    """CuPy loads cuFFT, cuSOLVER and cuSPARSE when they are asked for."""
+    from gpunn.backend.probe import emulated, install_line
+
+    names = re.findall(r"lib(\w+)\.so", str(error))
+    library = f"the CUDA library {names[0]}" if names else f"a CUDA library ({error})"
+    fix = "the emulated device has none" if emulated() else install_line()
+    return DeviceError(
+        f"{op}() needs {library}, which is not here: {fix}; or compute it on tensors of the CPU, "
+        'by x.to("cpu")'
+    )
 
 
 class _IndexError(ShapeError, IndexError):
