@@ -37,6 +37,7 @@ from gpunn.ops import (
 from gpunn.ops import gelu as _gelu
 from gpunn.ops import relu as _relu
 from gpunn.ops import threshold as _threshold
+from gpunn.ops.smooth import gelu_erf
 from gpunn.serialization import Registry, deserialize_value, serialize_value
 
 __all__ = [
@@ -188,7 +189,38 @@ _FUNCTIONS = {
     for name, thing in list(globals().items())
     if name in __all__ and name not in ("get", "serialize", "deserialize")
 }
+# Those that an op computes element by element: what an op may apply to its own result. By identity,
+# as what users give need not be hashable.
+_ELEMENTWISE = {
+    id(function): op
+    for function, op in (
+        (relu, _relu),
+        (gelu, gelu_erf),
+        *((op, op) for op in (
+            hard_sigmoid, hard_silu, hard_tanh, log_sigmoid, relu6, sigmoid, silu, softplus,
+            softsign, sparse_plus, sparse_sigmoid, tanh, tanh_shrink,
+        )),
+    )
+}  # fmt: skip
+
 REGISTRY = Registry("activation", FunctionType, (), _FUNCTIONS, module="gpunn.activations")
+
+
+def after(activation, op, *operands, **static):
+    """activation(op(*operands, **static)); in one op where the activation is one that `op` takes.
+
+    Args:
+        activation: a function of a tensor, or None.
+        op: a function that takes an op as `activation`, such as `ops.linear`.
+        *operands, **static: what it is called with.
+
+    >>> x, w = np.array([[1.0, -2.0]]), np.ones((2, 1))
+    >>> gpunn.activations.after(gpunn.activations.relu, gpunn.ops.linear, x, w).numpy()
+    array([[0.]])
+    """
+    inside = _ELEMENTWISE.get(id(activation))
+    y = op(*operands, **static) if inside is None else op(*operands, **static, activation=inside)
+    return y if inside is not None or activation in (None, linear) else activation(y)
 
 
 def get(identifier):

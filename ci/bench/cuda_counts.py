@@ -4,12 +4,16 @@
 
 For each model: kernels, cuBLAS products, copies within the device, copies to and from the host,
 allocations and synchronisations of a step run call by call and of a captured one, and the bytes
-that the device has given out at most. The MLP also written plainly in CuPy. Sizes are small: the
-counts do not depend on them. `--check` fails if a captured step copies to the host, waits, or
-allocates, or is not one graph, or if the MLP's needs more than its limit.
+that the device has given out at most, cuBLAS's workspaces left out. Beside it, what the step needs
+on paper: the weights and their gradients, the optimizer's slots, the batch, the results of all ops
+of the forward pass, and the gradients of one op's result and operands, of those where they are
+largest. The MLP also written plainly in CuPy. Sizes are small: the counts do not depend on them.
+`--check` fails if a captured step copies to the host, waits, or allocates, or is not one graph, or
+if a model needs more than its limit of launches, or more than 1.3 times the memory on paper.
 """
 
 import argparse
+import gc
 import itertools
 import sys
 from functools import partial
@@ -20,9 +24,12 @@ import numpy as np
 
 import gpunn
 from gpunn import layers
+from gpunn.backend import get_backend
+from gpunn.training.cost import Cost
 
 CLASSES, WIDTH, STEPS, VOCABULARY = 10, 32, 12, 20
-MLP_LIMIT = 25  # kernels and products
+MEMORY = 1.3  # times what there is on paper
+LIMITS = {"MLP": 15, "three blocks": 52, "LeNet": 30, "VGG": 80}  # kernels and products
 
 
 def convolution(n, pool=True):
@@ -40,8 +47,8 @@ def transformer():
 
 MODELS = {
     "MLP 784-512-256-10, Adam": (
-        lambda: [layers.Dense(64, "relu"), layers.Dense(32, "relu"), layers.Dense(CLASSES)],
-        (48,),
+        lambda: [layers.Dense(512, "relu"), layers.Dense(256, "relu"), layers.Dense(CLASSES)],
+        (784,),
         "adam",
     ),
     "LeNet-like, Adam": (
@@ -89,7 +96,7 @@ MODELS = {
 }
 
 
-def model_and_batch(make, shape, optimizer, rows=16):
+def model_and_batch(make, shape, optimizer, rows=64):
     """A compiled model, and tensors to train it on."""
     gpunn.set_seed(0)
     parts = make()
@@ -105,7 +112,7 @@ def model_and_batch(make, shape, optimizer, rows=16):
     return model, (gpunn.Tensor(x), gpunn.Tensor(y.astype("int32")))
 
 
-def plain_mlp(batch, sizes=(48, 64, 32, CLASSES)):
+def plain_mlp(batch, sizes=(784, 512, 256, CLASSES)):
     """A step of the MLP as one writes it in CuPy, as a function."""
     x, y = (t.array for t in batch)
     rng = np.random.default_rng(0)
@@ -145,27 +152,72 @@ def plain_mlp(batch, sizes=(48, 64, 32, CLASSES)):
     return step
 
 
-def counted(step, before: int = 4):
-    """The counters of one step, after some others."""
+def stepped(recipe, name: str):
+    """A new model's method that does a step, with its batch."""
+    model, batch = model_and_batch(*recipe)
+    return partial(getattr(model, name), batch)
+
+
+class Results(Cost):
+    """Adds up the bytes of all ops' results; `largest` are those of one op with its operands."""
+
+    def __enter__(self):
+        self.largest = 0
+        return super().__enter__()
+
+    def forward(self, op, be, operands, results):
+        before = self.nbytes
+        super().forward(op, be, operands, results)
+        made = self.nbytes - before
+        read = sum(x.nbytes for x in operands if getattr(x, "dtype", None) == np.float32)
+        self.largest = max(self.largest, made and made + read)
+
+
+def on_paper(model, batch) -> int:
+    """The bytes that a training step needs."""
+    with Results() as results:
+        model(batch[0], training=True)
+    arrays = [v.array for v in (*model.weights, *model.trainable_variables)]  # and gradients
+    arrays += [slot for part in model.optimizer._parts for slot in part.buffers.values()]
+    arrays += [x.array for x in batch]
+    return sum(a.nbytes for a in arrays) + results.nbytes + results.largest
+
+
+def held() -> int:
+    """The bytes that stay given out when nothing is in use: cuBLAS's workspaces."""
+    gc.collect()
+    get_backend()._constants.clear()  # small ones, which would keep large blocks of the pool
+    cupy.get_default_memory_pool().free_all_blocks()
+    return cudaemu.counters().live_bytes
+
+
+def counted(make_step, before: int = 4):
+    """The counters of one step, after some others; `peak` are bytes from before it was made."""
+    base = held()
+    cudaemu.reset()
+    step = make_step()
     for _ in range(before):
         step()
+    peak = cudaemu.counters().peak_bytes
     cudaemu.reset()
     with cudaemu.measure() as m:
         step()
     m.to_host, m.from_host, m.within = m.d2h, m.h2d, m.d2d
     m.waits = m.device_syncs + m.stream_syncs + m.event_syncs + m.sync_memcpys
+    m.peak = max(peak, m.peak_bytes) - base
     return m
 
 
 COLUMNS = ("kernels", "cublas", "within", "memsets", "to_host", "from_host", "mallocs", "waits")
 
 
-def row(title: str, how: str, m) -> None:
+def row(title: str, how: str, m, paper: int) -> None:
     launches = f"{m.kernels + m.cublas}"
     if m.graph_launches:
         launches = f"{m.graph_launches} graph + {m.kernels - m.graph_kernels}"
     cells = [str(getattr(m, name)) for name in COLUMNS]
-    print("|", " | ".join([title, how, launches, *cells, f"{m.peak_bytes / 2**20:.1f}"]), "|")
+    memory = [f"{m.peak / 2**20:.2f}", f"{paper / 2**20:.2f}", f"{m.peak / paper:.2f}"]
+    print("|", " | ".join([title, how, launches, *cells, *memory]), "|")
 
 
 def main() -> int:
@@ -174,25 +226,32 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     gpunn.set_device("cuda")
-    names = [*COLUMNS, "peak MiB"]
+    names = [*COLUMNS, "peak MiB", "on paper", "ratio"]
     print("| model | step | launches |", " | ".join(names), "|")
     print("|---" * 3 + "|--:" * len(names) + "|")
     wrong = []
-    for title, (make, shape, optimizer) in MODELS.items():
+    counted(lambda: stepped(next(iter(MODELS.values())), "_train"))  # cuBLAS's workspaces are made
+    for title, recipe in MODELS.items():
         if options.models and not any(word.lower() in title.lower() for word in options.models):
             continue
-        model, batch = model_and_batch(make, shape, optimizer)
-        eager = counted(partial(model.train_step, batch))
-        row(title, "call by call", eager)
-        captured = counted(partial(model._train, batch))
-        row(title, "captured", captured)
+        paper = on_paper(*model_and_batch(*recipe))
+        eager = counted(lambda recipe=recipe: stepped(recipe, "train_step"))
+        row(title, "call by call", eager, paper)
+        captured = counted(lambda recipe=recipe: stepped(recipe, "_train"))
+        row(title, "captured", captured, paper)
         bad = captured.to_host, captured.from_host, captured.mallocs, captured.waits
         if any(bad) or captured.graph_launches != 1:
             wrong.append(title)
         if title.startswith("MLP"):
-            row(title, "plain CuPy", counted(plain_mlp(batch)))
-            if max(captured.graph_kernels, eager.kernels) + eager.cublas > MLP_LIMIT:
-                wrong.append(f"{title}: more than {MLP_LIMIT} launches")
+            batch = model_and_batch(*recipe)[1]
+            row(title, "plain CuPy", counted(lambda batch=batch: plain_mlp(batch)), paper)
+        launches = max(captured.graph_kernels, eager.kernels) + eager.cublas
+        for name, limit in LIMITS.items():
+            if title.startswith(name) and launches > limit:
+                wrong.append(f"{title}: {launches} launches, more than {limit}")
+        for m in (eager, captured):
+            if title.startswith(tuple(LIMITS)) and m.peak > MEMORY * paper:
+                wrong.append(f"{title}: {m.peak / paper:.2f} of the memory on paper")
     print(*(f"not as it must be: {w}" for w in wrong), sep="\n")
     return bool(wrong and options.check)
 

@@ -9,6 +9,7 @@ from gpunn.autograd.clock import changes_since, last, overlapping
 from gpunn.autograd.mode import observers
 from gpunn.autograd.node import Node, Pick
 from gpunn.backend import BY_TYPE, backend_of, is_array
+from gpunn.backend.kernels import Placing
 from gpunn.errors import GradientError, ShapeError
 
 _by_id = attrgetter("id")
@@ -62,7 +63,10 @@ def backward(
             if observers:
                 for observer in list(observers):
                     observer.before_pull(node)
-            dxs = pull(dy, needs)
+            if type(pull) is Placing:
+                dxs = pull.function(dy, needs, _places(parents, sink))
+            else:
+                dxs = pull(dy, needs)
             if type(dxs) is not tuple or len(dxs) != len(parents):
                 raise _miscounted(dxs, node)
             if observers:
@@ -128,6 +132,18 @@ def _freed(dy, needs):
         "this graph was used up by an earlier backward(), which frees its buffers: call "
         "backward(retain_graph=True) the first time, or compute the result again"
     )
+
+
+def _places(parents, sink: dict | None) -> list:
+    """Where leaves that have no gradient yet keep it; None for other parents."""
+    return [
+        None
+        if sink is not None or p is None or type(p) is Node or p._grad is not None
+        # a leaf that comes twice has a sum
+        or sum(other is p for other in parents) > 1
+        else getattr(p, "_grad_slot", None)
+        for p in parents
+    ]  # fmt: skip
 
 
 def _deliver(leaf, dx, sink: dict | None) -> None:
@@ -208,6 +224,7 @@ def _refuse_changed(order: list[Node]) -> None:
 def saved_arrays(function, depth: int = 2) -> list:
     """The arrays a pullback holds in its closure."""
     found = []
+    function = function.function if type(function) is Placing else function
     for cell in getattr(function, "__closure__", None) or ():
         try:
             value = cell.cell_contents

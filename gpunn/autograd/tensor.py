@@ -308,7 +308,7 @@ def seed_gradient(y: Tensor, grad):
                 f"backward() of a tensor of shape {y.shape} needs its gradient: give one of that "
                 "shape, or take a sum or mean first"
             )
-        return backend_of(y.array).ones(1, y.dtype).copy().reshape(y.shape)
+        return backend_of(y.array).one(y.shape, y.dtype)
     dy = convert(grad, y.dtype, y.device).array
     if dy.shape != y.shape:
         raise ShapeError(f"expected a gradient of shape {y.shape}, got {dy.shape}")

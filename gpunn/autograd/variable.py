@@ -100,7 +100,8 @@ class Variable(Tensor):
                 grad += dx
                 self._grad_history = (None, None)
             elif (slot := self._grad_slot) is not None:
-                backend_of(slot).copyto(slot, dx)
+                if dx is not slot:  # else it was put there
+                    backend_of(slot).copyto(slot, dx)
                 self._grad = slot
             else:
                 self._grad = backend_of(self.array).copy(dx)

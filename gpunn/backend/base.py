@@ -63,6 +63,12 @@ class Backend:
         dtype = standardize(dtype)
         return self.const(("ones", n, dtype.char), lambda be: be.xp.ones(n, dtype))
 
+    def one(self, shape, dtype):
+        """The constant array of ones of a shape, always the same: what a gradient starts with."""
+        return self.const(
+            ("one", shape, standardize(dtype).char), lambda be: be.xp.ones(shape, dtype)
+        )
+
     def const(self, key, make):
         """The constant `make(self)`, made once per key: the key says all that it depends on."""
         found = self._constants.get(key)

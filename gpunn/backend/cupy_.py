@@ -25,7 +25,7 @@ from gpunn.errors import DTypeError, KernelError
 
 THREADS = 256
 FEW = 8192  # rows whose indices are compared with each other sooner than sorted
-HEADERS = ("block.cuh", "philox.cuh")  # what every kernel may use
+HEADERS = ("block.cuh", "philox.cuh", "window.cuh")  # what every kernel may use
 
 
 def wide(dtype) -> np.dtype:
@@ -164,7 +164,9 @@ class CupyBackend(Backend):
         if target is not dst:
             cupy.copyto(dst, target)
 
-    def launch(self, source: str, name: str, n: int, args: tuple, threads: int = THREADS) -> None:
+    def launch(
+        self, source: str, name: str, n: int, args: tuple, threads: int = THREADS, before: str = ""
+    ) -> None:
         """Run a kernel of `backend/cuda/SOURCE.cu` with n threads or fewer (grid-stride loops).
 
         Args:
@@ -173,6 +175,7 @@ class CupyBackend(Backend):
             n: how many threads there is work for; with none nothing is launched.
             args: what the function takes; arrays must be C-contiguous, as kernels see no strides.
             threads: how many make a block.
+            before: text that the file goes on from, such as `fusing.activation` gives.
         """
         if not n:
             return
@@ -182,7 +185,7 @@ class CupyBackend(Backend):
                     f"kernel {name} takes C-contiguous arrays, got strides {a.strides}"
                 )
         blocks = min((n + threads - 1) // threads, 65535)
-        _function(source, name, self.device.index)((blocks,), (threads,), args)
+        _function(source, name, self.device.index, before)((blocks,), (threads,), args)
 
     def random_uint32(self, stream: Stream, shape):
         return self.draw("random_uint32", stream, shape, np.uint32)
@@ -301,6 +304,14 @@ def threshold(rate: float) -> np.uint32:
     return np.uint32(min(round(rate * 2**32), 2**32 - 1))
 
 
+INDEX = {"int": np.int32, "long long": np.int64}
+
+
+def index_type(*sizes: int) -> str:
+    """The type of INDEX that counts so many elements: 32 bits if they do, as divisions are slow."""
+    return "int" if max(sizes) < 1 << 30 else "long long"
+
+
 def row_threads(n: int) -> int:
     """How many threads share a row of n values: a power of two, at least a warp."""
     threads = 32
@@ -310,11 +321,11 @@ def row_threads(n: int) -> int:
 
 
 @cache
-def _function(source: str, name: str, device: int):
+def _function(source: str, name: str, device: int, before: str):
     """A kernel of a source file, compiled on first use."""
     folder = resources.files("gpunn.backend.cuda")
     files = (*HEADERS, f"{source}.cu")
-    text = "".join(folder.joinpath(f).read_text() for f in files)
+    text = before + "".join(folder.joinpath(f).read_text() for f in files)
     names = (name,) if "<" in name else None
     try:
         module = cupy.RawModule(

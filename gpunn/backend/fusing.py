@@ -10,10 +10,11 @@ from typing import Any
 import cupy
 import numpy as np
 
-from gpunn.backend.expressions import Symbol, Trace, statements
+from gpunn.backend.expressions import TYPES, Symbol, Trace, statements
 from gpunn.backend.kernels import enabled
 from gpunn.errors import KernelError
 
+STORED = {**TYPES, "float16": "__half", "bfloat16": "__nv_bfloat16"}  # in memory
 # NaN wins, as in numpy.maximum
 PREAMBLE = """
 template <typename T> __device__ T larger(T a, T b) { return a != a || a > b ? a : b; }
@@ -48,8 +49,11 @@ class _Forward:
 
     def __init__(self, reference, kinds, static):
         self._reference, self._kinds, self._static = reference, kinds, static
-        _, _, y, _ = self._traced()
+        _, _, y, pullback = self._traced()
         self.dtype = y.dtype
+        # operands need not be kept if the result is enough for all gradients
+        everything = tuple([isinstance(kind, np.dtype) for kind in kinds])
+        self._keeps = pullback is not None and not self._gradients(everything, y.dtype)[2]
         self.run = _kernel(reference.__name__, self._names(), {"y": y})
         self._backward: dict[tuple, tuple] = {}
 
@@ -73,6 +77,7 @@ class _Forward:
         y = be.empty(shape, self.dtype)
         given = [x for x in operands if x is not None]
         self.run(*given, y)
+        given = given if self._keeps else []
 
         def pullback(dy, needs):
             plan = self._backward.get(needs)
@@ -86,17 +91,119 @@ class _Forward:
 
         return y, pullback
 
-    def _pullback_kernel(self, needs, dtype):
-        """The kernel, whether it reads the result instead of the operands, and results' dtypes."""
+    def _gradients(self, needs, dtype):
+        """The result, the gradients, and whether these can be made of the result."""
         trace, _, y, pullback = self._traced()
         dxs = pullback(trace.leaf("dy", dtype), needs)
+        _, leaves = statements([dx.now for dx in dxs if dx is not None], [y.now])
+        return y, dxs, {leaf.name for leaf in leaves} <= {"dy", y.now.name}
+
+    def _pullback_kernel(self, needs, dtype):
+        """The kernel, whether it reads the result instead of the operands, and results' dtypes."""
+        y, dxs, reads_result = self._gradients(needs, dtype)
         wanted = {f"dx{i}": dx for i, dx in enumerate(dxs) if dx is not None}
-        _, leaves = statements([dx.now for dx in wanted.values()], [y.now])
-        reads_result = {leaf.name for leaf in leaves} <= {"dy", y.now.name}
         names = {y.now.name: y.dtype} if reads_result else self._names()
         known = [y.now] if reads_result else []
         run = _kernel(f"{self._reference.__name__}_pullback", {**names, "dy": dtype}, wanted, known)
         return run, reads_result, [None if dx is None else dx.dtype for dx in dxs]
+
+
+@cache
+def activation(reference: Callable | None, dtype: np.dtype) -> tuple[str, bool]:
+    """An elementwise op of one operand as CUDA text, for kernels that go on with its result.
+
+    Args:
+        reference: the op's body; None: the value itself.
+        dtype: what is computed in.
+
+    Returns:
+        The text of a struct `Activation` with the functions `forward(x)` and `backward(saved, dy)`,
+        and whether what the latter reads is the result, not the operand.
+    """
+    trace = Trace()
+    x, dy = trace.leaf("x", dtype), trace.leaf("dy", dtype)
+    y, dx = x, dy
+    if reference is not None:
+        y, pullback = reference(trace, x)
+        (dx,) = pullback(dy, (True,))
+    _, leaves = statements([dx.now], [y.now])
+    reads_result = all(leaf.name in ("dy", y.now.name) for leaf in leaves)
+    saved = y.now if reads_result else x.now
+    parts = []
+    for name, made, known, parameters in (
+        ("forward", y, (), ("x",)),
+        ("backward", dx, (saved,), (saved.name, "dy")),
+    ):
+        lines, _ = statements([made.now], known)
+        given = ", ".join(f"{TYPES[dtype.name]} {p}" for p in parameters)
+        parts += [f"static __device__ {TYPES[dtype.name]} {name}({given}) {{", *lines]
+        parts += [f"return {made.now.name};", "}"]
+    return "\n".join([PREAMBLE, "struct Activation {", *parts, "};\n"]), reads_result
+
+
+class Inside:
+    """Stands for the backend in code that a kernel does on its way, for each of its results.
+
+    The code asks `in_one_launch` once, with arrays as long as the results.
+
+    Args:
+        dtype: of the kernel's results.
+        *results: what stands for them in the code.
+    """
+
+    NONE = "struct Update { template <class... V> __device__ void operator()(V...) {} };\n"
+
+    def __init__(self, dtype: np.dtype, *results):
+        self._dtype, self._results = dtype, results
+        self.text = self.NONE
+        self.argument: Any = np.zeros((), [("nothing", np.uint8)])[()]
+
+    def in_one_launch(self, code: Callable, args: tuple) -> None:
+        """Make text of the code, a struct `Update` for the kernel to call, and its argument."""
+        trace, fields, symbols = Trace(), [], []
+        for i, x in enumerate(args):
+            mine = [j for j, result in enumerate(self._results) if x is result]
+            name = f"result{mine[0]}" if mine else f"a{i}"
+            is_number = type(x) is float
+            # halves are computed in float32
+            dtype = None if is_number else np.float32 if x.dtype.itemsize == 2 else x.dtype
+            symbols.append(trace.number(name) if is_number else trace.leaf(f"{name}_now", dtype))
+            if not mine:
+                fields.append((name, x, np.float64 if is_number else np.uint64))
+        before = [s.now for s in symbols]
+        code(trace, *symbols)
+        changed = [i for i, s in enumerate(symbols) if s.now is not before[i]]
+        lines, _ = statements([symbols[i].now for i in changed])
+        members = [
+            f"double {name};" if kind is np.float64 else f"{STORED[x.dtype.name]}* {name};"
+            for name, x, kind in fields
+        ]
+        loads = [
+            f"{TYPES[symbols[int(name[1:])].dtype.name]} {name}_now = {name}[i];"
+            for name, _, kind in fields
+            if kind is np.uint64
+        ]
+        stores = [
+            f"a{i}[i] = ({STORED[args[i].dtype.name]}){symbols[i].now.name};" for i in changed
+        ]
+        values = [f"{TYPES[self._dtype.name]} result{j}_now" for j in range(len(self._results))]
+        head = f"__device__ void operator()(long long i, {', '.join(values)}) {{"
+        self.text = "\n".join(
+            [
+                PREAMBLE,
+                "using float16 = __half;",
+                "struct Update {",
+                *members,
+                head,
+                *loads,
+                *lines,
+                *stores,
+                "}",
+                "};\n",
+            ]
+        )
+        given = tuple([x if kind is np.float64 else x.data.ptr for _, x, kind in fields])
+        self.argument = np.array(given, [(name, kind) for name, _, kind in fields])[()]
 
 
 def in_one_launch(be, code: Callable, args: tuple, scratch: int = 0) -> None:

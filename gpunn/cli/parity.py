@@ -133,7 +133,9 @@ def networks(rng):
             yield (
                 [
                     layers.Conv2D(
-                        2 * size(1, 6), size(1, 4), padding=padding, activation=activation
+                        2 * size(1, 6), size(1, 4), padding=padding, activation=activation,
+                        # before a normalization its gradient is 0, but for rounding
+                        use_bias=activation is not None,
                     ),
                     layers.BatchNormalization(),
                     layers.MaxPooling2D(2, padding=padding),
@@ -143,7 +145,7 @@ def networks(rng):
                     layers.Dense(classes),
                 ],
                 floats(rows, size(7, 12), size(7, 12), size(1, 5)),
-            )
+            )  # fmt: skip
     yield (
         [
             layers.DepthwiseConv2D(3, padding="same"),

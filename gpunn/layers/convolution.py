@@ -1,6 +1,6 @@
 """Convolution layers: Conv1D, Conv2D, Conv3D."""
 
-from gpunn import constraints, initializers, regularizers
+from gpunn import activations, constraints, initializers, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.convolutional import Convolutional
@@ -63,7 +63,11 @@ class _Conv(Convolutional):
         shape = (*self.kernel_size, channels // self.groups, self.filters)
         self.kernel = self._make("kernel", shape, "kernel")
 
-    def _convolve(self, inputs):
+    def call(self, inputs):
+        """Compute the outputs."""
+        return activations.after(self.activation, self._convolve, inputs)
+
+    def _convolve(self, inputs, activation=None):
         return convolve(
             type(self).__name__,
             inputs,
@@ -73,6 +77,7 @@ class _Conv(Convolutional):
             self.padding,
             self.data_format,
             self.dilation_rate,
+            activation,
         )
 
     def compute_output_shape(self, input_shape):

@@ -86,9 +86,7 @@ class Dense(Layer):
 
     def call(self, inputs):
         """Compute the outputs."""
-        y = ops.linear(inputs, self.kernel, self.bias)
-        activation = self.activation
-        return y if activation is None or activation is activations.linear else activation(y)
+        return activations.after(self.activation, ops.linear, inputs, self.kernel, self.bias)
 
     def compute_output_shape(self, input_shape):
         """The input's shape with `units` last."""

@@ -1,5 +1,7 @@
 """Losses of probabilities: cross-entropies and their relatives, as classes."""
 
+from gpunn import ops
+from gpunn.backend.asker import asked_by
 from gpunn.errors import ArgumentError
 from gpunn.losses.loss import LossFunctionWrapper
 from gpunn.losses.probabilistic import (
@@ -210,6 +212,15 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     ):
         options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
+
+    def _mean(self, y_true, y_pred):
+        is_own = type(self).call is not LossFunctionWrapper.call
+        if is_own or self.ignore_class is not None or not 1 < y_pred.shape[-1:][0] < y_pred.size:
+            return None
+        with asked_by(f"loss {self.name!r}"):
+            return ops.sparse_categorical_crossentropy(
+                y_true, y_pred, self.from_logits, self.axis, mean=True
+            )
 
     def valid(self, y_true, values):
         if self.ignore_class is None:

@@ -10,6 +10,7 @@ from gpunn.backend.dtypes import is_float, result_type, standardize
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.serialization import snake_case
 
+MEANS = ("sum_over_batch_size", "mean")
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
 
 
@@ -74,6 +75,10 @@ class Loss:
             y_pred = y_pred.to(dtype)
         if y_true.dtype is not dtype and (not self.integer_labels or is_float(y_true.dtype)):
             y_true = y_true.to(dtype)
+        if sample_weight is None and mask is None and self.reduction in MEANS:
+            mean = self._mean(y_true, y_pred)
+            if mean is not None:
+                return mean
         if self.integer_labels:
             with asked_by(f"loss {self.name!r}"):
                 values = self.call(y_true, y_pred)
@@ -92,6 +97,10 @@ class Loss:
     def call(self, y_true, y_pred) -> Tensor:
         """One value per sample; to be written by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no call(y_true, y_pred)")
+
+    def _mean(self, y_true, y_pred):
+        """The mean of `call`'s values, where one op gives it; else None."""
+        return None
 
     def valid(self, y_true, values):
         """Which values count at all, as a mask, or None for all of them."""

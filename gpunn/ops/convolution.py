@@ -45,8 +45,13 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
     return convolve("conv", inputs, kernel, None, strides, padding, data_format, dilation_rate)
 
 
-def convolve(op, inputs, kernel, bias, strides, padding, data_format, dilation_rate):
-    """`conv` as layers use it: with a bias of shape (filters,) or None, and "causal" padding."""
+def convolve(
+    op, inputs, kernel, bias, strides, padding, data_format, dilation_rate, activation=None
+):
+    """`conv` as layers use it: with a bias of shape (filters,) or None, and "causal" padding.
+
+    `activation` is an op that computes element by element, or None.
+    """
     inputs, rank = channels_last(op, inputs, data_format)
     channels, (*taps, of_group, filters) = _shape(inputs)[-1], _kernel(op, kernel, rank)
     if channels % of_group or filters % (channels // of_group):
@@ -57,18 +62,23 @@ def convolve(op, inputs, kernel, bias, strides, padding, data_format, dilation_r
     if of_group == 1 < channels:
         kernel = reshape(kernel, (*taps, channels, filters // channels))
         y = _depthwise(op, inputs, kernel, bias, strides, padding, dilation_rate)
-        return as_given(y, data_format)
+        return as_given(y if activation is None else activation(y), data_format)
     win = _window(op, inputs, taps, strides, padding, dilation_rate)
-    y = _convolve(inputs, kernel, bias, win=win, groups=channels // of_group)
+    groups = channels // of_group
+    y = _convolve(inputs, kernel, bias, win=win, groups=groups, activation=activation)
     return as_given(y, data_format)
 
 
 @primitive(promote="float")
-def _convolve(be, x, kernel, bias, /, win, groups):
+def _convolve(be, x, kernel, bias=None, /, *, win, groups, activation=None):
     dtype, x, w = x.dtype, wide(x), wide(kernel)
-    y = correlate(be, x, w, win, groups, bias)
+    y = narrow(correlate(be, x, w, win, groups, bias), dtype)
+    if activation is not None:
+        y, pull = activation.body(be, y)
 
     def pullback(dy, needs):
+        if activation is not None:
+            (dy,) = pull(dy, (True,))
         dy = wide(dy)
         return (
             spread(be, dy, w, win, groups) if needs[0] else None,
@@ -76,7 +86,7 @@ def _convolve(be, x, kernel, bias, /, win, groups):
             _channel_sums(be, dy) if needs[2] else None,
         )
 
-    return narrow(y, dtype), pullback
+    return y, pullback
 
 
 def conv_transpose(

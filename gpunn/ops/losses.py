@@ -9,6 +9,7 @@ import numpy as np
 from gpunn.autograd import convert, primitive
 from gpunn.backend import standardize
 from gpunn.errors import DataError, ShapeError
+from gpunn.ops.reduction import mean as mean_of
 
 EPSILON = 1e-7
 
@@ -134,7 +135,7 @@ def categorical_crossentropy(
 
 @primitive
 def sparse_categorical_crossentropy(
-    be, target, output, /, from_logits=False, axis=-1, ignore_class=None
+    be, target, output, /, from_logits=False, axis=-1, ignore_class=None, mean=False
 ):
     """Cross-entropy of one integer label per row: -log p[label].
 
@@ -148,9 +149,10 @@ def sparse_categorical_crossentropy(
         from_logits: whether `output` are logits.
         axis: the axis of the classes.
         ignore_class: a label (any number) whose rows count 0 and get no gradient.
+        mean: whether the result is the mean over all rows.
 
     Returns:
-        One value per row.
+        One value per row, or their mean.
 
     Raises:
         ShapeError: if the shapes do not fit.
@@ -196,10 +198,15 @@ def sparse_categorical_crossentropy(
         y = -xp.log(p)
     if counts is not None:
         y = y * counts
+    y = _reshaped(y, output, axis)
+    if mean:
+        y, spread = mean_of.body(be, y)
 
     def pullback(dy, needs):
         if not needs[1]:
             return None, None
+        if mean:
+            (dy,) = spread(dy, (True,))
         dy = dy.reshape(-1)
         if counts is not None:
             dy = dy * counts
@@ -213,7 +220,7 @@ def sparse_categorical_crossentropy(
         dx = _added_at(be, dx, labels, chosen, at_label)
         return None, _unrows(be, dx, output.shape, axis)
 
-    return _reshaped(y, output, axis), pullback
+    return y, pullback
 
 
 def sigmoid_cross_entropy(labels, logits):

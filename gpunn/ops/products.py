@@ -13,13 +13,15 @@ __all__ = ["cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensor
 
 
 @primitive(promote="same")
-def linear(be, x, w, b=None, /):
-    """A dense layer's product, y = x w + b, in one op.
+def linear(be, x, w, b=None, /, activation=None):
+    """A dense layer, y = activation(x w + b), in one op.
 
     Args:
         x: tensor of shape (..., n).
         w: matrix of shape (n, m).
         b: vector of m values, or None.
+        activation: an op of one tensor that computes element by element, such as `ops.relu`, or
+            None.
 
     Returns:
         A tensor of shape (..., m).
@@ -37,10 +39,14 @@ def linear(be, x, w, b=None, /):
     y = be.dot(rows, w)
     if b is not None:
         y += b
+    if activation is not None:
+        y, pull = activation.body(be, y)
 
     def pullback(dy, needs):
         if len(shape) != 2:
             dy = dy.reshape(len(rows), dy.shape[-1])
+        if activation is not None:
+            (dy,) = pull(dy, (True,))
         dx = dw = db = None
         if needs[0]:
             dx = be.dot(dy, w.T)

@@ -298,3 +298,26 @@ def test_an_exception_in_a_pullback_leaves_the_engine_usable():
     assert x.grad is None
     (x * 2.0).backward()
     assert x.grad.item() == 2 and gpunn.autograd.is_grad_enabled()
+
+
+def test_gradients_are_put_to_where_optimizers_keep_them(device):
+    """As are those of a leaf that comes twice, and those that add up."""
+    layer = gpunn.layers.Dense(20, "relu")
+    with gpunn.device(device):
+        x = gpunn.Tensor(rand(5, 20))
+        y = layer(x)
+        expected = []
+        for loss in (ops.sum(y * y), ops.sum(ops.linear(layer.kernel, layer.kernel))):
+            loss.backward()
+            expected.append(layer.kernel.grad.numpy().copy())
+            layer.kernel.grad = None
+        gpunn.optimizers.SGD().build(layer.trainable_variables)
+        for i, e in enumerate(expected):
+            for times in (1, 2):
+                y = layer(x)
+                (
+                    ops.sum(y * y) if i == 0 else ops.sum(ops.linear(layer.kernel, layer.kernel))
+                ).backward()
+                assert layer.kernel._grad is layer.kernel._grad_slot
+                assert_close(layer.kernel.grad, times * e, rtol=1e-5)
+            layer.kernel.grad = None

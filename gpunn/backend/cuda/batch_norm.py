@@ -1,104 +1,78 @@
-"""Batch normalization by the batch's own statistics: two passes for them, one for the result."""
+"""Batch normalization by the batch's own statistics: two launches for each direction."""
 
 from math import prod
 
 import numpy as np
 
-from gpunn.backend.cupy_ import THREADS, cuda_type, wide
-from gpunn.backend.kernels import kernel
+from gpunn.backend.cuda.sums import NOTHING, placed
+from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
+from gpunn.backend.fusing import Inside
+from gpunn.backend.kernels import FLOATS, Placing, kernel
 
 ROWS_A_THREAD = 16
 MOST_SPLITS = 256  # of the rows, for blocks to share them
+FIELDS = ("rows", "channels", "after", "lanes", "splits")
+CHANNELS = {  # `struct Channels` of batch_norm.cu
+    index: np.dtype([(name, dtype) for name in FIELDS]) for index, dtype in INDEX.items()
+}
 
 
-@kernel("batch_standardization", "cuda", ("float16", "float32", "float64"))
+@kernel("batch_standardization", "cuda", FLOATS)
 def batch_standardization(be, x, offset, scale, axis, epsilon, update=None):
-    axis %= x.ndim
-    channels = _Channels(be, x.shape, axis)
     x = be.xp.ascontiguousarray(x)
-    mean, _ = channels.means(x)
-    _, variance = channels.means(x, centre=mean)
-    if update is not None and x.size:
-        update(be, mean, variance)
-    shape = [1] * x.ndim
-    shape[axis] = -1
-    mean_row, variance_row, offset, scale = (
-        None if v is None else v.reshape(shape) for v in (mean, variance, offset, scale)
-    )
-    y, _ = be.fused(_standardized)(
-        be, x, mean_row, variance_row, offset, scale, epsilon=epsilon, dtype=x.dtype
-    )
+    launch = _Launcher(be, x, axis % x.ndim)
+    offset, scale = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (offset, scale))
+    y, statistics = be.empty(x.shape, x.dtype), launch.two(wide(x.dtype))
+    mean, variance = statistics[0], statistics[1]
+    inside = Inside(wide(x.dtype), mean, variance)
+    if update is not None:
+        update(inside, mean, variance)
+    moments = launch.partial()
+    launch("batch_moments", (moments, x))
+    args = (y, statistics, moments, x, offset, scale)
+    launch("batch_normalize", args, (float(epsilon), inside.argument), inside.text)
 
-    def pullback(dy, needs):
-        dy = be.xp.ascontiguousarray(dy)
-        mean_dy, along = channels.means(x, centre=mean, beside=dy)
-        dx = dscale = None
-        if needs[0]:
-            rows = (v.reshape(shape) for v in (mean_dy, along))
-            operands = (dy, x, mean_row, variance_row, scale, *rows)
-            dx, _ = be.fused(_gradient)(be, *operands, epsilon=epsilon, dtype=x.dtype)
-        if needs[2]:
-            dscale, _ = be.fused(_of_scale)(
-                be, along, variance, count=channels.count, epsilon=epsilon
-            )
-        return dx, mean_dy * channels.count if needs[1] else None, dscale
+    def pullback(dy, needs, places):
+        dy, sums, shape = be.xp.ascontiguousarray(dy), launch.partial(), variance.shape
+        launch("batch_sums", (sums, dy, x, statistics))
+        found = [
+            placed(be, place, s, x.dtype) if needed else None
+            for needed, place, s in zip(needs, places, (x.shape, shape, shape), strict=True)
+        ]
+        into = [NOTHING if d is None else d for d in found]
+        launch("batch_gradient", (*into, sums, dy, x, statistics, scale), (float(epsilon),))
+        return tuple(found)
 
-    return y, pullback
+    return y, Placing(pullback)
 
 
-def _standardized(be, x, mean, variance, offset, scale, epsilon, dtype):
-    factor = 1 / be.xp.sqrt(variance + epsilon)
-    if scale is not None:
-        factor = factor * scale
-    y = (x.astype(mean.dtype) - mean) * factor
-    return (y if offset is None else y + offset).astype(dtype), None
+class _Launcher:
+    """How the values of each channel lie in an array; launches kernels that go by channels."""
 
-
-def _gradient(be, dy, x, mean, variance, scale, mean_dy, along, epsilon, dtype):
-    inv = 1 / be.xp.sqrt(variance + epsilon)
-    d = dy.astype(mean.dtype) - mean_dy - (x.astype(mean.dtype) - mean) * (along * inv * inv)
-    return (d * (inv if scale is None else inv * scale)).astype(dtype), None
-
-
-def _of_scale(be, along, variance, count, epsilon):
-    return along * (count / be.xp.sqrt(variance + epsilon)), None
-
-
-class _Channels:
-    """How the values of each channel lie in an array."""
-
-    def __init__(self, be, shape, axis: int):
-        self.be = be
-        self.channels, self.after = shape[axis], prod(shape[axis + 1 :])
-        self.rows = prod(shape[:axis]) * self.after
-        self.count = max(self.rows, 1)
+    def __init__(self, be, x, axis: int):
+        self._be, self._dtype = be, x.dtype
+        self._channels, after = x.shape[axis], prod(x.shape[axis + 1 :])
+        rows = x.size // max(self._channels, 1)
         # a block's neighbours in memory: other channels, or other values of the same
-        self.lanes = 1 if self.after > 1 else min(32, 1 << max(self.channels - 1, 0).bit_length())
-        share = ROWS_A_THREAD * THREADS // self.lanes
-        self.splits = min(max(self.rows // share, 1), MOST_SPLITS)
+        lanes = 1 if after > 1 else min(32, 1 << max(self._channels - 1, 0).bit_length())
+        share = ROWS_A_THREAD * THREADS // lanes
+        self._splits = min(max(rows // share, 1), MOST_SPLITS)
+        self._blocks = -(-self._channels // lanes) * self._splits
+        self._index = index_type(x.size)
+        sizes = (rows, self._channels, max(after, 1), lanes, self._splits)
+        self._sizes = np.array(sizes, CHANNELS[self._index])[()]
 
-    def means(self, x, centre=None, beside=None):
-        """Means of w and w v by channel: v = x - centre, w = beside, or v without it."""
-        be, dtype, nothing = self.be, wide(x.dtype), np.uint64(0)
-        partial = be.empty((self.splits, 2, self.channels), dtype)
-        groups = -(-self.channels // self.lanes)
-        be.launch(
-            "channels",
-            f"channel_sums<{cuda_type(x.dtype)}, {cuda_type(dtype)}>",
-            groups * self.splits * THREADS,
-            (
-                partial,
-                nothing if beside is None else beside,
-                x,
-                nothing if centre is None else centre,
-                self.rows,
-                self.channels,
-                self.after,
-                self.lanes,
-                self.splits,
-            ),
+    def two(self, dtype):
+        """A new array of two numbers for each channel."""
+        return self._be.empty((2, self._channels), dtype)
+
+    def partial(self):
+        """A new array of two numbers for each split of each channel."""
+        return self._be.empty((self._splits, 2, self._channels), wide(self._dtype))
+
+    def __call__(self, name: str, arrays, more=(), before: str = Inside.NONE):
+        types = f"{cuda_type(self._dtype)}, {cuda_type(wide(self._dtype))}, {self._index}"
+        args = (*arrays, self._sizes, *more)
+        self._be.launch(
+            "batch_norm", f"{name}<{types}>", self._blocks * THREADS, args, before=before
         )
-        means = be.empty((2, self.channels), dtype)
-        args = (means, partial, means.size, self.splits, float(self.count))
-        be.launch("channels", f"channel_means<{cuda_type(dtype)}>", means.size, args)
-        return means

@@ -3,9 +3,11 @@
 from gpunn.backend.cuda import (  # noqa: F401
     attention,
     batch_norm,
+    convolution,
     cross_entropy,
     dropout,
     elementwise,
+    linear,
     pooling,
     projection,
     recurrent,

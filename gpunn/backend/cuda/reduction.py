@@ -1,4 +1,4 @@
-"""The mean in one launch, and its gradient as a view of the mean's."""
+"""The mean in one launch, its gradient in one; that of a mean over all is a view of one number."""
 
 from gpunn.backend.kernels import kernel
 
@@ -9,7 +9,9 @@ def mean(be, x, axis=None, keepdims=False):
     y = kept if keepdims else kept.reshape(()) if axis is None else be.xp.squeeze(kept, axis)
 
     def pullback(dy, needs):
-        one = dy.reshape(kept.shape) / (x.size // max(kept.size, 1))
-        return (be.xp.broadcast_to(one, x.shape),)
+        dy, n = dy.reshape(kept.shape), x.size // max(kept.size, 1)
+        if axis is None:
+            return (be.xp.broadcast_to(dy / n, x.shape),)
+        return (be.xp.broadcast_to(dy, x.shape) / n,)
 
     return y, pullback

@@ -1,0 +1,103 @@
+"""Convolutions without a matrix of windows: a launch for the result, with bias and activation, one
+for dx and one or two for the gradients of kernel and bias.
+
+Such a matrix (im2col) is written and read once, 8 bytes for 2 * filters operations each; where
+filters are few, these bytes take longer than what cuBLAS, which is faster at products, saves.
+"""
+
+from math import prod
+
+import numpy as np
+
+from gpunn.backend.cuda.linear import Finish
+from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
+from gpunn.backend.cuda.window import window_of
+from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
+from gpunn.backend.kernels import FLOATS, Placing, kernel
+from gpunn.backend.precision import get_float32_matmul_precision
+
+FILTERS = 128  # of a group, at most
+TILE = 4096  # results that a block makes
+BLOCKS, PLACES = 512, 256  # blocks that shall share the weights' gradient; places of one, at least
+
+
+def _takes(x, kernel, bias=None, *, win, groups, activation=None) -> bool:
+    tensor_cores = x.dtype == np.float32 and get_float32_matmul_precision() == "high"
+    return kernel.shape[-1] // groups <= FILTERS and not tensor_cores
+
+
+@kernel("_convolve", "cuda", FLOATS, _takes)
+def _convolve(be, x, kernel, bias=None, *, win, groups, activation=None):
+    x, kernel = be.xp.ascontiguousarray(x), be.xp.ascontiguousarray(kernel)
+    finish = Finish(be, x.dtype, activation)
+    y = be.empty((len(x), *win.out, kernel.shape[-1]), x.dtype)
+    saved = y if finish.reads_result else be.empty(y.shape, x.dtype)
+    run = _Launcher(be, finish.text, x, y, kernel, win, groups)
+    bias = NOTHING if bias is None else be.xp.ascontiguousarray(bias)
+    arrays = (y, NOTHING if saved is y else saved, x, kernel, bias)
+    run("convolve", arrays, run.places, run.filters)
+    kept = None if activation is None else saved
+
+    def pullback(dy, needs, places):
+        dx = dw = db = None
+        dz = be.xp.ascontiguousarray(dy), NOTHING if kept is None else kept
+        if not finish.reads_result:  # too much to compute at each place that needs it
+            dz = finish.back(kept, dz[0].reshape(run.places, kernel.shape[-1]), False)[0], NOTHING
+        if needs[0]:
+            dx = be.empty(x.shape, x.dtype)
+            run("convolve_back", (dx, *dz, kernel), run.values, run.channels)
+        if needs[1] or needs[2]:
+            dw = placed(be, places[1], kernel.shape, x.dtype)
+            db = placed(be, places[2], kernel.shape[-1:], x.dtype)
+            run.weights(dw, db, x, dz)
+        return dx, dw, db
+
+    return y, Placing(pullback)
+
+
+class _Launcher:
+    """The sizes of a convolution, and launches of its kernels."""
+
+    def __init__(self, be, text, x, y, kernel, win, groups):
+        self.be, self.text, self.dtype = be, text, x.dtype
+        self.places, self.values = len(x) * prod(win.out), len(x) * prod(win.size)
+        self.groups, self.taps = groups, prod(win.taps)
+        self.channels, self.filters = kernel.shape[-2], kernel.shape[-1] // groups
+        self.index = index_type(x.size, y.size, kernel.size)
+        self.window = window_of(win, self.index)
+
+    def __call__(self, name, arrays, rows: int, columns: int, kept=None, splits: int = 1):
+        """A kernel that makes a matrix for each group, or that many for each of the splits."""
+        across = _across(columns)
+        kinds = [cuda_type(t) for t in (self.dtype, wide(self.dtype), kept) if t is not None]
+        types = f"{', '.join(kinds)}, {self.index}, {across}"
+        sizes = [self.values if name == "convolve_back" else self.places, self.groups]
+        sizes += [self.channels, self.filters] + [splits] * (kept is not None)
+        counts = [INDEX[self.index](n) for n in sizes]
+        n = _tiles(rows, columns) * self.groups * splits * THREADS
+        args = (*arrays, self.window, *counts)
+        self.be.launch("convolution", f"{name}<{types}>", n, args, before=self.text)
+
+    def weights(self, dw, db, x, dz) -> None:
+        """Fill the gradients of the kernel and of the bias."""
+        rows = self.taps * self.channels + 1
+        blocks = _tiles(rows, self.filters) * self.groups
+        splits = max(min(-(-BLOCKS // blocks), self.places // PLACES), 1)
+        if splits == 1:
+            self("convolve_weights", (dw, db, x, *dz), rows, self.filters, self.dtype)
+            return
+        kept = wide(self.dtype)
+        sums = self.be.empty((splits, rows, self.groups * self.filters), kept)
+        arrays = (sums, NOTHING, x, *dz)
+        self("convolve_weights", arrays, rows, self.filters, kept, splits)
+        sum_splits(self.be, sums, dw, db)
+
+
+def _across(columns: int) -> int:
+    """How many columns a tile has."""
+    return 16 if columns <= 16 else 32 if columns <= 32 else 64
+
+
+def _tiles(rows: int, columns: int) -> int:
+    across = _across(columns)
+    return -(-rows * across // TILE) * -(-columns // across)

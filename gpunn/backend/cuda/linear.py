@@ -1,0 +1,126 @@
+"""Dense layers: bias and activation in one launch after the product, in both directions.
+
+A layer of few units, such as a classifier's last one, is one launch as a whole: cuBLAS has little
+to win there.
+"""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
+from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
+from gpunn.backend.fusing import activation as text_of
+from gpunn.backend.kernels import FLOATS, Placing, kernel
+
+UNITS, INPUTS, ROWS = 16, 4096, 4096  # at most, of a layer that is narrow
+ROWS_A_SPLIT, MOST_SPLITS = 1024, 64  # of what blocks share
+
+
+def _takes(x, w, b=None, activation=None) -> bool:
+    return (
+        x.ndim > 0
+        and w.ndim == 2
+        and x.shape[-1] == len(w)
+        and (b is None or b.shape == w.shape[1:])
+    )
+
+
+@kernel("linear", "cuda", FLOATS, _takes)
+def linear(be, x, w, b=None, activation=None):
+    shape, (n, units), dtype = x.shape, w.shape, wide(x.dtype)
+    rows = x.reshape(prod(shape[:-1]), n)
+    finish = Finish(be, x.dtype, activation)
+    narrow = 0 < units <= UNITS and n <= INPUTS and len(rows) <= ROWS
+    types = f"{cuda_type(x.dtype)}, {cuda_type(dtype)}, {units}"
+    if narrow:
+        rows, w = be.xp.ascontiguousarray(rows), be.xp.ascontiguousarray(w)
+        y = be.empty((len(rows), units), x.dtype)
+        saved = y if finish.reads_result else be.empty(y.shape, x.dtype)
+        bias = NOTHING if b is None else be.xp.ascontiguousarray(b)
+        args = (y, NOTHING if saved is y else saved, rows, w, bias, len(rows), np.int32(n))
+        be.launch("linear", f"narrow<{types}>", len(rows) * 32, args, before=finish.text)
+    else:
+        y, saved = finish(be.dot(rows, w), b)
+    kept = None if activation is None else saved
+
+    def pullback(dy, needs, places):
+        dy = be.xp.ascontiguousarray(dy).reshape(len(rows), units)
+        dx = dw = db = None
+        if needs[1]:
+            dw = placed(be, places[1], (n, units), x.dtype)
+        if narrow and activation is None and (needs[1] or needs[2]):
+            db = placed(be, places[2], (units,), x.dtype) if needs[2] else None
+            into = [NOTHING if d is None else d for d in (dw, db)]
+            args = (*into, rows, dy, np.int32(len(rows)), np.int32(n))
+            blocks = n // 32 + 1
+            name = f"narrow_back<{types}>"
+            be.launch("linear", name, blocks * THREADS, args, before=finish.text)
+        else:
+            dy, db = finish.back(kept, dy, needs[2], places[2])
+            if needs[1]:
+                be.dot(rows.T, dy, dw)
+        if needs[0]:
+            dx = be.dot(dy, w.T).reshape(shape)
+        return dx, dw, db
+
+    return y.reshape(*shape[:-1], units), Placing(pullback)
+
+
+class Finish:
+    """What follows a product, of arrays whose last axis are units: bias and activation."""
+
+    def __init__(self, be, dtype, activation):
+        self.be, self.dtype, self.activation = be, np.dtype(dtype), activation
+        body = None if activation is None else activation.body
+        self.text, self.reads_result = text_of(body, wide(dtype))
+
+    def __call__(self, z, b):
+        """f(z + b), and what the gradient reads; z itself is changed."""
+        be = self.be
+        if b is None and self.activation is None:
+            return z, z
+        y = z if self.reads_result else be.empty(z.shape, z.dtype)
+        index = index_type(z.size)
+        types = f"{cuda_type(z.dtype)}, {cuda_type(wide(z.dtype))}, {index}"
+        bias = NOTHING if b is None else be.xp.ascontiguousarray(b)
+        args = (y, z, bias, *_counts(index, z.size, z.shape[-1]))
+        be.launch("linear", f"finish<{types}>", z.size, args, before=self.text)
+        return y, z
+
+    def back(self, saved, dy, sums_wanted: bool, place=None):
+        """The gradients of z and of b (None if it is not wanted), of rows of units.
+
+        Args:
+            saved: what was kept of the forward pass; None if there is no activation.
+            dy: of y.
+            sums_wanted: whether that of b is.
+            place: where to put that of b, or None.
+        """
+        be, (rows, units) = self.be, dy.shape
+        if self.activation is None and not sums_wanted:
+            return dy, None
+        dz = dy if self.activation is None else be.empty(dy.shape, self.dtype)
+        db = placed(be, place, (units,), self.dtype) if sums_wanted else None
+        splits = min(max(rows // ROWS_A_SPLIT, 1), MOST_SPLITS)
+        sums: Any = NOTHING if db is None else db
+        kept = self.dtype
+        if splits > 1 and sums_wanted:
+            kept = wide(self.dtype)
+            sums = be.empty((splits, units), kept)
+        index = index_type(dy.size)
+        types = ", ".join(map(cuda_type, (self.dtype, wide(self.dtype), kept)))
+        saved = dy if saved is None else saved
+        args = (NOTHING if dz is dy else dz, sums, saved, dy, *_counts(index, rows, units, splits))
+        blocks = -(-units // 32) * splits
+        name = f"finish_back<{types}, {index}>"
+        be.launch("linear", name, blocks * THREADS, args, before=self.text)
+        if sums is not db and sums_wanted:
+            sum_splits(be, sums, db)
+        return dz, db
+
+
+def _counts(index: str, *numbers: int) -> tuple:
+    """Numbers as the type that kernels count elements in."""
+    return tuple([INDEX[index](n) for n in numbers])
