@@ -14,6 +14,7 @@ async     training steps, batches on their way to the device and checkpoints giv
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
@@ -67,6 +68,11 @@ def kernels_run(few: bool = False):
         with mock.patch("gpunn.backend.cupy_.FEW", few):
             be.scatter_add(x, rows, x[:4].copy())
         yield "scatter_add", [to_numpy(x)]
+    bad = be.asarray([2, -1, 0, 7], "int32")
+    known = be.in_range(bad, 3, np.float32)
+    with contextlib.suppress(gpunn.errors.OutOfRangeError):
+        be.check_indices()
+    yield "in_range", [to_numpy(x) for x in known]
     heads = be.asarray(np.arange(2 * 4 * 3 * 5.0).reshape(2, 4, 3, 5), "float32").swapaxes(1, 2)
     yield "pointers", [to_numpy(be.matmul(heads, heads.swapaxes(2, 3)))]
     for dtype in ("float32", "float64"):
@@ -77,6 +83,10 @@ def kernels_run(few: bool = False):
             v = gpunn.Variable(np.ones((3, 4), "float32"))
             optimizer.apply([np.full((3, 4), 0.5, "float32")], [v])
             yield cls.__name__, [v.numpy()]
+        scaled = gpunn.optimizers.LossScaleOptimizer(gpunn.optimizers.Adam(0.1), 8.0)
+        for bad in (1.0, np.inf, 2.0):
+            scaled.apply([np.full((3, 4), bad, "float32")], [v])
+            yield "LossScaleOptimizer", [v.numpy(), scaled.dynamic_scale.numpy()]
 
 
 def compiled(seeds):

@@ -180,6 +180,8 @@ def test_data_that_fit_are_copied_once(data):
 
 
 def test_what_fits_depends_on_the_memory_that_is_free():
+    gc.collect()
+    gpunn.cuda.empty_cache()
     gpunn.cuda.set_memory_limit(get_backend().memory().used + 3 * X.nbytes)
     try:
         for copies_of_x, fits in ((1, True), (2, False)):
