@@ -76,6 +76,8 @@ class Graph:
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []
+        self.sources: list = []  # contiguous arrays that the next run reads, for those `fed`
+        self._fed = 0
         self._draws: dict[Stream, tuple[int, int]] = {}
         self._graph = None
 
@@ -117,6 +119,15 @@ class Graph:
         """What stands for somebody's array in the work: itself."""
         return array
 
+    def fed(self, buffer):
+        """A buffer that each run fills with what the next one of `sources` holds."""
+        at, self._fed = self._fed, self._fed + 1
+        address = self.number(lambda: self.sources[at].data.ptr, np.uint64)
+        self.backend.launch(
+            "numbers", "fetch", -(-buffer.nbytes // 16), (buffer, address, buffer.nbytes)
+        )
+        return buffer
+
     def note(self, form: str, fn: Callable, args: tuple, lasting: bool = True) -> None:
         """Have something done on the host before each run (form "do", as of a `Call`)."""
         self._before.append((fn, args))
@@ -156,3 +167,4 @@ class Graph:
             for stream, (_, count) in self._draws.items():
                 stream.move(count)
         self._graph.launch()
+        self.sources = []  # what they lie in may be used for other things, later in the stream

@@ -7,7 +7,8 @@ from gpunn.backend import backend_of, current_seed, get_backend
 from gpunn.data.nested import filler
 from gpunn.data.source import Source
 
-SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch
+SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch;
+ON_GPU_TWICE = 0.25  # on a GPU up to this part of its free memory
 ON_GPU = 0.5  # of the free memory of a GPU: up to here, data are moved there as a whole
 MOST_VIEWS = 1 << 12  # up to here, views of the batches are made once and kept
 
@@ -46,7 +47,9 @@ class ArraySource(Source):
         self._shuffle = shuffle and rows > 1
         self._buffers = None
         self._here = all(backend_of(a) is self._be for a in arrays)
-        if self._shuffle and size <= SMALL and self._here:
+        on_gpu = self._here and self._be.kind == "cuda"
+        most = ON_GPU_TWICE * self._be.memory().unused if on_gpu else SMALL
+        if self._shuffle and self._here and size <= most:
             self._buffers = [self._be.empty(a.shape, a.dtype) for a in arrays]
         self._views = None
         if self.batches_per_pass <= MOST_VIEWS and (self._buffers or not self._shuffle):

@@ -82,11 +82,16 @@ class StepPlan:
 
     def run(self, batch):
         """Do the step; returns what the model's own step returns."""
-        copyto = self.be.copyto
-        for buffer, array in zip(self.inputs, arrays_of(batch)[0]):
+        arrays = arrays_of(batch)[0]
+        for array in arrays:
             if not array.flags.c_contiguous:  # bits may depend on the order
                 return getattr(self.model, self.step)(batch)
-            copyto(buffer, array)
+        if self.be.kind == "cuda":
+            self.plan.sources = arrays  # the graph fetches them
+        else:
+            copyto = self.be.copyto
+            for buffer, array in zip(self.inputs, arrays):
+                copyto(buffer, array)
         self.plan.run()
         self.runs += 1
         return self._finished(batch)
@@ -108,7 +113,7 @@ class StepPlan:
             with recorder:
                 buffers = iter(self.inputs)
                 rehearsed = tree.map(
-                    lambda x: x if x is None else wrap(recorder.external(next(buffers))),
+                    lambda x: x if x is None else wrap(recorder.fed(next(buffers))),
                     unpack_x_y_sample_weight(batch),
                 )
                 results = self._rehearse(stand_in.of(self.model), stand_in, recorder, rehearsed)

@@ -11,6 +11,10 @@ from gpunn.errors import CaptureError
 from gpunn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 from gpunn.training.captured import CapturedStep
 from tests.capture.steps import assert_same, twins
+from tests.harness import cuda_problem
+
+if not cuda_problem():
+    from gpunn.backend.graph import Graph
 
 try:
     import cudaemu
@@ -145,9 +149,26 @@ def test_a_captured_step_is_one_graph():
     with cudaemu.measure() as counted:
         captured(trained, packed[4])
     assert counted.graph_launches == 1
-    assert counted.kernels - counted.graph_kernels == 1  # the step's numbers
+    assert counted.kernels - counted.graph_kernels == 1  # the step's numbers, where the batch lies
     for name in ("d2h", "h2d", "mallocs", "device_syncs", "stream_syncs", "event_syncs"):
         assert getattr(counted, name) == 0, name
+
+
+def test_a_graph_fetches_its_batch_from_wherever_it_lies():
+    """Also from addresses and in sizes that vectors of numbers do not fit."""
+    be = gpunn.backend.get_backend()
+    for dtype in ("float32", "float16", "uint8"):
+        for shape in ((8,), (3, 5), (2, 7, 1), (64, 33)):
+            buffer = be.zeros(shape, dtype)
+            with Graph(be) as graph:
+                y = graph.fed(buffer) + be.full((), 1, dtype)
+            whole = be.asarray(np.arange(3 * buffer.size + 5) % 100, dtype)
+            for start in (0, 1, 4, buffer.size):
+                x = whole[start : start + buffer.size].reshape(shape)
+                graph.sources = [x]
+                graph.run()
+                np.testing.assert_array_equal(be.to_numpy(y), be.to_numpy(x) + 1)
+                assert not graph.sources
 
 
 def test_evaluate_and_predict_are_captured_too():

@@ -8,6 +8,7 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.backend import get_backend
+from gpunn.backend.base import Memory
 from gpunn.data import array_source
 
 try:
@@ -179,13 +180,9 @@ def test_data_that_fit_are_copied_once(data):
     assert waits == 1
 
 
-def test_what_fits_depends_on_the_memory_that_is_free():
-    gc.collect()
-    gpunn.cuda.empty_cache()
-    gpunn.cuda.set_memory_limit(get_backend().memory().used + 3 * X.nbytes)
-    try:
-        for copies_of_x, fits in ((1, True), (2, False)):
-            source = gpunn.data.make_source(np.tile(X, (copies_of_x, 1)), device="cuda")
-            assert source._here == fits
-    finally:
-        gpunn.cuda.set_memory_limit(None)
+def test_what_fits_depends_on_the_memory_that_is_free(monkeypatch):
+    free = Memory(total=10 * X.nbytes, free=2 * X.nbytes, used=7 * X.nbytes, kept=X.nbytes)
+    monkeypatch.setattr(type(get_backend()), "memory", lambda be: free)
+    for copies_of_x, fits in ((1, True), (2, False)):
+        source = gpunn.data.make_source(np.tile(X, (copies_of_x, 1)), device="cuda")
+        assert source._here == fits
