@@ -24,8 +24,8 @@ class ArgumentError(GpunnError, ValueError):
     """An argument has a value that is not allowed."""
 
 
-class ArgumentTypeError(GpunnError, TypeError):
-    """An argument has a type that is not allowed."""
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument has a type that is not allowed: also a ValueError, which Keras raises then."""
 
 
 class GradientError(GpunnError, RuntimeError):

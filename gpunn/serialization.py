@@ -138,11 +138,11 @@ _scoped: ContextVar[dict | None] = ContextVar("gpunn_custom_objects", default=No
 
 
 @contextlib.contextmanager
-def custom_object_scope(objects: dict):
+def custom_object_scope(custom_objects: dict):
     """Make classes and functions of yours known inside a `with` block, by the names given.
 
     Args:
-        objects: from name to class or function; they win over gpunn's.
+        custom_objects: from name to class or function; they win over gpunn's.
 
     Source: keras.saving.custom_object_scope.
 
@@ -150,7 +150,7 @@ def custom_object_scope(objects: dict):
     ...     gpunn.layers.deserialize({"class_name": "Flat", "config": {"name": "f"}})
     <Flatten name=f, built=False>
     """
-    token = _scoped.set({**(_scoped.get() or {}), **objects})
+    token = _scoped.set({**(_scoped.get() or {}), **custom_objects})
     try:
         yield
     finally:

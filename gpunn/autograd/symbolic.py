@@ -154,28 +154,35 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
     leaves = flatten((args, kwargs))
     be = next((backend_of(x.array) for x in leaves if isinstance(x, Tensor)), be)
 
-    def run(size):
-        given = [_zeros(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
+    def run(size, make):
+        given = [make(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
         args_given, kwargs_given = pack((args, kwargs), given)
         # a logarithm of zeros is no mistake here
         with device(be.device), no_grad(), np.errstate(all="ignore"):
             return function(*args_given, **kwargs_given)
 
-    try:
-        results = [run(size) for size in SIZES[0]]
-    except GpunnError:
+    errors = []
+    for sizes, make in ((SIZES[0], _zeros), (SIZES[1], _zeros), (SIZES[0], _identities)):
         try:
-            results = [run(size) for size in SIZES[1]]
-        except GpunnError:
-            results = None
-        if results is None:
-            raise
-    return map_structure(_in_common, *results)
+            return map_structure(_in_common, *[run(size, make) for size in sizes])
+        except GpunnError as e:
+            errors.append(e)
+    raise errors[0]
 
 
 def _zeros(be, x: KerasTensor, size: int) -> Tensor:
     zeros = wrap(be.zeros([size if n is None else n for n in x.shape], x.dtype))
     return zeros if x._keras_mask is None else with_mask(zeros, _zeros(be, x._keras_mask, size))
+
+
+def _identities(be, x: KerasTensor, size: int) -> Tensor:
+    """Matrices that are regular and positive definite, for what takes no zeros."""
+    zeros = _zeros(be, x, size)
+    if zeros.ndim < 2:
+        return zeros
+    return with_mask(
+        wrap(zeros.array + be.xp.eye(*zeros.shape[-2:], dtype=x.dtype)), mask_of(zeros)
+    )
 
 
 def _in_common(a, b):

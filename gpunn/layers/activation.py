@@ -83,7 +83,7 @@ class LeakyReLU(Layer):
     """y = x where x >= 0, negative_slope x elsewhere.
 
     Args:
-        negative_slope: the slope below 0. Default: 0.3.
+        negative_slope: the slope below 0. Default: 0.3. Its older name, alpha, is taken too.
 
     Shapes: the output has that of the input.
 
@@ -99,6 +99,7 @@ class LeakyReLU(Layer):
     supports_masking = True
 
     def __init__(self, negative_slope=0.3, **kwargs):
+        negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
         self.negative_slope = not_negative(self, "negative_slope", negative_slope)
 

@@ -15,6 +15,7 @@ class Convolutional(Spatial):
     """
 
     paddings: tuple[str, ...] = ("valid", "same")
+    strides_dilated = False  # whether windows with gaps may move by more than one
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class Convolutional(Spatial):
         self.strides = self._numbers("strides", strides)
         self.padding = self._padding(padding, self.paddings)
         self.dilation_rate = self._numbers("dilation_rate", dilation_rate)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1 and not self.strides_dilated:
             raise wrong(
                 self,
                 f"strides {self.strides} do not go with dilation_rate {self.dilation_rate}: one "

@@ -9,6 +9,8 @@ from gpunn.ops.convolution import convolve, convolve_depthwise
 class _DepthwiseConv(Convolutional):
     """A convolution with `depth_multiplier` kernels for each channel."""
 
+    strides_dilated = True
+
     def __init__(
         self,
         kernel_size,
@@ -130,6 +132,8 @@ class DepthwiseConv2D(_DepthwiseConv):
 
 class _SeparableConv(Convolutional):
     """A depthwise convolution, and one of a single tap that mixes the channels."""
+
+    strides_dilated = True
 
     def __init__(
         self,

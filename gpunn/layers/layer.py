@@ -339,6 +339,8 @@ def _marking_built(build):
         try:
             build(self, *args, **kwargs)
             self.built = True
+            if not self._trainable:
+                self.trainable = False  # of the layers it holds too
         except BaseException:
             del self._added_weights[before:]
             raise

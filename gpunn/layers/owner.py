@@ -115,13 +115,13 @@ class WeightOwner:
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers change."""
-        return [v for v in self.weights if v.trainable]
+        """The weights that optimizers change; none of a layer that is not `trainable`."""
+        return [v for v in self.weights if v.trainable] if self._trainable else []
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
         """The weights that optimizers leave alone."""
-        return [v for v in self.weights if not v.trainable]
+        return [v for v in self.weights if not (v.trainable and self._trainable)]
 
     trainable_variables = trainable_weights
     non_trainable_variables = non_trainable_weights

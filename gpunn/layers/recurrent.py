@@ -118,8 +118,8 @@ class SimpleRNN(_Recurrent):
         kernel_constraint, recurrent_constraint, bias_constraint: projections after each step.
         dropout, recurrent_dropout: in training, the fraction of the inputs and of the states set
             to 0, the same ones at all steps of a sequence.
-        seed: of the dropout. Default: drawn from `gpunn.set_seed`'s.
         return_sequences, return_state, go_backwards, stateful, unroll: as of `RNN`.
+        seed: of the dropout. Default: drawn from `gpunn.set_seed`'s.
 
     Call arguments: sequences, initial_state, mask and training, as of `RNN`.
 
@@ -153,12 +153,12 @@ class SimpleRNN(_Recurrent):
         bias_constraint=None,
         dropout=0.0,
         recurrent_dropout=0.0,
-        seed=None,
         return_sequences=False,
         return_state=False,
         go_backwards=False,
         stateful=False,
         unroll=False,
+        seed=None,
         **kwargs,
     ):
         self._make(SimpleRNNCell, locals())

@@ -79,9 +79,9 @@ class ThresholdCounts(Metric):
         for name in self.kept:
             hits = found["tp" if name in ("true_positives", "false_negatives") else "fp"]
             if name == "false_negatives":
-                hits = be.xp.sum(positive, 0) - hits
+                hits = be.xp.sum(positive.astype(SUM_DTYPE), 0) - hits
             elif name == "true_negatives":
-                hits = be.xp.sum(negative, 0) - hits
+                hits = be.xp.sum(negative.astype(SUM_DTYPE), 0) - hits
             add(getattr(self, name), hits)
 
     def _counts(self, *names):

@@ -1,5 +1,7 @@
 """The best of one rate where another is good enough: points on the curves of a classifier."""
 
+import numpy as np
+
 from gpunn.autograd import Tensor
 from gpunn.errors import ArgumentError
 from gpunn.metrics.arrays import ratio
@@ -38,7 +40,9 @@ class _BestWhere(ThresholdCounts):
         """The rate, or 0 where no threshold is good enough."""
         be = self._counts(*self.kept)[0]
         wanted, given = self._rate(be.xp, self._wanted), self._rate(be.xp, self._given)
-        best = be.xp.max(be.xp.where(given >= self.value, wanted, 0.0))
+        # in float32, as Keras: sums of weights that should give 0.1 are a little above or below it
+        given = given.astype("float32")
+        best = be.xp.max(be.xp.where(given >= np.float32(self.value), wanted, 0.0))
         return self._tensor(be, best)
 
     def _rate(self, xp, name):

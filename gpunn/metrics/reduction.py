@@ -21,7 +21,7 @@ def samplewise(name, values, weights, reduce):
     Raises:
         ShapeError: if the weights do not fit.
     """
-    shapes = weights.shape, values.shape
+    shapes, xp = (weights.shape, values.shape), backend_of(values).xp
     if values.ndim == weights.ndim + 1 and values.shape[-1] == 1:
         values = values.reshape(values.shape[:-1])
     elif weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
@@ -29,7 +29,7 @@ def samplewise(name, values, weights, reduce):
     if values.ndim > weights.ndim:
         values = reduce(values, tuple(range(weights.ndim, values.ndim)))
     try:
-        weights = backend_of(values).xp.broadcast_to(weights, values.shape)
+        weights = xp.broadcast_to(weights, values.shape)
     except ValueError:
         raise ShapeError(
             f"{name}: sample_weight of shape {shapes[0]} does not fit values of shape {shapes[1]}"
@@ -149,7 +149,7 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn, name=None, dtype=None, **options):
-        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        super().__init__(name, dtype)
         self.fn = fn
         self.options = options
         vars(self).update(options)

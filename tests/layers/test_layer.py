@@ -556,3 +556,60 @@ def test_input_spec():
         layers.InputSpec(max_ndim=2).check((1, 2, 3), "x")
     with pytest.raises(ShapeError, match="rank >= 3"):
         layers.InputSpec(axes={-3: 4}).check((4,), "x")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.MultiHeadAttention(2, 2, trainable=False),
+        lambda: layers.Bidirectional(layers.GRU(2), trainable=False),
+        lambda: layers.TimeDistributed(layers.Dense(2), trainable=False),
+        lambda: layers.RNN(layers.LSTMCell(2), trainable=False),
+        lambda: gpunn.Sequential([layers.Dense(2)], trainable=False),
+    ],
+)
+def test_layers_within_a_layer_made_frozen_are_frozen(make):
+    inputs = gpunn.Input((3, 4))
+    layer = make()
+    takes_two = isinstance(layer, layers.MultiHeadAttention)
+    model = gpunn.Model(inputs, layer(inputs, inputs) if takes_two else layer(inputs))
+    assert layer.weights and not layer.trainable_weights and not model.trainable_weights
+    assert len(layer.non_trainable_weights) == len(layer.weights)
+    layer.trainable = True
+    assert len(model.trainable_weights) == len(layer.weights)
+
+
+def test_a_frozen_layer_shows_no_weights_to_train_whatever_it_holds():
+    layer = Linear()
+    layer.build((None, 3))
+    layer.trainable = False
+    layer.inner = layers.Dense(2)
+    layer.inner.build((None, 2))
+    assert layer.trainable_weights == [] and len(layer.non_trainable_weights) == 4
+    assert len(layer.inner.trainable_weights) == 2
+
+
+def test_leaky_relu_takes_its_older_argument():
+    layer = layers.LeakyReLU(alpha=0.5)
+    assert layer.negative_slope == 0.5
+    assert layers.LeakyReLU.from_config(layer.get_config()).negative_slope == 0.5
+
+
+def test_positions_of_the_arguments_of_simple_rnn():
+    import inspect
+
+    names = list(inspect.signature(layers.SimpleRNN).parameters)
+    assert names.index("return_sequences") < names.index("unroll") < names.index("seed")
+
+
+def test_an_argument_of_a_wrong_type_is_a_value_error_too():
+    for make in (
+        lambda: layers.Dense(2, bogus=1),
+        lambda: layers.ReLU(threshold=None),
+        lambda: gpunn.losses.get(3),
+        lambda: gpunn.Sequential().add(3),
+    ):
+        with pytest.raises(ValueError):
+            make()
+        with pytest.raises(TypeError):
+            make()

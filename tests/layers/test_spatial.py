@@ -201,3 +201,16 @@ def test_other_channels_than_built_for():
     layer(np.ones((1, 2, 2, 3)))
     with pytest.raises(ShapeError, match="was built for inputs with 3"):
         layer(np.ones((1, 2, 2, 4)))
+
+
+@pytest.mark.parametrize("cls", [layers.DepthwiseConv2D, layers.SeparableConv2D])
+def test_windows_with_gaps_that_move_by_more_than_one(cls, device):
+    # as Keras: every other place of the windows that move by one
+    first = (5,) if cls is layers.SeparableConv2D else ()
+    every, other = cls(*first, 3, dilation_rate=2), cls(*first, 3, strides=2, dilation_rate=2)
+    x = rand(2, 9, 8, 3)
+    y = every(x)
+    other.build(x.shape)
+    other.set_weights(every.get_weights())
+    assert other.compute_output_shape(x.shape) == (2, 3, 2, y.shape[-1])
+    assert_close(other(x), y.numpy()[:, ::2, ::2])

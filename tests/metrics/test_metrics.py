@@ -302,3 +302,37 @@ def test_mean_of_one_number_that_stands_for_several_samples(device):
         mean.update_state(gpunn.Tensor(loss, device=device), sample_weight=size)
     assert mean.result().item() == 2.0
     assert mean.count.array.item() == 4
+
+
+@pytest.mark.parametrize("weight", [2, 2.0, np.float32(2.0), np.array(2.0, "float32")])
+def test_one_weight_for_all(weight, device):
+    mean, total = metrics.Mean(), metrics.Sum()
+    for metric in (mean, total):
+        metric.update_state([[1.0, 2.0], [3.0, 6.0]], sample_weight=weight)
+    assert mean.result().item() == 3.0 and total.result().item() == 24.0
+    metric = metrics.MeanSquaredError()
+    metric.update_state([[1.0, 2.0]], [[1.0, 4.0]], sample_weight=weight)
+    assert metric.result().item() == 2.0
+
+
+def test_rates_that_are_one_but_for_the_rounding_of_weights(device):
+    # with weights, TP + FN is the sum of all positive ones however it is summed
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        y, p = np.round(rng.uniform(size=18)), rng.uniform(0.01, 1, 18)
+        metric = metrics.PrecisionAtRecall(1.0)
+        w = rng.uniform(0.1, 2, 18)
+        metric.update_state(y, p, sample_weight=w)
+        assert metric.result().item() >= (y * w).sum() / w.sum() - 1e-6
+
+
+def test_a_rate_that_is_good_enough_but_for_rounding(device):
+    y = np.array([1.0, 1.0] + [0.0] * 10)
+    p = np.array([0.5, 0.5, 0.4] + [0.6] * 9)
+    metric = metrics.SensitivityAtSpecificity(0.1)
+    metric.update_state(y, p, sample_weight=np.float32(0.7))
+    assert metric.result().item() == 1.0
+
+
+def test_name_of_a_wrapped_function():
+    assert metrics.MeanMetricWrapper(gpunn.losses.huber).name == "mean_metric_wrapper"

@@ -168,3 +168,11 @@ def sum_gradient(function, x):
 def test_the_namespace():
     for name in ops.linalg.__all__:
         assert getattr(ops.linalg, name) is getattr(ops, name)
+
+
+@pytest.mark.parametrize("name", ["inv", "cholesky", "solve", "solve_triangular", "det"])
+def test_symbolic_matrices_are_regular(name):
+    x = gpunn.KerasTensor((None, 3, 3))
+    operands = (x, x) if name.startswith("solve") else (x,)
+    y = getattr(ops, name)(*operands)
+    assert y.shape == ((None,) if name == "det" else (None, 3, 3))
