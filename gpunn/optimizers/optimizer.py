@@ -21,14 +21,15 @@ from gpunn.errors import (
     ShapeError,
 )
 from gpunn.optimizers.flat import Part, settle
-from gpunn.optimizers.state import State
+from gpunn.optimizers.update_step import UpdateStep
 from gpunn.optimizers.walk import Plan
 
 
-class Optimizer(State):
+class Optimizer(UpdateStep):
     """What all optimizers share; derive from it to write one (Keras: `optimizers.Optimizer`).
 
-    A rule sets `slot_names`, `scratch` and `hyperparameters` and writes `numbers` and `update`.
+    A rule sets `slot_names`, `scratch` and `hyperparameters` and writes `numbers` and `update`; or
+    it is written in tensors, as in Keras, by `update_step` (then each step runs call by call).
 
     Args:
         learning_rate: a number, a `LearningRateSchedule`, or a function without arguments.
@@ -80,7 +81,7 @@ class Optimizer(State):
             h: what `numbers` gave, as the backend's scalars.
             scratch: `scratch` arrays of p's shape to work in.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define update()")
+        super().update(be, p, g, slots, h, scratch)
 
     def slot_shape(self, name: str, variable) -> tuple[int, ...] | None:
         """The shape of a variable's slot; None if it has no such slot."""
@@ -291,6 +292,7 @@ class Optimizer(State):
         """Lay out anew if variables were moved to another device; their slots go along."""
         if any(v.array is not array for v, array, _ in self._watch):
             kept = self._slot_arrays()
+            self._move_added()
             self._lay_out()
             self._restore_slots(kept)
 

@@ -26,6 +26,8 @@ def rehearse(optimizer: Optimizer, recorder, stand_ins: dict) -> None:
     for name in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
         if getattr(optimizer, name):
             raise CaptureError(f"with {name} not all steps are alike")
+    if optimizer.has_update_step:
+        raise CaptureError(f"{type(optimizer).__name__} is written as an update_step")
     for name in ("step", "_advance"):
         if getattr(type(optimizer), name) is not getattr(Optimizer, name):
             raise CaptureError(f"{type(optimizer).__name__} has its own {name}")

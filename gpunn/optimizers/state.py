@@ -18,6 +18,8 @@ class State(Settings):
     _pending: set
     _views: list | None
     _lay_out: Callable[[], None]
+    _common_slots: Callable[[], list]
+    slot_names: tuple[str, ...]
 
     def state_dict(self, name_of=None) -> dict[str, np.ndarray]:
         """All that `load_state_dict` needs to go on as if nothing had happened.
@@ -69,17 +71,20 @@ class State(Settings):
             self._restore_slots(state, name_of)
 
     def _slots(self, name_of=None) -> dict:
-        """Every slot's raw array by name, in the order of the variables."""
-        parts = {id(v): (part, i) for part in self._parts for i, v in enumerate(part.variables)}
-        found, taken = {}, {}
+        """Every slot's raw array by name, in Keras' order: the rule's slots come last, together."""
+        views = {id(v): (part, i) for part in self._parts for i, v in enumerate(part.variables)}
+        paths, taken = [], {}
         for v in self._trainable_variables:
-            part, i = parts[id(v)]
             path = name_of(v) if name_of else v.path
             count = taken[path] = taken.get(path, 0) + 1
-            path = path if count == 1 else f"{path}_{count - 1}"  # several of one name
-            for slot, views in part.views.items():
-                if views[i] is not None:
-                    found[f"{slot}/{path}"] = views[i]
+            paths.append(path if count == 1 else f"{path}_{count - 1}")  # several of one name
+        found = {}
+        for slots in (*[[name] for name in self._common_slots()], self.slot_names):
+            for v, path in zip(self._trainable_variables, paths, strict=True):
+                part, i = views[id(v)]
+                for slot in slots:
+                    if part.views[slot][i] is not None:
+                        found[f"{slot}/{path}"] = part.views[slot][i]
         return found
 
     def _slot_arrays(self, name_of=None) -> dict[str, np.ndarray]:
