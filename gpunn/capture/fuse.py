@@ -1,7 +1,7 @@
 """Pass: elementwise calls over one shape become one loop of machine code, with equal bits.
 
-A call joins an earlier loop if it reads what the loop reads or makes, and if nothing in between
-stands against its being made earlier. Temps that live in one loop only are never in memory.
+A call joins an earlier loop if it reads an array that the loop reads or makes, and if nothing in
+between stands against its being made earlier. Temps that live in one loop are never in memory.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.loops import Loop, Operand, Step
 
 LEAST = 4096  # elements: with fewer a loop takes longer to compile than it ever saves
+WORTH = 1 << 18  # elements of all calls that loops save: with fewer LLVM takes longer to load
 BACK = 12  # by how many places a call may come earlier
 MOST = 24  # arrays of a loop: each takes a register for its address
 LONG = 256  # elements of the inner axis that NumPy's functions are called on
@@ -39,8 +40,8 @@ class _Item:
         new = _places([form], sizes)
         old = self.places if sizes == self.sizes else _places(self.forms, sizes)
         inputs = [_place(x, form.sizes, sizes) for x in form.arrays[:-1]]
-        if not any(place in old and any(place[2]) for place in inputs):
-            return False  # nothing is gained
+        if not any(place in old and all(place[2]) for place in inputs):
+            return False  # they have no array in common, or one that is small
         for place, (view, written) in new.items():
             for other, (seen, before) in old.items():
                 if place[0] is other[0] and place != other and (written or before):
@@ -83,7 +84,8 @@ def fused(calls: list[Call]) -> list[Call]:
         form = form_of(call) if call.out is not None and prod(call.out.shape) >= LEAST else None
         if form is None or not _joins(items, call, form):
             items.append(_Item(call, form))
-    return list(_with_loops(items))
+    saved = sum([prod(item.sizes) * (len(item.calls) - 1) for item in items])
+    return list(_with_loops(items)) if saved >= WORTH else calls
 
 
 def _joins(items: list[_Item], call: Call, form: Form) -> bool:

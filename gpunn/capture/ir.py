@@ -68,8 +68,10 @@ class View(NamedTuple):
 
     def overlaps(self, other: "View") -> bool:
         """Whether both may share memory."""
+        if self.storage is not other.storage:
+            return False
         (a, b), (c, d) = self.span, other.span
-        return self.storage is other.storage and a < d and c < b
+        return a < d and c < b
 
 
 class Call(NamedTuple):

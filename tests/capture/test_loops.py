@@ -27,6 +27,7 @@ def small(monkeypatch):
     """Loops of few elements too."""
     monkeypatch.setattr(fuse, "LEAST", 2)
     monkeypatch.setattr(fuse, "LONG", 2)
+    monkeypatch.setattr(fuse, "WORTH", 0)
     for module in (fuse, forms):
         monkeypatch.setattr(module, "SHORT", 1)
 
@@ -252,9 +253,18 @@ def test_one_text_for_all_sizes():
     assert calls[0][0][0] is calls[1][0][0] and len(calls[0]) == len(calls[1]) == 1
 
 
-def test_only_what_is_large_is_compiled(monkeypatch):
-    monkeypatch.setattr(fuse, "LEAST", 4096)
-    assert not assert_same(lambda xp, x: x * 2 + x, X)
+@pytest.mark.parametrize("name, least", [("LEAST", X.size), ("WORTH", 2 * X.size)])
+def test_only_what_is_large_is_compiled(name, least, monkeypatch):
+    monkeypatch.setattr(fuse, name, least)
+    assert len(assert_same(lambda xp, x: (x * 2 + x) * x, X)) == 1
+    monkeypatch.setattr(fuse, name, least + 1)
+    assert not assert_same(lambda xp, x: (x * 2 + x) * x, X)
+
+
+def test_a_small_array_in_common_is_no_reason():
+    b = X[0].copy()
+    y = X + 1
+    assert not assert_same(lambda xp, x, y, b: (x * b, y * b), X, y, b)
 
 
 # --- models ---
