@@ -54,6 +54,7 @@ class _Value:
         self.stretch = stretch  # -1: known in all
         self.name = name
         self.buffer = buffer
+        self.reread: dict[int, str] = {}  # its registers in later stretches
         self.source: Operand | None = None  # the operand that it is as it was read
 
 
@@ -67,6 +68,7 @@ class Loop:
     """
 
     def __init__(self, shape: tuple[int, ...], steps: tuple[Step, ...], stored: frozenset[int]):
+        self.shape, self.steps, self.stored = shape, steps, stored
         self.operands: list[Operand] = []  # those whose memory is read or written
         self._names: dict[int, str] = {}  # by slot, of addresses
         self._functions: list[tuple[int, int]] = []
@@ -76,19 +78,17 @@ class Loop:
         self._stretches: list[list[str]] = [[]]
         self._calls: list[tuple] = []
         self._now: dict[int, _Value] = {}  # by slot, what is there after the last step
-        self._reread: dict[tuple, str] = {}
         self._count = 0
-        self._stored = stored
         self._last = {step.out.slot: i for i, step in enumerate(steps)}
         for i, step in enumerate(steps):
             self._step(i, step)
-        self._shape, self._strides = collapsed(shape, [o.strides for o in self.operands])
+        self._axes, self._strides = collapsed(shape, [o.strides for o in self.operands])
         self.name = "+".join(s.fn if isinstance(s.fn, str) else s.fn.__name__ for s in steps)
         self._function = compiled(self._text())
 
     def __call__(self, *arrays):
         """A function and its arguments, which are the loop over these arrays, one per operand."""
-        *outer, inner = self._shape
+        *outer, inner = self._axes
         numbers = [inner, *outer]
         for x, strides in zip(arrays, self._strides, strict=True):
             numbers += [x.__array_interface__["data"][0], *strides[:-1]]
@@ -179,7 +179,7 @@ class Loop:
         if value.source is not None:  # it has another place now
             value = _Value(value.dtype, value.stretch, value.name, value.buffer)
         self._now[operand.slot] = value
-        if self._last[operand.slot] != i or operand.slot not in self._stored:
+        if self._last[operand.slot] != i or operand.slot not in self.stored:
             return
         kind, text = _memory(value.dtype), self._use(value)
         if kind != TYPES[value.dtype.name]:
@@ -215,15 +215,14 @@ class Loop:
         here = len(self._stretches) - 1
         if value.stretch == -1 or (value.name and value.stretch == here):
             return value.name
-        key = (id(value), here)
-        if key not in self._reread:
+        if here not in value.reread:
             kind, buffer = _memory(value.dtype), self._spilled(value)
             address = self._let(f"getelementptr {kind}, ptr {buffer}, i64 %i")
             text = self._let(f"load {kind}, ptr {address}, align 1, !llvm.access.group !0")
             if kind != TYPES[value.dtype.name]:
                 text = self._let(f"trunc i8 {text} to i1")
-            self._reread[key] = text
-        return self._reread[key]
+            value.reread[here] = text
+        return value.reread[here]
 
     def _spilled(self, value: _Value) -> str:
         """The buffer where a value is kept for the next stretches."""
@@ -254,8 +253,8 @@ class Loop:
 
     def _text(self) -> str:
         code = _Code()
-        outer = len(self._shape) - 1
-        sizes = [code.number("i64") for _ in self._shape]
+        outer = len(self._axes) - 1
+        sizes = [code.number("i64") for _ in self._axes]
         places = []
         for k in range(len(self.operands)):
             code.number("ptr", f"%x{k}")
