@@ -6,8 +6,9 @@
 import contextlib
 import ctypes
 import hashlib
-import importlib.util
+import importlib.metadata
 import os
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from gpunn.errors import KernelError
 
+OLDEST = (0, 45)  # of llvmlite: pointers have no types since
 _PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # a call of it lets other threads run
 _lock = threading.Lock()
 _made: dict = {}  # by text, the functions
@@ -27,23 +29,37 @@ def available() -> bool:
     >>> gpunn.backend.native.available() in (True, False)
     True
     """
-    return os.environ.get("GPUNN_FAST") != "0" and _installed()
+    return os.environ.get("GPUNN_FAST") != "0" and not _problem()
 
 
 def about() -> str:
-    """Whether code can be compiled here, and what for."""
-    if not _installed():
-        return "not installed: pip install 'gpunn[fast]' makes captured steps on the CPU faster"
-    import llvmlite
-
+    """Whether code can be compiled here, in words."""
+    if problem := _problem():
+        return f"{problem}: pip install 'gpunn[fast]' makes captured steps on the CPU faster"
     if not available():
-        return f"llvmlite {llvmlite.__version__}, switched off by GPUNN_FAST=0"
-    return f"llvmlite {llvmlite.__version__} compiles loops of captured steps on the CPU"
+        return "switched off by GPUNN_FAST=0"
+    return f"llvmlite {_version()} compiles loops of captured steps on the CPU"
 
 
 @cache
-def _installed() -> bool:
-    return importlib.util.find_spec("llvmlite") is not None
+def _problem() -> str:
+    """Why nothing can be compiled, or nothing."""
+    if sys.maxsize < 1 << 32:
+        return "not for 32 bits"
+    version = _version()
+    if not version:
+        return "llvmlite is not installed"
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        return f"llvmlite {version} is too old"
+    return ""
+
+
+def _version() -> str:
+    """The version of llvmlite that is installed, without importing it."""
+    try:
+        return importlib.metadata.version("llvmlite")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 class Block(ctypes.c_void_p):
@@ -79,7 +95,6 @@ class _Compiler:
     """LLVM for this machine's CPU."""
 
     def __init__(self):
-        import llvmlite
         import llvmlite.binding as llvm
 
         self._llvm = llvm
@@ -88,7 +103,7 @@ class _Compiler:
         cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
         target = llvm.Target.from_default_triple()
         self._machine = target.create_target_machine(cpu=cpu, features=features, opt=3)
-        self._about = f"{llvmlite.__version__} {llvm.llvm_version_info} {cpu} {features}"
+        self._about = f"{_version()} {llvm.llvm_version_info} {cpu} {features}"
         self._jit = llvm.create_lljit_compiler()
         self._loaded: list = []  # what holds the code
 

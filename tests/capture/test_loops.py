@@ -343,9 +343,13 @@ def test_switched_off(monkeypatch):
     assert not assert_same(lambda xp, x: x * 2 + x, X)
 
 
-def test_without_llvmlite(monkeypatch):
-    monkeypatch.setattr(native, "_installed", lambda: False)
-    assert "gpunn[fast]" in native.about()
+@pytest.mark.parametrize(
+    "version, words", [("", "not installed"), ("0.44.0", "llvmlite 0.44.0 is too old")]
+)
+def test_without_llvmlite(version, words, monkeypatch):
+    monkeypatch.setattr(native, "_version", lambda: version)
+    monkeypatch.setattr(native, "_problem", native._problem.__wrapped__)
+    assert words in native.about() and "gpunn[fast]" in native.about()
     assert not assert_same(lambda xp, x: x * 2 + x, X)
 
 
