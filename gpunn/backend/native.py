@@ -5,8 +5,6 @@
 
 import contextlib
 import ctypes
-import hashlib
-import importlib.metadata
 import os
 import sys
 import threading
@@ -56,10 +54,18 @@ def _problem() -> str:
 
 def _version() -> str:
     """The version of llvmlite that is installed, without importing it."""
+    from importlib import metadata  # slow to import, as hashlib is
+
     try:
-        return importlib.metadata.version("llvmlite")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("llvmlite")
+    except metadata.PackageNotFoundError:
         return ""
+
+
+def _digest(data: bytes) -> bytes:
+    import hashlib
+
+    return hashlib.sha256(data).digest()
 
 
 class Block(ctypes.c_void_p):
@@ -109,7 +115,7 @@ class _Compiler:
 
     def address_of(self, text: str) -> int:
         """Where the code of a text's `kernel` is."""
-        key = hashlib.sha256(f"{self._about}\n{text}".encode()).hexdigest()
+        key = _digest(f"{self._about}\n{text}".encode()).hex()
         code = _kept(key)
         if code is None:
             code = self._compile(text)
@@ -146,7 +152,7 @@ def _kept(key: str) -> bytes | None:
     except (OSError, RuntimeError):  # RuntimeError: there is no home
         return None
     code, digest = found[:-32], found[-32:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    return code if _digest(code) == digest else None
 
 
 def _keep(key: str, code: bytes) -> None:
@@ -155,5 +161,5 @@ def _keep(key: str, code: bytes) -> None:
         place = folder()
         place.mkdir(parents=True, exist_ok=True)
         draft = place / f"{key}.{os.getpid()}.{threading.get_ident()}"
-        draft.write_bytes(code + hashlib.sha256(code).digest())
+        draft.write_bytes(code + _digest(code))
         draft.replace(place / key)
