@@ -312,6 +312,11 @@ def index_type(*sizes: int) -> str:
     return "int" if max(sizes) < 1 << 30 else "long long"
 
 
+def row_team(n: int) -> np.int32:
+    """How many threads of a block of THREADS share a row of n values: a warp, or all."""
+    return np.int32(32 if n <= 1024 else THREADS)
+
+
 def row_threads(n: int) -> int:
     """How many threads share a row of n values: a power of two, at least a warp."""
     threads = 32

@@ -103,7 +103,7 @@ def batch_standardization(dtype):
 
 
 def layer_normalization(dtype):
-    for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1000), (0, 3), (4,), (9000, 5))):
+    for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1100), (0, 3), (4,), (4100, 8))):
         x = (2 * values(shape, i) + 1).astype(dtype)
         gamma, beta = (values(shape[-1:], i + j).astype(dtype) / 4 for j in (1, 2))
         yield [x, gamma, beta], {"axis": -1, "epsilon": 1e-3}
@@ -162,6 +162,13 @@ def linear(dtype):
             yield [x, w], {}
             yield [x, w], {"activation": relu}
             yield [x, w, b], {"activation": silu}
+
+
+def softmax(dtype):
+    for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1100), (0, 3), (4,), (2, 1))):
+        yield [values(shape, i).astype(dtype)], {"axis": len(shape) - 1}
+    odd = [[1000, -1000, np.nan], [np.inf, 1, 2], [-np.inf, 1, 2], [-np.inf] * 3]
+    yield [np.array(odd).astype(dtype)], {}
 
 
 def max_pool(dtype):
@@ -243,10 +250,12 @@ CASES = {
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,
     "gru": recurrent_layer(3, 1, (2,)),
+    "log_softmax": softmax,
     "lstm": recurrent_layer(4, 2, ()),
     "linear": linear,
     "mean": mean,
     "rms_normalization": rms_normalization,
+    "softmax": softmax,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
 }
 

@@ -13,4 +13,5 @@ from gpunn.backend.cuda import (  # noqa: F401
     recurrent,
     reduction,
     row_norm,
+    softmax,
 )

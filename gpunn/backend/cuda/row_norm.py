@@ -1,12 +1,11 @@
-"""Layer and RMS normalization over the last axis: a launch for the result, two for gradients."""
+"""Layer and RMS normalization over the last axis: a launch for the result, one for gradients."""
 
 import numpy as np
 
-from gpunn.backend.cupy_ import cuda_type, row_threads, wide
+from gpunn.backend.cupy_ import THREADS, cuda_type, row_team, wide
 from gpunn.backend.kernels import FLOATS, kernel
 
-SUMMING = 512  # threads that share 32 columns
-ROWS_A_SPLIT = 4096  # of long columns, whose parts are then summed
+ROWS_A_SPLIT = 4096  # of long columns, whose parts another launch then sums
 
 
 def _takes(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False) -> bool:
@@ -32,32 +31,24 @@ def _normalized(be, x, gamma, beta, epsilon, centred):
     x, nothing, dtype = be.xp.ascontiguousarray(x), np.uint64(0), wide(x.dtype)
     gamma_, beta = (nothing if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
     types = f"<{cuda_type(x.dtype)}, {cuda_type(dtype)}>"
-    threads, centred = row_threads(n), np.int32(centred)
+    team, centred = row_team(n), np.int32(centred)
     y = be.empty(x.shape, x.dtype)
     means, invs = be.empty(rows, dtype), be.empty(rows, dtype)
     epsilon = 1e-7 if epsilon is None else float(epsilon)
-    args = (y, means, invs, x, gamma_, beta, rows, n, epsilon, centred)
-    be.launch("row_norm", "row_norm" + types, rows * threads, args, threads)
+    args = (y, means, invs, x, gamma_, beta, rows, n, epsilon, centred, team)
+    be.launch("row_norm", "row_norm" + types, rows * int(team), args)
 
     def pullback(dy, needs):
+        dx = be.empty(x.shape, x.dtype) if needs[0] else None
+        splits = -(-rows // ROWS_A_SPLIT) or 1 if needs[1] or needs[2] else 0
+        sums = be.empty((splits, 2, n), dtype)
+        into = (nothing if dx is None else dx, sums if splits else nothing)
         dy = be.xp.ascontiguousarray(dy)
-        dx = dgamma = dbeta = None
-        if needs[0]:
-            dx = be.empty(x.shape, x.dtype)
-            args = (dx, dy, x, means, invs, gamma_, rows, n, centred)
-            be.launch("row_norm", "row_norm_back" + types, rows * threads, args, threads)
-        if needs[1] or needs[2]:
-            dgamma, dbeta = _sums(be, types, dy, x, means, invs)
-        return dx, dgamma if needs[1] else None, dbeta if needs[2] else None
+        args = (*into, dy, x, means, invs, gamma_, rows, n, splits, centred, team)
+        blocks = -(-rows * int(team) // THREADS) if needs[0] else 0
+        blocks += -(-n // 32) * splits
+        be.launch("row_norm", "row_norm_back" + types, blocks * THREADS, args)
+        sums = sums[0] if splits == 1 else sums.sum(0)
+        return dx, sums[0] if needs[1] else None, sums[1] if needs[2] else None
 
     return y, pullback
-
-
-def _sums(be, types, dy, x, means, invs):
-    """The sums over all rows of dy z and of dy; always the same, as there are no atomics."""
-    rows, n = len(means), x.shape[-1]
-    splits = -(-rows // ROWS_A_SPLIT) or 1
-    partial = be.empty((splits, 2, n), means.dtype)
-    args = (partial, dy, x, means, invs, rows, n, splits)
-    be.launch("row_norm", "row_norm_sums" + types, -(-n // 32) * splits * SUMMING, args, SUMMING)
-    return partial[0] if splits == 1 else partial.sum(0)
