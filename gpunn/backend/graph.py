@@ -1,7 +1,7 @@
 """Graph: work on a GPU that is captured once, by its driver, and launched again as a whole.
 
 What the host knows anew at each launch (where random streams stand, a learning rate) lies in slots
-of device memory, which one small kernel fills before the graph runs.
+of device memory, which one small kernel fills before the graph runs; it also fetches the batch.
 """
 
 import threading
@@ -15,8 +15,14 @@ from gpunn.backend import cublas
 from gpunn.backend.random import Stream, frozen
 from gpunn.errors import CaptureError
 
-SLOTS = 64  # `struct Numbers` of numbers.cu: what one launch can carry
-NUMBERS = np.dtype([("number", np.uint64, SLOTS)])
+SLOTS, ARRAYS = 64, 32  # `struct Given` of numbers.cu: what one launch can carry
+GIVEN = np.dtype(
+    [
+        ("number", np.uint64, SLOTS),
+        *[(name, np.uint64, ARRAYS) for name in ("from", "to")],
+        ("bytes", np.int64, ARRAYS),
+    ]
+)
 
 
 class _State(threading.local):
@@ -77,7 +83,7 @@ class Graph:
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []
         self.sources: list = []  # contiguous arrays that the next run reads, for those `fed`
-        self._fed = 0
+        self._fed: list = []
         self._draws: dict[Stream, tuple[int, int]] = {}
         self._graph = None
 
@@ -121,11 +127,9 @@ class Graph:
 
     def fed(self, buffer):
         """A buffer that each run fills with what the next one of `sources` holds."""
-        at, self._fed = self._fed, self._fed + 1
-        address = self.number(lambda: self.sources[at].data.ptr, np.uint64)
-        self.backend.launch(
-            "numbers", "fetch", -(-buffer.nbytes // 16), (buffer, address, buffer.nbytes)
-        )
+        if len(self._fed) == ARRAYS:
+            raise CaptureError(f"a graph takes at most {ARRAYS} arrays")
+        self._fed.append(buffer)
         return buffer
 
     def note(self, form: str, fn: Callable, args: tuple, lasting: bool = True) -> None:
@@ -158,11 +162,16 @@ class Graph:
         """Do the work, in the order of the current stream."""
         for function, args in self._before:
             function(*args)
-        if self._reads:
-            values = np.zeros((), NUMBERS)
-            values["number"][: len(self._reads)] = [read() for read in self._reads]
+        if self._reads or self._fed:
+            given = np.zeros((), GIVEN)
+            given["number"][: len(self._reads)] = [read() for read in self._reads]
+            for i, (x, buffer) in enumerate(zip(self.sources, self._fed, strict=True)):
+                given["from"][i], given["to"][i] = x.data.ptr, buffer.data.ptr
+                given["bytes"][i] = x.nbytes
+            count, arrays = len(self._reads), np.int32(len(self._fed))
+            work = max(SLOTS, *[-(-x.nbytes // 16) for x in self.sources], 0)
             self.backend.launch(
-                "numbers", "set_numbers", SLOTS, (self._slots, len(self._reads), values[()]), SLOTS
+                "numbers", "set_given", work, (self._slots, count, arrays, given[()])
             )
             for stream, (_, count) in self._draws.items():
                 stream.move(count)
