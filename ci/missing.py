@@ -50,7 +50,7 @@ REASONS = {
     "no bounding boxes": """
         *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*
         *ContrastLimitedAdaptiveHistogramEqualization""",
-    "the files of Keras are its own; see gpunn.saving": """
+    "methods of a model; see gpunn.saving for files that Keras reads": """
         keras.saving.KerasFileEditor keras.saving.load_weights keras.saving.save_weights""",
     "tf.data pipelines; gpunn.data makes batches of arrays, tables and PyDatasets": """
         keras.utils.image_dataset* keras.utils.text_dataset* keras.utils.FeatureSpace

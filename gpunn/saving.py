@@ -1,5 +1,6 @@
 """Saving and loading, under Keras' name (`keras.saving`); it lives in `gpunn.models`."""
 
+from gpunn.models.keras_files import save_keras
 from gpunn.models.saving import load_model, save_model
 from gpunn.serialization import (
     custom_object_scope,
@@ -29,6 +30,7 @@ __all__ = [
     "load_model",
     "register_keras_serializable",
     "register_serializable",
+    "save_keras",
     "save_model",
     "serialize_keras_object",
 ]

@@ -282,6 +282,12 @@ def serialize_value(value, where: str = "value"):
     return described
 
 
+def known_class(module: str, name: str):
+    """The class of gpunn that has a name in a module ("gpunn.layers"); None if there is none."""
+    registry = _registries.get(module)
+    return registry and registry.names.get(name)
+
+
 def _is_ours(function) -> bool:
     return function.__module__.partition(".")[0] == "gpunn"
 

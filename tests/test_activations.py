@@ -81,9 +81,14 @@ def test_functions_of_your_own():
 
     with pytest.raises(SerializationError, match="register_serializable"):
         activations.serialize(lambda x: x)
-    config = activations.serialize(cube)
-    assert activations.deserialize(config, custom_objects={"cube": cube}) is cube
-    with pytest.raises(SerializationError, match="'cube' is not known"):
+
+    def of_no_package(x):
+        return x
+
+    config = activations.serialize(of_no_package)
+    known = {"of_no_package": of_no_package}
+    assert activations.deserialize(config, custom_objects=known) is of_no_package
+    with pytest.raises(SerializationError, match="'of_no_package' is not known"):
         activations.deserialize(config)
     registered = gpunn.register_serializable("test_activations")(cube)
     config = activations.serialize(registered)

@@ -268,7 +268,7 @@ class Model(Trainer):
         files.write(filepath, files.state_of(self), {"kind": "weights"})
 
     def load_weights(self, filepath, skip_mismatch: bool = False) -> None:
-        """Read the weights from a file that `save_weights` or `save` wrote.
+        """Read the weights from a file that `save_weights` or `save` wrote, here or in Keras 3.
 
         Args:
             filepath: the file.
@@ -280,6 +280,11 @@ class Model(Trainer):
                 changed then.
         """
         self._require_built("load")
+        from gpunn.models import keras_files
+
+        if keras_files.is_keras_file(filepath):
+            keras_files.load_keras_weights(filepath, self, skip_mismatch)
+            return
         tensors, _ = files.read(filepath)
         own = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
         files.restore(self, own, filepath, skip_mismatch)

@@ -7,6 +7,7 @@ from gpunn import optimizers
 from gpunn.backend import current_device
 from gpunn.backend import device as on_device
 from gpunn.errors import NotBuiltError, SerializationError
+from gpunn.models.keras_files import is_keras_model, load_keras_model
 from gpunn.serialization import custom_object_scope, deserialize_value, serialize_value
 from gpunn.training import files
 
@@ -45,6 +46,8 @@ def save_model(
 def load_model(filepath, custom_objects: dict | None = None, compile: bool = True, device=None):
     """The model of a file that `save` wrote, ready to predict or to go on training.
 
+    Files that Keras 3 wrote (`.keras`) are read as well, with h5py: `pip install gpunn[keras]`.
+
     Args:
         filepath: the file.
         custom_objects: classes and functions of yours by name, if they are not registered.
@@ -63,6 +66,9 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
     >>> gpunn.load_model(path).output_shape
     (None, 2)
     """
+    if is_keras_model(filepath):
+        with on_device(current_device() if device is None else device):
+            return load_keras_model(filepath, custom_objects, compile)
     tensors, header = files.read(filepath)
     if header.get("kind") != "model":
         raise SerializationError(

@@ -28,13 +28,18 @@ def write(path, tensors: dict[str, np.ndarray], header: dict) -> None:
     """
     from safetensors.numpy import save
 
-    path = Path(path)
     metadata = {"gpunn": json.dumps({"format": FORMAT, **header})}
     arrays = {name: np.asarray(a, order="C") for name, a in tensors.items()}
+    write_bytes(path, save(arrays, metadata))
+
+
+def write_bytes(path, data: bytes) -> None:
+    """Write a file, or leave the old one as it was; raises as `write` does."""
+    path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as f:
-            f.write(save(arrays, metadata))
+            f.write(data)
             f.flush()
             os.fsync(f.fileno())
         os.replace(temporary, path)
