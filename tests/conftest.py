@@ -11,7 +11,7 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("GPUNN_DEVICE", None)
-# Before numpy is loaded: threads that wait for each other beside other work take ten times as long
+# Before numpy is loaded: tests run side by side, with one thread each but where they say otherwise
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import hypothesis

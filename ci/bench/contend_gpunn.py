@@ -7,7 +7,7 @@ from workloads import EPOCHS, EPSILON, NORM, VALIDATION, batches
 
 import gpunn
 from gpunn import layers, ops
-from gpunn.backend import native
+from gpunn.backend import native, one_blas_thread
 
 LAYERS = {
     "dense": layers.Dense,
@@ -85,7 +85,7 @@ class Contender:
 
     def step(self, times):
         model, given = self.model, self.batches
-        with model._sources_kept():  # as in fit
+        with model._sources_kept(), one_blas_thread:  # as in fit
             for i in range(times):
                 model._train(given[i % len(given)], unchanged=i > 0)
 

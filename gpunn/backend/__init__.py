@@ -24,7 +24,7 @@ from gpunn.backend.registry import (
     is_array,
     to_array,
 )
-from gpunn.backend.threads import get_num_threads, set_num_threads
+from gpunn.backend.threads import get_num_threads, one_blas_thread, set_num_threads
 
 __all__ = [
     "BY_TYPE",
@@ -49,6 +49,7 @@ __all__ = [
     "keep_freed_memory",
     "kernel",
     "memory_summary",
+    "one_blas_thread",
     "quiet",
     "seed",
     "set_device",

@@ -7,9 +7,11 @@ from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.random import Stream
+from gpunn.backend.threads import one_blas_thread
 from gpunn.errors import DataError, DTypeError
 
 HALVES = "eE"  # the codes of float16 and bfloat16
+FEW = 2048  # elements of a matrix: the BLAS takes one thread by itself
 
 
 class NumpyBackend(Backend):
@@ -31,12 +33,18 @@ class NumpyBackend(Backend):
     def dot(self, a, b, out=None):
         if a.dtype.char in HALVES and a.dtype == b.dtype:
             return _product_in_float32(np.dot, a, b, out)
-        return np.dot(a, b, out)
+        if a.size < FEW > b.size or one_blas_thread.inside:
+            return np.dot(a, b, out)
+        with one_blas_thread:
+            return np.dot(a, b, out)
 
     def matmul(self, a, b, out=None):
         if a.dtype.char in HALVES and a.dtype == b.dtype:
             return _product_in_float32(np.matmul, a, b, out)
-        return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
+        if a.size < FEW > b.size or one_blas_thread.inside:
+            return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
+        with one_blas_thread:
+            return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
 
     def take(self, x, indices, axis=0):
         return x.take(indices, axis)

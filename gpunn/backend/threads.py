@@ -1,7 +1,8 @@
-"""The threads that NumPy's BLAS multiplies matrices with."""
+"""How many threads gpunn uses on the CPU, and those that NumPy's BLAS multiplies with."""
 
 import ctypes
 import os
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -22,10 +23,16 @@ _SUFFIXES = ("", "64_", "_64", "64")
 
 
 def set_num_threads(n: int) -> None:
-    """Let matrix products on the CPU use n threads, from now on.
+    """Let gpunn use n threads on the CPU, from now on; NumPy's own products use as many.
+
+    Steps of training, evaluation and prediction multiply with one thread each: threads of a BLAS
+    that wait for each other beside other work take ten times as long. What can be done side by side
+    in a step is done by several Python threads, if that is measured to be quicker; results are the
+    same bits for every n.
 
     Args:
-        n: at least 1; more than the cores that are free makes everything slower.
+        n: at least 1; default of the process: the cores that it may run on, or what
+            `OPENBLAS_NUM_THREADS` or `OMP_NUM_THREADS` said when it started.
 
     Raises:
         ArgumentError: if n is not a positive integer.
@@ -36,25 +43,74 @@ def set_num_threads(n: int) -> None:
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ArgumentError(f"the number of threads must be an integer of at least 1, not {n!r}")
-    function = _function("set")
-    if function is None:
+    if _function("set") is None:
         raise DeviceError(
             f"the number of threads of NumPy's BLAS ({blas_name()}) cannot be changed from here: "
             "set OMP_NUM_THREADS (Accelerate: VECLIB_MAXIMUM_THREADS) before Python starts"
         )
-    function(int(n))
+    global _chosen
+    _chosen = int(n)
+    one_blas_thread.outside(int(n))
 
 
 def get_num_threads() -> int:
-    """How many threads matrix products on the CPU use.
+    """How many threads gpunn may use on the CPU.
 
     >>> gpunn.get_num_threads() >= 1
     True
     """
-    function = _function("get")
-    if function is not None:
-        return int(function())
-    return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    if _chosen is not None:
+        return _chosen
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value):
+            return int(value)
+    return cores()
+
+
+def cores() -> int:
+    """How many cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+_chosen: int | None = None
+
+
+class _OneBlasThread:
+    """A context in which NumPy's BLAS multiplies with one thread.
+
+    It counts for the whole process: the last of all threads to leave puts back what was before.
+    """
+
+    def __init__(self):
+        self.inside = 0  # contexts that are open
+        self._before = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self):
+        with self._lock:
+            if not self.inside and (get := _function("get")) is not None:
+                self._before = get()
+                _function("set")(1)
+            self.inside += 1
+
+    def __exit__(self, *exc):
+        with self._lock:
+            self.inside -= 1
+            if not self.inside and (tell := _function("set")) is not None:
+                tell(self._before)
+
+    def outside(self, n: int) -> None:
+        """Set the number of threads that hold where no such context is open."""
+        with self._lock:
+            self._before = n
+            if not self.inside:
+                _function("set")(n)
+
+
+one_blas_thread = _OneBlasThread()
 
 
 @cache

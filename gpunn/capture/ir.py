@@ -112,6 +112,15 @@ class Call(NamedTuple):
         (source,), out = self.reads, self.out
         return source if (source.dtype, source.shape) == (out.dtype, out.shape) else None
 
+    @property
+    def writes(self) -> tuple[View, ...]:
+        """The views that it may change."""
+        if self.form == "loop":
+            loop: Any = self.fn
+            operands = zip(self.args, loop.operands, strict=True)
+            return tuple([view for view, operand in operands if operand.slot in loop.stored])
+        return () if self.out is None else (self.out,)
+
     def uses(self) -> tuple[View, ...]:
         """All views it reads or writes."""
         return self.reads if self.out is None else (*self.reads, self.out)

@@ -125,14 +125,16 @@ def lifetimes(calls: list[Call]) -> dict[Storage, tuple[int, int]]:
     return {s: (at[0], at[-1]) for s, at in _uses(calls).items() if s.kind == "temp"}
 
 
-def arena(calls: list[Call], shared: bool = True) -> tuple[dict[Storage, int], int]:
+def arena(
+    calls: list[Call], shared: bool = True, lives: dict[Storage, tuple[int, int]] | None = None
+) -> tuple[dict[Storage, int], int]:
     """Where in one piece of memory each temp lies, and how long that is.
 
     Temps that are never needed at the same time may lie in the same place, unless not `shared`.
     """
     starts: dict[int, list[Storage]] = {}
     ends: dict[int, list[Storage]] = {}
-    for s, (first, last) in lifetimes(calls).items():
+    for s, (first, last) in (lifetimes(calls) if lives is None else lives).items():
         starts.setdefault(first, []).append(s)
         ends.setdefault(last, []).append(s)
     places: dict[Storage, int] = {}

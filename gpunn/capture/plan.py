@@ -1,15 +1,22 @@
 """Plan: the calls of a recording bound to memory that was made once."""
 
 from collections.abc import Iterable
+from time import perf_counter
 
 import numpy as np
 
+from gpunn.backend import get_num_threads, one_blas_thread
 from gpunn.backend.host import trim
+from gpunn.backend.team import TEAM, Calls, make
 from gpunn.capture.bind import bound
 from gpunn.capture.carrier import RecArray
 from gpunn.capture.ir import Storage, View
+from gpunn.capture.pace import Pace
 from gpunn.capture.passes import PASSES, arena
 from gpunn.capture.record import Recorder
+from gpunn.capture.side_by_side import arranged
+
+MOST_THREADS = 4  # more have not been tried
 
 
 class Plan:
@@ -22,6 +29,7 @@ class Plan:
             default: all.
         memory: memory to work in, if it is large enough: that of another plan, which never runs at
             the same time.
+        threads: how many may make the calls; default: `gpunn.get_num_threads()`.
 
     >>> recorder, x = Recorder(), np.array([1.0, 2.0])
     >>> with recorder:
@@ -34,7 +42,12 @@ class Plan:
     """
 
     def __init__(
-        self, recorder: Recorder, results: Iterable[RecArray] = (), passes=None, memory=None
+        self,
+        recorder: Recorder,
+        results: Iterable[RecArray] = (),
+        passes=None,
+        memory=None,
+        threads: int | None = None,
     ):
         chosen = (*PASSES, "arena") if passes is None else passes
         wanted = [recorder.view(x) for x in results]
@@ -45,24 +58,54 @@ class Plan:
         for name, apply in PASSES.items():
             if name in chosen:
                 calls = apply(calls)
-        places, size = arena(calls, "arena" in chosen)
+        self.threads = min(threads or get_num_threads(), MOST_THREADS)
+        sections, lives = arranged(calls, self.threads)
+        calls = [call for section in sections for call in section.calls]
+        places, size = arena(calls, "arena" in chosen, lives)
         fits = memory is not None and memory.size >= size
         if not fits:
             trim()  # what steps that ran call by call have left behind
             memory = np.zeros(size, np.uint8)
         self.arena = memory
         memory = _Memory(self.arena, places)
-        self.calls = [pair for call in calls for pair in bound(call, memory.array)]
+
+        def real(calls) -> Calls:
+            return [pair for call in calls for pair in bound(call, memory.array)]
+
+        self.calls = real(calls)
+        self.sections = None if lives is None else _joined(sections, real)
+        self.pace = Pace()
         self.results = [memory.array(view) for view in wanted]
 
     def run(self) -> None:
-        """Make every call."""
-        for function, args in self.calls:
-            function(*args)
+        """Make every call, by several threads if that is quicker lately."""
+        if self.sections is None or get_num_threads() < self.threads:
+            make(self.calls)
+            return
+        start = perf_counter()
+        with one_blas_thread:
+            if not self.pace.several:
+                make(self.calls)
+            elif not TEAM.run(self.sections):  # it works for another plan
+                make(self.calls)
+                return
+        self.pace.took(perf_counter() - start)
 
     def poison(self) -> None:
         """Fill the memory with NaN: a test's way to find calls that read what nobody wrote."""
         self.arena.fill(0xFF)
+
+
+def _joined(sections, real) -> list[list[Calls]]:
+    """The lists of each section; neighbours without any are one list."""
+    joined: list[list] = []
+    for section in sections:
+        lists = [real(calls) for calls in section.lists or [section.calls]]
+        if joined and len(joined[-1]) == len(lists) == 1:
+            joined[-1][0] += lists[0]
+        else:
+            joined.append(lists)
+    return joined
 
 
 class _Memory:

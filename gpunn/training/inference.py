@@ -1,7 +1,7 @@
 """InferenceStep: predictions by plans that are made ahead, for batches of given sizes."""
 
 from gpunn.autograd import no_grad, wrap
-from gpunn.backend import backend_of, quiet
+from gpunn.backend import backend_of, one_blas_thread, quiet
 from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import ArgumentError
 from gpunn.layers import tree
@@ -40,7 +40,7 @@ class InferenceStep(CapturedStep):
             CaptureError: if a step cannot be recorded.
         """
         for size in self.sizes:
-            with no_grad(), quiet():
+            with no_grad(), quiet(), one_blas_thread:
                 self.prepare(model, pack_x_y_sample_weight(rows(size)))
 
     def __call__(self, model, batch, unchanged: bool = False):

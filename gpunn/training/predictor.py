@@ -1,7 +1,7 @@
 """Prediction: a model's outputs for data, batch after batch."""
 
 from gpunn.autograd import Tensor, convert, no_grad, wrap
-from gpunn.backend import backend_of, get_backend, is_array, quiet
+from gpunn.backend import backend_of, get_backend, is_array, one_blas_thread, quiet
 from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError
 from gpunn.layers import tree
@@ -29,7 +29,12 @@ class Predictor(Steps):
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
             explained = out_of_memory_explained(self, "predict", _rows(x))
-            with no_grad(), quiet(), explained:  # one batch: nothing to be organised
+            with (
+                no_grad(),
+                quiet(),
+                one_blas_thread,
+                explained,
+            ):  # one batch: nothing to be organised
                 y = self._predict_one(x)
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
@@ -44,7 +49,8 @@ class Predictor(Steps):
         heard = calls.hears("on_predict_batch_begin", "on_predict_batch_end")
         unchanged = False
         calls.on_predict_begin()
-        with no_grad(), quiet(), out_of_memory_explained(self, "predict", source.batch_size):
+        explained = out_of_memory_explained(self, "predict", source.batch_size)
+        with no_grad(), quiet(), one_blas_thread, explained:
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_predict_batch_begin(step)
@@ -117,7 +123,7 @@ class Predictor(Steps):
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""
-        with no_grad():
+        with no_grad(), one_blas_thread:
             y = self._predict_one(x)
         return tree.map(lambda t: _out(t, _is_device_array(x)), y)
 

@@ -2,7 +2,7 @@
 
 from gpunn import data
 from gpunn.autograd import no_grad
-from gpunn.backend import current_seed, quiet
+from gpunn.backend import current_seed, one_blas_thread, quiet
 from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
 from gpunn.training.callbacks import CallbackList, History, default_callbacks
@@ -110,6 +110,7 @@ class Trainer(Predictor):
         with (
             interruptible(self),
             quiet(),
+            one_blas_thread,
             out_of_memory_explained(self, "fit", source.batch_size, trains=True),
         ):
             calls.on_train_begin()
@@ -212,7 +213,7 @@ class Trainer(Predictor):
         heard = calls.hears("on_test_batch_begin", "on_test_batch_end")
         unchanged = False
         explained = out_of_memory_explained(self, "evaluate", source.batch_size)
-        with no_grad(), quiet(), self._sources_kept(), explained:
+        with no_grad(), quiet(), one_blas_thread, self._sources_kept(), explained:
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_test_batch_begin(step)
@@ -232,14 +233,16 @@ class Trainer(Predictor):
         """One training step on one batch; returns loss and metrics so far, like `evaluate`."""
         self._require_compiled()
         batch = self._batch(x, y, sample_weight, class_weight)
-        self._prepare(batch)
-        return self._batch_results(self._train(pack_x_y_sample_weight(*batch)), return_dict)
+        with one_blas_thread:
+            self._prepare(batch)
+            logs = self._train(pack_x_y_sample_weight(*batch))
+        return self._batch_results(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluate one batch; returns loss and metrics so far, like `evaluate`."""
         self._require_compiled()
         batch = self._batch(x, y, sample_weight)
-        with no_grad():
+        with no_grad(), one_blas_thread:
             return self._batch_results(self._test(pack_x_y_sample_weight(*batch)), return_dict)
 
     def _batch(self, x, y, sample_weight, class_weight=None):

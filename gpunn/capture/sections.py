@@ -1,0 +1,241 @@
+"""Sections: which calls of a plan are made side by side by several threads.
+
+A section is a run of calls, and the same calls as lists that do not wait for each other. Between
+sections the threads wait for each other. What depends on what, the bytes that calls read and write
+tell.
+"""
+
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpunn.capture.ir import Call, Storage
+from gpunn.capture.split import PRODUCTS, parts
+
+# Seconds, about, on one core: they decide what is tried, never a result.
+CALL = 0.5e-6
+FLOP = 1 / 80e9
+BYTE = 1 / 60e9
+REDUCED = 1e-9  # an element of a reduction
+FAST = 0.02e-9  # an element of a step of a loop
+SLOW: dict = {np.exp: 1e-9, np.log: 1e-9, np.tanh: 0.7e-9, np.sqrt: 0.3e-9, np.divide: 0.3e-9}
+ENOUGH = 1.5  # times as quick
+JOIN = 50e-6  # a thread that waits begins, and is waited for
+
+SOON = 40  # calls in which chains that do not wait for each other show
+
+
+class Section(NamedTuple):
+    """Calls in order, and lists of them for a thread each; none where one thread is as quick."""
+
+    calls: list[Call]
+    lists: list[list[Call]]
+
+
+class _Part(NamedTuple):
+    """A call, or a part of one, with the bytes [low, high) of storages that it uses."""
+
+    call: Call
+    cost: float
+    reads: list[tuple[Storage, int, int]]
+    writes: list[tuple[Storage, int, int]]
+
+
+class _Chain:
+    """Parts that must be done in order, by one thread."""
+
+    __slots__ = ("parts", "cost", "into")
+
+    def __init__(self):
+        self.parts: list[tuple[int, _Part]] = []  # with the number of the call
+        self.cost = 0.0
+        self.into: _Chain | None = None  # the chain that this one has become a part of
+
+    def whole(self) -> "_Chain":
+        """The chain that this one is a part of now."""
+        chain = self
+        while chain.into is not None:
+            chain = chain.into
+        return chain
+
+
+class _Draft:
+    """A section to which calls are added.
+
+    Args:
+        n: how many threads there are.
+    """
+
+    def __init__(self, n: int):
+        self.n = n
+        self.calls: list[Call] = []
+        self.total = self.longest = 0.0  # seconds of all calls, and of the longest chain
+        self._chains: list[_Chain] = []
+        self._read: dict[Storage, list[tuple[int, int, _Chain]]] = {}
+        self._written: dict[Storage, list[tuple[int, int, _Chain]]] = {}
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes."""
+        return self._time(self.total, self.longest)
+
+    @property
+    def gain(self) -> float:
+        """How many times quicker it is than one thread."""
+        return self.total / self.seconds if self.calls else 0.0
+
+    def _time(self, total: float, longest: float) -> float:
+        return min(total, max(longest, total / self.n) + JOIN)
+
+    def after(self, made: list[_Part]) -> tuple[float, list[set[_Chain]]]:
+        """How long it would take with a call more, and the chains that its parts belong to."""
+        chains = [self._before(part) for part in made]
+        joined: list[tuple[set[_Chain], float]] = []  # what would become one chain
+        for part, among in zip(made, chains, strict=True):
+            own, cost, apart = set(among), part.cost, []
+            for others, their in joined:
+                if others & own:
+                    own, cost = own | others, cost + their
+                else:
+                    apart.append((others, their))
+            joined = [*apart, (own, cost)]
+        costs = [cost + sum([chain.cost for chain in among]) for among, cost in joined]
+        total = self.total + sum([part.cost for part in made])
+        return self._time(total, max(self.longest, *costs)), chains
+
+    def _before(self, part: _Part) -> set[_Chain]:
+        """The chains that the part must come after."""
+        found = set()
+        for uses, earlier in (
+            (part.reads, self._written), (part.writes, self._written), (part.writes, self._read)
+        ):  # fmt: skip
+            for storage, low, high in uses:
+                for start, stop, chain in earlier.get(storage, ()):
+                    if start < high and low < stop:
+                        found.add(chain.whole())
+        return found
+
+    def add(self, call: Call, made: list[_Part], chains: list[set[_Chain]]) -> None:
+        """Add a call as parts, to the chains that `after` has found."""
+        for part, among in zip(made, chains, strict=True):
+            chain, *others = {c.whole() for c in among} or {_Chain()}
+            if not chain.parts:
+                self._chains.append(chain)
+            for other in others:
+                chain.parts += other.parts
+                chain.cost += other.cost
+                other.into = chain
+            chain.parts.append((len(self.calls), part))
+            chain.cost += part.cost
+            self.total += part.cost
+            self.longest = max(self.longest, chain.cost)
+            for uses, known in ((part.reads, self._read), (part.writes, self._written)):
+                for storage, low, high in uses:
+                    known.setdefault(storage, []).append((low, high, chain))
+        self.calls.append(call)
+
+    def section(self) -> Section:
+        """The section, with lists if they save time."""
+        chains = [chain for chain in self._chains if chain.into is None]
+        lists: list[list[Call]] = [[] for _ in range(self.n)]
+        busy = [0.0] + [JOIN / 2] * (self.n - 1)
+        for chain in sorted(chains, key=lambda chain: -chain.cost):
+            i = busy.index(min(busy))
+            ordered = sorted(chain.parts, key=lambda numbered: numbered[0])
+            lists[i] += [part.call for _, part in ordered]
+            busy[i] += chain.cost
+        if max(busy) + JOIN / 2 > self.total:
+            return Section(self.calls, [])
+        return Section(self.calls, [made for made in lists if made])
+
+
+def sections(calls: list[Call], n: int) -> list[Section]:
+    """The calls in order as sections for n threads.
+
+    A section is of calls in parts, or of chains of whole calls where those alone gain as much.
+    """
+    whole = [_part(call, _cost(call)) for call in calls]
+
+    @cache
+    def ways(i: int) -> list[list[_Part]]:
+        """The ways to do a call: whole, or in parts."""
+        made = parts(calls[i], n)
+        if len(made) == 1:
+            return [[whole[i]]]
+        return [[whole[i]], [_part(p, CALL + (whole[i].cost - CALL) / len(made)) for p in made]]
+
+    result: list[Section] = []
+    at = 0
+    while at < len(calls):
+        draft, of_chains = _of_parts(whole, ways, at, n), _of_chains(whole, at, n)
+        if of_chains.gain > max(draft.gain, ENOUGH):
+            draft = of_chains
+        section = draft.section()
+        result.append(section)
+        at += len(section.calls)
+    return result
+
+
+def _part(call: Call, cost: float) -> _Part:
+    reads = [(view.storage, *view.span) for view in call.reads if view.storage.kind != "constant"]
+    writes = [(view.storage, *view.span) for view in call.writes]
+    return _Part(call, cost, reads, writes)
+
+
+def _of_parts(whole: list[_Part], ways, start: int, n: int) -> _Draft:
+    """A section of calls in parts: as many as are better made in it than after it."""
+    draft = _Draft(n)
+    for i in range(start, len(whole)):
+        call = whole[i].call
+        if _alone(call):
+            if i == start:
+                draft.add(call, [whole[i]], [set()])
+            break
+        time, chains, made = min(
+            [(*draft.after(made), made) for made in ways(i)], key=lambda found: found[0]
+        )
+        if draft.calls:
+            apart = min([_Draft(n).after(made)[0] for made in ways(i)])
+            if draft.seconds + apart < time * (1 - 1e-9):
+                break
+        draft.add(call, made, chains)
+    return draft
+
+
+def _of_chains(whole: list[_Part], start: int, n: int) -> _Draft:
+    """A section of whole calls that ends where the most time is saved."""
+    draft, saved, best = _Draft(n), 0.0, 0
+    for part in whole[start:]:
+        if _alone(part.call) or len(draft.calls) - best > SOON:
+            break
+        draft.add(part.call, [part], draft.after([part])[1])
+        if draft.total - draft.seconds > saved * (1 + 1e-9):
+            saved, best = draft.total - draft.seconds, len(draft.calls)
+    if best == len(draft.calls):
+        return draft
+    return _of_chains(whole[start : start + best], 0, n)
+
+
+def _alone(call: Call) -> bool:
+    """Whether it may do what no view tells: nothing is made beside it."""
+    return call.lasting and call.form != "loop"
+
+
+def _cost(call: Call) -> float:
+    """Seconds that a call takes, about."""
+    moved = sum([prod(view.shape) * view.dtype.itemsize for view in call.uses()])
+    if call.form == "loop":
+        loop: Any = call.fn
+        slow = sum([SLOW.get(step.fn, FAST) for step in loop.steps])
+        return CALL + moved * BYTE + prod(loop.shape) * slow
+    if call.out is None:
+        return CALL
+    elements = prod(call.out.shape)
+    if call.fn in PRODUCTS:
+        flops = 2 * elements * call.args[0].shape[-1]
+        return CALL + flops * FLOP * call.out.dtype.itemsize / 4
+    if call.form == "into" and call.reads:
+        return CALL + prod(call.reads[0].shape) * REDUCED
+    return CALL + moved * BYTE + elements * SLOW.get(call.fn, 0.0)
