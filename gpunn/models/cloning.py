@@ -4,7 +4,7 @@ from gpunn import tree
 from gpunn.autograd.symbolic import Operation
 from gpunn.errors import ArgumentError
 from gpunn.layers import InputLayer
-from gpunn.models.graph_config import takes_graph
+from gpunn.models.graph_config import held, takes_graph
 from gpunn.models.model import Functional, Model
 from gpunn.models.sequential import Sequential
 
@@ -37,10 +37,13 @@ def clone_model(
     10
     """
     clones: dict = {}
+    inside = {} if getattr(model, "_graph", None) is None else held(model._graph)
 
     def clone(layer):
         if layer not in clones:
-            if recursive and isinstance(layer, Functional | Sequential):
+            if layer in inside:
+                clones[layer] = _counterpart(clone, *inside[layer], layer.name)
+            elif recursive and isinstance(layer, Functional | Sequential):
                 options = None if isinstance(layer, Sequential) else call_function
                 clones[layer] = clone_model(layer, None, clone_function, options, True)
             elif isinstance(layer, Operation):
@@ -61,6 +64,16 @@ def clone_model(
             "be cloned as a whole, by its config"
         )
     return _compile_like(model, _alike(model))
+
+
+def _counterpart(clone, outer, path: str, name: str):
+    """The layer inside a clone that lies where one inside its original does."""
+    layers = dict(clone(outer).named_layers())
+    if path not in layers:  # it is made when the outer one is built
+        clone(outer).build_from_config(outer.get_build_config())
+        layers = dict(clone(outer).named_layers())
+    layers[path].name = name
+    return layers[path]
 
 
 def _alike(layer):

@@ -10,6 +10,7 @@ from gpunn.layers.graph import Graph
 from gpunn.serialization import custom_object_scope, deserialize_value, serialize_value
 
 KEYS = ("layers", "input_layers", "output_layers")
+HELD = "__held__"  # the class of a layer that is to be found inside another one
 
 
 def takes_graph(cls):
@@ -40,8 +41,14 @@ def of_graph(graph: Graph) -> dict:
         for i, x in enumerate(call.outputs)
     }
 
+    inside = held(graph)
+
     def entry(operation):
-        described = _described(operation)
+        if operation in inside:
+            outer, path = inside[operation]
+            described = {"class_name": HELD, "config": {"in": outer.name, "path": path}}
+        else:
+            described = _described(operation)
         nodes = [
             {"args": _to_json(call.args, places), "kwargs": _to_json(call.kwargs, places)}
             for call in calls[operation]
@@ -53,6 +60,20 @@ def of_graph(graph: Graph) -> dict:
         "layers": [entry(operation) for operation in graph.operations],
         "input_layers": _places(graph.inputs, places),
         "output_layers": _places(graph.outputs, places),
+    }
+
+
+def held(graph: Graph) -> dict:
+    """The layers that are called here and lie inside another one too, with (outer, path)."""
+    inside: dict = {}
+    for outer in graph.layers:
+        for path, layer in outer.named_layers():
+            if layer is not outer:
+                inside.setdefault(layer, (outer, path))
+    return {
+        layer: (outer, path)
+        for layer, (outer, path) in inside.items()
+        if layer in graph.operations and outer not in inside
     }
 
 
@@ -141,12 +162,30 @@ def to_graph(config: dict, custom_objects: dict | None = None) -> tuple:
         SerializationError: if calls lack what they depend on.
     """
     with custom_object_scope(custom_objects or {}):
-        layers = {entry["name"]: _revived(entry) for entry in config["layers"]}
+        entries = {entry["name"]: entry for entry in config["layers"]}
+        layers = {
+            name: _revived(entry) for name, entry in entries.items() if entry["class_name"] != HELD
+        }
+
+        def layer(name):
+            if name not in layers and name in entries:
+                place = entries[name]["config"]
+                inside = dict(layer(place["in"]).named_layers())
+                if place["path"] not in inside:  # made when the outer one is built
+                    raise _Later
+                layers[name] = inside[place["path"]]
+                layers[name].name = name
+            if name not in layers:
+                raise _Later
+            return layers[name]
+
+        calls: dict = {name: [] for name, entry in entries.items() if entry["inbound_nodes"]}
 
         def tensor(name, n, i):
-            if name not in layers or n >= len(layers[name]._inbound_nodes):
+            made = calls[name] if name in calls else layer(name)._inbound_nodes
+            if n >= len(made):
                 raise _Later
-            return layers[name]._inbound_nodes[n].outputs[i]
+            return made[n].outputs[i]
 
         waiting = [(e["name"], node) for e in config["layers"] for node in e["inbound_nodes"]]
         while waiting:
@@ -157,11 +196,13 @@ def to_graph(config: dict, custom_objects: dict | None = None) -> tuple:
                     if name in stuck:
                         raise _Later
                     args, kwargs = (_of_json(node[key], tensor) for key in ("args", "kwargs"))
+                    called = layer(name)
                 except _Later:
                     stuck.add(name)
                     left.append((name, node))
                 else:
-                    layers[name](*args, **kwargs)
+                    called(*args, **kwargs)
+                    calls[name].append(called._inbound_nodes[-1])
             if len(left) == len(waiting):
                 names = ", ".join(dict.fromkeys(name for name, _ in left))
                 raise SerializationError(f"a config in which these layers hang in the air: {names}")

@@ -4,6 +4,7 @@ import inspect
 
 from gpunn import ops
 from gpunn.errors import SerializationError
+from gpunn.models.graph_config import HELD
 from gpunn.serialization import known_class, snake_case
 
 # Arguments of Keras' layers that say nothing where no data is sparse or quantized, or that are
@@ -148,6 +149,11 @@ def to_keras(x):
         return {"class_name": _SLICE, "config": parts}
     if name == "array":
         return {"class_name": "__numpy__", "config": config}
+    if name == HELD:
+        raise SerializationError(
+            f"layer {x['name']!r} lies inside {config['in']!r} and is called beside it: in a file "
+            "of Keras they would be two layers"
+        )
     if name == "Operation":
         return _keras_operation(x)
     if name == "Functional":
