@@ -4,10 +4,11 @@ from gpunn import activations, constraints, initializers, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.convolutional import Convolutional
+from gpunn.layers.lora import Lora
 from gpunn.ops.convolution import convolve
 
 
-class _Conv(Convolutional):
+class _Conv(Lora, Convolutional):
     """A convolution with `filters` kernels that see all channels of their group."""
 
     def __init__(
@@ -28,6 +29,8 @@ class _Conv(Convolutional):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
         **kwargs,
     ):
         super().__init__(
@@ -51,6 +54,12 @@ class _Conv(Convolutional):
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
+        self._lora_arguments(lora_rank, lora_alpha)
+
+    def build(self, input_shape) -> None:
+        """Make the kernel and the bias."""
+        super().build(input_shape)
+        self._adapt()
 
     def _make_kernels(self, channels) -> None:
         if channels % self.groups:
@@ -71,7 +80,7 @@ class _Conv(Convolutional):
         return convolve(
             type(self).__name__,
             inputs,
-            self.kernel,
+            self._adapted(self.kernel),
             self.bias,
             self.strides,
             self.padding,

@@ -4,10 +4,10 @@ from gpunn import activations, constraints, initializers, ops, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.layer import Layer
+from gpunn.layers.lora import Lora
 
 
-class Dense(Layer):
+class Dense(Lora):
     """y = activation(x kernel + bias), over the last axis.
 
     Args:
@@ -17,6 +17,8 @@ class Dense(Layer):
         kernel_initializer, bias_initializer: default: "glorot_uniform", "zeros".
         kernel_regularizer, bias_regularizer, activity_regularizer: terms added to the loss.
         kernel_constraint, bias_constraint: projections applied after each step.
+        lora_rank, lora_alpha: if given, a product of rank lora_rank is trained beside the kernel,
+            which stays as it is; it counts lora_alpha / lora_rank times. See `enable_lora`.
 
     Shapes: (batch, ..., n) -> (batch, ..., units). Weights: kernel (n, units), bias (units,).
 
@@ -44,6 +46,8 @@ class Dense(Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -56,6 +60,7 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
+        self._lora_arguments(lora_rank, lora_alpha)
         self.bias = None
 
     def build(self, input_shape) -> None:
@@ -82,11 +87,13 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
                 name="bias",
             )
+        self._adapt()
         self.input_spec = InputSpec(min_ndim=2, axes={-1: n})
 
     def call(self, inputs):
         """Compute the outputs."""
-        return activations.after(self.activation, ops.linear, inputs, self.kernel, self.bias)
+        kernel = self._adapted(self.kernel)
+        return activations.after(self.activation, ops.linear, inputs, kernel, self.bias)
 
     def compute_output_shape(self, input_shape):
         """The input's shape with `units` last."""

@@ -8,10 +8,10 @@ from gpunn.errors import ShapeError
 from gpunn.initializers import VarianceScaling
 from gpunn.layers.check import wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.layer import Layer
+from gpunn.layers.lora import Lora
 
 
-class EinsumDense(Layer):
+class EinsumDense(Lora):
     """y = activation(einsum(equation, x, kernel) + bias).
 
     Args:
@@ -24,6 +24,8 @@ class EinsumDense(Layer):
         kernel_initializer, bias_initializer: default: "glorot_uniform", "zeros".
         kernel_regularizer, bias_regularizer, activity_regularizer: terms added to the loss.
         kernel_constraint, bias_constraint: projections applied after each step.
+        lora_rank, lora_alpha: if given, a product of rank lora_rank is trained beside the kernel,
+            which stays as it is; it counts lora_alpha / lora_rank times. See `enable_lora`.
 
     Raises:
         ArgumentError: if the equation or bias_axes cannot be understood.
@@ -48,6 +50,8 @@ class EinsumDense(Layer):
         bias_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        lora_rank=None,
+        lora_alpha=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -61,6 +65,7 @@ class EinsumDense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
+        self._lora_arguments(lora_rank, lora_alpha)
         self.bias = None
         self._terms = self._parsed()
 
@@ -106,6 +111,7 @@ class EinsumDense(Layer):
                 constraint=self.bias_constraint,
                 name="bias",
             )
+        self._adapt()
         self.input_spec = InputSpec(ndim=len(input_shape))
 
     def _initializer(self, w, y):
@@ -169,11 +175,11 @@ class EinsumDense(Layer):
 
     def call(self, inputs):
         """Compute the outputs."""
-        summed = self._rows()
+        summed, kernel = self._rows(), self._adapted(self.kernel)
         if summed:
-            y = self._product(inputs, summed)
+            y = self._product(inputs, kernel, summed)
         else:
-            y = ops.einsum(self.equation, inputs, self.kernel)
+            y = ops.einsum(self.equation, inputs, kernel)
             y = y if self.bias is None else y + self.bias
         return y if self.activation is None else self.activation(y)
 
@@ -187,9 +193,9 @@ class EinsumDense(Layer):
         fits = x[-n:] == w[:n] and y == x[:-n] + w[n:] and side != "right"
         return n if n and fits and self.bias_axes in (None, w[n:]) else 0
 
-    def _product(self, inputs, n: int):
+    def _product(self, inputs, kernel, n: int):
         """The outputs, by one product of matrices."""
-        kernel, bias = self.kernel, self.bias
+        bias = self.bias
         summed, made = kernel.shape[:n], kernel.shape[n:]
         if inputs.shape[inputs.ndim - n :] != summed:
             raise wrong(

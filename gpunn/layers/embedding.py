@@ -8,10 +8,10 @@ from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import DataError
 from gpunn.layers.check import positive_integer, wrong
-from gpunn.layers.layer import Layer
+from gpunn.layers.lora import Lora
 
 
-class Embedding(Layer):
+class Embedding(Lora):
     """Replace indices by trained vectors: y = embeddings[x].
 
     Args:
@@ -23,6 +23,8 @@ class Embedding(Layer):
         mask_zero: whether index 0 stands for padding, which layers after it shall skip.
             Default: False.
         weights: values for the embeddings. Default: drawn by the initializer.
+        lora_rank, lora_alpha: if given, a product of rank lora_rank is trained beside the
+            embeddings, which stay as they are; it counts lora_alpha / lora_rank times.
 
     Call arguments:
         inputs: integers; floats are cut to integers.
@@ -41,6 +43,7 @@ class Embedding(Layer):
     """
 
     accepts_integers = True
+    lora_kernel = "embeddings"
 
     def __init__(
         self,
@@ -51,6 +54,8 @@ class Embedding(Layer):
         embeddings_constraint=None,
         mask_zero=False,
         weights=None,
+        lora_rank=None,
+        lora_alpha=None,
         input_length=None,
         **kwargs,
     ):
@@ -63,6 +68,7 @@ class Embedding(Layer):
         self.mask_zero = mask_zero
         self.supports_masking = self._computes_mask = bool(mask_zero)
         self.autocast = False  # indices of any dtype come as they are
+        self._lora_arguments(lora_rank, lora_alpha)
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) else [weights])
@@ -76,6 +82,7 @@ class Embedding(Layer):
             constraint=self.embeddings_constraint,
             name="embeddings",
         )
+        self._adapt()
 
     def call(self, inputs):
         """Look the vectors up."""
@@ -83,7 +90,10 @@ class Embedding(Layer):
             inputs = inputs.to("int32")
         backend_of(inputs.array).look(self._check, inputs.array)
         with asked_by(f"layer {self.name!r} (Embedding)", wraps=False):
-            return ops.take(self.embeddings, inputs, axis=0)
+            y = ops.take(self.embeddings, inputs, axis=0)
+            if not self.lora_enabled:
+                return y
+            return y + self._change_of(ops.take(self._lora[0], inputs, axis=0))
 
     def _check(self, indices) -> None:
         n = self.input_dim
