@@ -95,5 +95,5 @@ class Lora(Layer):
         """The arguments that make a layer like this one."""
         config = super().get_config()
         if self.lora_rank is None:
-            del config["lora_rank"], config["lora_alpha"]
+            config = {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
         return config

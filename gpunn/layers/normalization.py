@@ -6,6 +6,7 @@ from gpunn.errors import ShapeError
 from gpunn.layers.check import not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
+from gpunn.layers.renormalization import add_statistics, checked_clipping, renormalized
 from gpunn.ops.batch_statistics import batch_standardization
 from gpunn.ops.normalizers import masked_moments
 
@@ -86,7 +87,11 @@ class BatchNormalization(Normalizing):
         moving_mean_initializer, moving_variance_initializer: default: "zeros", "ones".
         beta_regularizer, gamma_regularizer: terms added to the loss.
         beta_constraint, gamma_constraint: projections applied after each step.
-        renorm, renorm_clipping, renorm_momentum: batch renormalization is not done: must be False.
+        renorm: whether the statistics of a batch are corrected towards moving ones, which are
+            followed by `renorm_momentum`, so that training does what inference does. Default:
+            False.
+        renorm_clipping: limits of the corrections, a dict of rmin, rmax, dmax. Default: none.
+        renorm_momentum: default: 0.99.
         synchronized: accepted; the statistics are those of one device.
 
     Call arguments:
@@ -95,8 +100,9 @@ class BatchNormalization(Normalizing):
         mask: booleans of the inputs' shape without the last axis: where it is False, values do not
             count in the batch's statistics.
 
-    Shapes: the output has that of the input. Weights: gamma, beta, moving_mean, moving_variance,
-    each (channels,); the last two are never trained.
+    Shapes: the output has that of the input. Weights: gamma, beta, moving_mean, moving_variance
+    (and with renorm: moving_stddev, renorm_mean, renorm_stddev), each (channels,); only gamma and
+    beta are trained.
 
     Raises:
         ArgumentError: if an argument has a value that is not allowed.
@@ -146,8 +152,9 @@ class BatchNormalization(Normalizing):
             gamma_constraint,
             **kwargs,
         )
-        if renorm:
-            raise wrong(self, "renorm=True is not supported: leave it out")
+        self.renorm = renorm
+        self.renorm_clipping = checked_clipping(self, renorm_clipping) if renorm else None
+        self.renorm_momentum = not_negative(self, "renorm_momentum", renorm_momentum)
         self.momentum = not_negative(self, "momentum", momentum)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
@@ -171,11 +178,15 @@ class BatchNormalization(Normalizing):
             autocast=False,
             name="moving_variance",
         )
+        if self.renorm:
+            add_statistics(self, shape)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
 
     def call(self, inputs, training=False, mask=None):
         """Normalize by the batch's statistics if training, else by the moving ones."""
-        if training and self.trainable and mask is None:
+        if training and self.trainable and self.renorm:
+            y = renormalized(self, inputs, mask)
+        elif training and self.trainable and mask is None:
             y = batch_standardization(
                 inputs,
                 self.beta,

@@ -1,6 +1,6 @@
 """More normalizing layers that are compared with Keras, as `cases_layers` has them."""
 
-GROUP = "GroupNormalization"
+BATCH, GROUP = "BatchNormalization", "GroupNormalization"
 
 # name: (class, arguments, inputs)
 CASES = {
@@ -14,6 +14,18 @@ CASES = {
     "group_norm_no_scale": (GROUP, {"groups": 2, "scale": False}, (2, 5, 4)),
     "group_norm_no_center": (GROUP, {"groups": 2, "center": False}, (2, 5, 4)),
     "group_norm_plain": (GROUP, {"groups": 2, "center": False, "scale": False}, (2, 5, 4)),
+    "batch_renorm": (BATCH, {"renorm": True}, (6, 4)),
+    "batch_renorm_images": (
+        BATCH,
+        {"renorm": True, "axis": 1, "momentum": 0.9, "renorm_momentum": 0.8, "scale": False},
+        (2, 4, 3, 3),
+    ),
+    "batch_renorm_clipped": (
+        BATCH,
+        {"renorm": True, "renorm_clipping": {"rmin": 0.5, "rmax": 1.5, "dmax": 0.4}},
+        (6, 4),
+    ),
+    "batch_renorm_plain": (BATCH, {"renorm": True, "center": False, "scale": False}, (6, 4)),
     "rms_norm": ("RMSNormalization", {}, (3, 5)),
     "rms_norm_axes": ("RMSNormalization", {"axis": [2, 1]}, (2, 3, 4)),
     "unit_norm": ("UnitNormalization", {}, (3, 5)),

@@ -366,6 +366,10 @@ def test_adapted_state_moves_and_inverts(device):
 # --- errors of constructors and shapes ---
 
 
+def renorm(clipping):
+    return layers.BatchNormalization(renorm=True, renorm_clipping=clipping)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -388,7 +392,9 @@ def test_adapted_state_moves_and_inverts(device):
         (lambda: layers.Permute((0, 1)), "permutation of 1, 2"),
         (lambda: layers.RepeatVector(0), "n must be a positive integer"),
         (lambda: layers.BatchNormalization(epsilon=-1), "epsilon must be"),
-        (lambda: layers.BatchNormalization(renorm=True), "renorm=True"),
+        (lambda: renorm({"max": 1}), "not 'max'"),
+        (lambda: renorm({"rmin": 2, "rmax": 1}), "rmax 1 is below rmin 2"),
+        (lambda: renorm({"dmax": -1}), "dmax must be a number >= 0"),
         (lambda: layers.Embedding(0, 2), "input_dim must be a positive integer"),
         (lambda: layers.Embedding(2, 1.5), "output_dim must be a positive integer"),
         (lambda: layers.Normalization(mean=1.0), "both mean and variance"),

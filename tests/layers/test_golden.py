@@ -100,6 +100,8 @@ def test_gradients_in_float64(case):
     cls, options, kind = CASES[case]
     if kind[0] == "int":
         pytest.skip("integers have no gradient")
+    if "renorm" in options:
+        pytest.skip("no gradient flows through the corrections, and the statistics move")
     layer = getattr(layers, cls)(dtype="float64", **arguments(options, L1L2))
     x = inputs(kind).astype(np.float64)
     assert layer(x).dtype == "float64" and {v.dtype for v in layer.weights} <= {np.dtype("float64")}
