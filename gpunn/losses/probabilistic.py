@@ -80,7 +80,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 
     Raises:
         ShapeError: if the shapes do not fit.
-        DataError: on the CPU, for a label out of range (on a GPU that sample's value is NaN).
+        DataError: for a label out of range; on a GPU when values are read next.
 
     Source: Keras, `keras.losses.sparse_categorical_crossentropy`.
 

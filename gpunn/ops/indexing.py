@@ -1,8 +1,8 @@
 """Reading by position: `x[key]`, take, take_along_axis, slice.
 
-Out of range: an index in a list or NumPy array, and any index on the CPU, raises an IndexError.
-An index that lies on a GPU cannot be looked at without waiting for the GPU: what it reads there
-is NaN (integers: the smallest value), and its gradient is dropped, as in JAX.
+Out of range: an index in a list or NumPy array, and any index on the CPU, raises an IndexError. An
+index that lies on a GPU cannot be looked at without waiting for the GPU: it reads NaN (integers:
+the smallest value) and its gradient is dropped, and the error comes when values are read next.
 """
 
 import math
@@ -229,7 +229,7 @@ def take(x, indices, axis=None):
         A tensor of the shape of x with `axis` replaced by the shape of `indices`.
 
     Raises:
-        IndexError: if an index on the host is out of range (one on a GPU reads NaN).
+        IndexError: if an index is out of range; on a GPU when values are read next.
         DTypeError: if the indices are not integers.
 
     Source: `keras.ops.take`.
@@ -281,7 +281,7 @@ def take_along_axis(x, indices, axis=None):
         A tensor of the broadcast shape, with the size of `indices` along `axis`.
 
     Raises:
-        IndexError: if an index on the host is out of range (one on a GPU reads NaN).
+        IndexError: if an index is out of range; on a GPU when values are read next.
         ShapeError: if the shapes do not fit.
         DTypeError: if the indices are not integers.
 

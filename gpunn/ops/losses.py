@@ -140,7 +140,8 @@ def sparse_categorical_crossentropy(
     """Cross-entropy of one integer label per row: -log p[label].
 
     A label that is out of range raises on the CPU. On a GPU, where looking at the labels would stop
-    the program until the device is done, the loss and the gradient of its row are NaN.
+    the program until the device is done, the loss and the gradient of its row are NaN, and the
+    error comes when values are read next.
 
     Args:
         target: labels 0 ... classes - 1, of the shape of `output` without `axis` (an axis of
@@ -259,7 +260,7 @@ def softmax_cross_entropy(labels, logits, axis=-1):
 
     Raises:
         ShapeError: if the shapes do not fit.
-        DataError: on the CPU, for a label out of range (on a GPU its row is NaN).
+        DataError: for a label out of range; on a GPU when values are read next.
 
     >>> gpunn.ops.softmax_cross_entropy([1], [[0.0, 1000.0]]).numpy()
     array([0.], dtype=float32)

@@ -14,13 +14,13 @@ MOST_LAYERS = 12
 
 
 @contextmanager
-def out_of_memory_explained(model, what: str, batch_size: int | None, trains: bool = False):
+def out_of_memory_explained(model, what: str, source, trains: bool = False):
     """Turns a MemoryError inside into an OutOfMemoryError that says what takes the memory.
 
     Args:
         model: the model.
         what: what is being done: "fit".
-        batch_size: rows of a batch, where that is known.
+        source: the data, or a number of rows.
         trains: whether gradients and an optimizer's state take part.
     """
     try:
@@ -28,6 +28,7 @@ def out_of_memory_explained(model, what: str, batch_size: int | None, trains: bo
     except OutOfMemoryError:
         raise
     except MemoryError as error:
+        batch_size = source if isinstance(source, int) else _rows(source)
         be = get_backend(model.device)
         then = be.memory()
         traceback.clear_frames(error.__traceback__)  # they hold the arrays of the step
@@ -37,6 +38,12 @@ def out_of_memory_explained(model, what: str, batch_size: int | None, trains: bo
         be.empty_cache()
         said = _explained(model, be, what, batch_size, trains, error, then)
         raise OutOfMemoryError(said) from error
+
+
+def _rows(source) -> int | None:
+    """The most rows of a batch, where that is known."""
+    known = [n for n in (source.batch_size, source.num_samples) if n is not None]
+    return min(known) if source.batch_size is not None else None
 
 
 def _explained(model, be, what, batch_size, trains, error, then) -> str:

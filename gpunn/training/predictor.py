@@ -49,7 +49,7 @@ class Predictor(Steps):
         heard = calls.hears("on_predict_batch_begin", "on_predict_batch_end")
         unchanged = False
         calls.on_predict_begin()
-        explained = out_of_memory_explained(self, "predict", source.batch_size)
+        explained = out_of_memory_explained(self, "predict", source)
         with no_grad(), quiet(), one_blas_thread, explained:
             for step, batch in enumerate(source.epoch()):
                 if heard:

@@ -111,7 +111,7 @@ class Trainer(Predictor):
             interruptible(self),
             quiet(),
             one_blas_thread,
-            out_of_memory_explained(self, "fit", source.batch_size, trains=True),
+            out_of_memory_explained(self, "fit", source, trains=True),
         ):
             calls.on_train_begin()
             try:
@@ -212,7 +212,7 @@ class Trainer(Predictor):
         logs = None
         heard = calls.hears("on_test_batch_begin", "on_test_batch_end")
         unchanged = False
-        explained = out_of_memory_explained(self, "evaluate", source.batch_size)
+        explained = out_of_memory_explained(self, "evaluate", source)
         with no_grad(), quiet(), one_blas_thread, self._sources_kept(), explained:
             for step, batch in enumerate(source.epoch()):
                 if heard:

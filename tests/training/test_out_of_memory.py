@@ -1,4 +1,4 @@
-"""A GPU that is out of memory: what is said, and that what is advised fits."""
+"""A device that is out of memory: what is said, and that what is advised fits."""
 
 import gc
 import re
@@ -16,6 +16,11 @@ MB = 1 << 20
 @pytest.fixture
 def limit(cuda):
     gpunn.set_device("cuda")
+    for make in (mlp, cnn):  # what is made once and stays, such as the memory that cuBLAS works in
+        model = make()
+        model.compile("adam", "mse")
+        model.fit(np.ones((8, 32)), np.ones((8, 8)), batch_size=2, verbose=0)
+    del model
     gc.collect()
     gpunn.cuda.empty_cache()
     used = gpunn.backend.get_backend().memory().used
@@ -91,6 +96,21 @@ def test_predict_and_evaluate(limit):
         with pytest.raises(OutOfMemoryError, match="in predict at batches of 1024") as error:
             call(1024)
         call(advised(error))
+
+
+def test_the_cpu_says_so_too():
+    model = gpunn.Sequential(
+        [gpunn.Input((2, 3)), layers.Dense(4, name="small"), layers.UpSampling1D(10**12)]
+    )
+    model.compile("adam", "mse")
+    x, y = np.ones((4, 2, 3), "float32"), np.ones((4, 2), "float32")
+    for what, call in (("predict", lambda: model.predict(x, verbose=0)),
+                       ("evaluate", lambda: model.evaluate(x, y, verbose=0)),
+                       ("fit", lambda: model.fit(x, y, verbose=0))):  # fmt: skip
+        message = rf"cpu is out of memory in {what} at batches of 4: 116.4 TiB were asked for"
+        with pytest.raises(OutOfMemoryError, match=message) as error:
+            call()
+        assert re.search(r"small \(Dense\) +64 B", str(error.value))
 
 
 def test_a_model_that_is_too_large(limit):
