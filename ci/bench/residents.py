@@ -14,7 +14,7 @@ from contend_gpunn import Contender
 from workloads import WORKLOADS, data, weights
 
 from gpunn.capture import plan
-from gpunn.capture.passes import arena, lifetimes
+from gpunn.capture.arena import arena, lifetimes
 
 MB = 2**20
 

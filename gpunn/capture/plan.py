@@ -8,11 +8,13 @@ import numpy as np
 from gpunn.backend import get_num_threads, one_blas_thread
 from gpunn.backend.host import trim
 from gpunn.backend.team import TEAM, Calls, make
+from gpunn.capture.arena import arena
 from gpunn.capture.bind import bound
 from gpunn.capture.carrier import RecArray
 from gpunn.capture.ir import Storage, View
 from gpunn.capture.pace import Pace
-from gpunn.capture.passes import PASSES, arena
+from gpunn.capture.pages import fresh
+from gpunn.capture.passes import PASSES
 from gpunn.capture.record import Recorder
 from gpunn.capture.side_by_side import arranged
 
@@ -49,6 +51,7 @@ class Plan:
         memory=None,
         threads: int | None = None,
     ):
+        trim()  # what steps that ran call by call have left behind
         chosen = (*PASSES, "arena") if passes is None else passes
         wanted = [recorder.view(x) for x in results]
         for view in wanted:
@@ -63,10 +66,7 @@ class Plan:
         calls = [call for section in sections for call in section.calls]
         places, size = arena(calls, "arena" in chosen, lives)
         fits = memory is not None and memory.size >= size
-        if not fits:
-            trim()  # what steps that ran call by call have left behind
-            memory = np.zeros(size, np.uint8)
-        self.arena = memory
+        self.arena = memory if fits else np.ndarray(size, np.uint8, fresh(size))
         memory = _Memory(self.arena, places)
 
         def real(calls) -> Calls:

@@ -3,11 +3,9 @@
 import numpy as np
 
 from gpunn.backend import one_blas_thread
+from gpunn.capture.arena import Lives, arena, lifetimes
 from gpunn.capture.ir import Call, Storage, View
-from gpunn.capture.passes import arena, lifetimes
 from gpunn.capture.sections import Section, sections
-
-Lives = dict[Storage, tuple[int, int]]
 
 
 def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:

@@ -103,7 +103,7 @@ def categorical_crossentropy(
     """
     _same_shapes("categorical_crossentropy", target, output)
     t, x = _rows(be, _wide(target), axis), _rows(be, _wide(output), axis)
-    classes = x.shape[1]
+    whole, classes = output.shape, x.shape[1]
     if label_smoothing:
         t = t * (1.0 - label_smoothing) + label_smoothing / classes
     ones = be.ones(classes, x.dtype)
@@ -120,14 +120,14 @@ def categorical_crossentropy(
         dt = dx = None
         dy = dy.reshape(-1)
         if needs[0]:
-            dt = _unrows(be, log_p * (dy * (label_smoothing - 1.0))[:, None], output.shape, axis)
+            dt = _unrows(be, log_p * (dy * (label_smoothing - 1.0))[:, None], whole, axis)
         if needs[1]:
             if from_logits:
                 dx = exp * (mass / total * dy)[:, None] - t * dy[:, None]
             else:
                 dq = t / p * (p == q)
                 dx = (be.dot(dq * q, ones)[:, None] - dq) * (dy / total)[:, None]
-            dx = _unrows(be, dx, output.shape, axis)
+            dx = _unrows(be, dx, whole, axis)
         return dt, dx
 
     return _reshaped(y, output, axis), pullback
@@ -175,7 +175,7 @@ def sparse_categorical_crossentropy(
             + ("; one-hot labels go to categorical_crossentropy" * (target.shape == output.shape))
         )
     x, labels = _rows(be, _wide(output), axis), target.reshape(-1)
-    n, classes = x.shape
+    whole, (n, classes) = output.shape, x.shape
     counts = None
     if ignore_class is not None:
         counts = labels != ignore_class
@@ -216,10 +216,10 @@ def sparse_categorical_crossentropy(
             at_label = -dy
         else:
             g = dy / total * (p == q)
-            dx = xp.broadcast_to(g[:, None], x.shape).copy()
+            dx = xp.broadcast_to(g[:, None], (n, classes)).copy()
             at_label = -g / p
         dx = _added_at(be, dx, labels, chosen, at_label)
-        return None, _unrows(be, dx, output.shape, axis)
+        return None, _unrows(be, dx, whole, axis)
 
     return y, pullback
 

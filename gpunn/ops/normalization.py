@@ -145,6 +145,7 @@ def _rows_normalized(be, x, gamma, beta, epsilon):
     n, whole, dtype = x.shape[-1], x.shape, x.dtype
     _check_scaling("layer_normalization", (n,), gamma, beta)
     rows = wide(x).reshape(x.size // n, n)
+    shape = rows.shape
     ones = be.ones(n, rows.dtype)
     factors = ones if gamma is None else wide(gamma)
     z = rows - be.dot(rows, ones)[:, None] * (1 / n)
@@ -157,7 +158,7 @@ def _rows_normalized(be, x, gamma, beta, epsilon):
 
     def pullback(dy, needs):
         dx = dgamma = dbeta = None
-        dy = wide(dy).reshape(rows.shape)
+        dy = wide(dy).reshape(shape)
         p = dy * z
         if needs[1]:
             dgamma = _column_sums(be, p)

@@ -115,6 +115,7 @@ def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=N
 def _average_pool(be, x, /, win):
     dtype, padded = x.dtype, pad(be, wide(x), win)
     share = be.const(("window shares", win, padded.dtype.char), lambda be: _shares(be, win, padded))
+    shape = padded.shape
     (_, first), *others = win.slices()
     y = be.copy(padded[first])
     for _, values in others:
@@ -123,7 +124,7 @@ def _average_pool(be, x, /, win):
 
     def pullback(dy, needs):
         part = wide(dy) * share
-        dx = be.empty(padded.shape, part.dtype)
+        dx = be.empty(shape, part.dtype)
         if not win.covers:
             be.copyto(dx, 0)
         for _, values in win.slices():

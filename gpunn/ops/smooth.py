@@ -169,14 +169,14 @@ def glu(be, x, /, axis=-1):
     """
     if not -x.ndim <= axis < x.ndim or x.shape[axis] % 2:
         raise ShapeError(f"glu: expected an even length of axis {axis}, got the shape {x.shape}")
-    half = x.shape[axis] // 2
+    shape, half = x.shape, x.shape[axis] // 2
     rest = (slice(None),) * (axis % x.ndim)
     first, second = (*rest, slice(half)), (*rest, slice(half, None))
     a, gate = x[first], logistic(be, x[second])
     y = a * gate
 
     def pullback(dy, needs):
-        dx = be.empty(x.shape, dy.dtype)
+        dx = be.empty(shape, dy.dtype)
         dx[first] = dy * gate
         dx[second] = dy * (y * (1 - gate))
         return (dx,)

@@ -57,7 +57,7 @@ def var(be, x, /, axis=None, keepdims=False):
     y = total(be, d * d, axis, keepdims) / n
 
     def pullback(dy, needs):
-        return (narrow(d * spread(be, dy * (2 / n), x.shape, axis), dy.dtype),)
+        return (narrow(d * spread(be, dy * (2 / n), d.shape, axis), dy.dtype),)
 
     return narrow(y, x.dtype), pullback
 
@@ -89,7 +89,7 @@ def std(be, x, /, axis=None, keepdims=False):
     y = be.xp.sqrt(total(be, d * d, axis, keepdims) / n)
 
     def pullback(dy, needs):
-        return (narrow(d * spread(be, dy / (n * (y + (y == 0))), x.shape, axis), dy.dtype),)
+        return (narrow(d * spread(be, dy / (n * (y + (y == 0))), d.shape, axis), dy.dtype),)
 
     return narrow(y, x.dtype), pullback
 
@@ -130,8 +130,8 @@ def _moments(be, x, /, axis, keepdims):
 
     def pullback(dys, needs):
         dmean, dvariance = dys
-        dx = d * spread(be, dvariance * (2 / n), x.shape, axis)
-        dx += (dmean / n).reshape(kept_shape(x.shape, axis))
+        dx = d * spread(be, dvariance * (2 / n), d.shape, axis)
+        dx += (dmean / n).reshape(kept_shape(d.shape, axis))
         return (narrow(dx, dmean.dtype),)
 
     return (narrow(mean.reshape(shape), x.dtype), narrow(variance, x.dtype)), pullback

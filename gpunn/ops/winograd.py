@@ -35,14 +35,18 @@ def correlate(be, x, kernel, win, bias=None):
     to_inputs, of_taps, to_results = _matrices(be, x.dtype)
     taps = be.dot(of_taps, kernel.reshape(9, -1)).reshape(-1, channels, filters)
     y = be.empty((len(x), *win.out, filters), x.dtype)
-    for part, places in _strips(be, x, win, channels, filters):
+
+    def results(part):
         values = be.dot(to_inputs, _tiles(be, x, REACH, win.before, part))
         products = be.matmul(values.reshape(len(taps), -1, channels), taps)
         z = be.dot(to_results, products.reshape(len(taps), -1))
         if bias is not None:
             rows = z.reshape(-1, filters)
             rows += bias
-        _put(be, y[places], z, part)
+        return z
+
+    for part, places in _strips(be, x, win, channels, filters):
+        _put(be, y[places], results(part), part)
     return y
 
 
@@ -50,17 +54,26 @@ def weight_gradient(be, x, dy, win):
     """As `columns.weight_gradient`."""
     channels, filters = x.shape[-1], dy.shape[-1]
     to_inputs, of_taps, to_results = _matrices(be, x.dtype)
-    dtaps = None
-    for part, _ in _strips(be, x, win, channels, filters):
+    dtaps = be.empty((len(of_taps), channels, filters), x.dtype)
+    at_once = max(STRIP[be.kind] // (channels * filters * x.dtype.itemsize), 1)  # products
+
+    def factors(part):
         values = be.dot(to_inputs, _tiles(be, x, REACH, win.before, part))
         dz = be.dot(to_results.T, _tiles(be, dy, TILE, (0, 0), part))
         values = values.reshape(len(of_taps), -1, channels).swapaxes(1, 2)
-        products = be.matmul(values, dz.reshape(len(of_taps), -1, filters))
-        if dtaps is None:
-            dtaps = products
-        else:
-            dtaps += products
-    if dtaps is None:
+        return values, dz.reshape(len(of_taps), -1, filters)
+
+    parts = [part for part, _ in _strips(be, x, win, channels, filters)]
+    for part in parts:
+        values, dz = factors(part)
+        if part is parts[0]:
+            be.matmul(values, dz, dtaps)
+            continue
+        for i in range(0, len(dtaps), at_once):
+            some = slice(i, i + at_once)
+            sums = dtaps[some]
+            sums += be.matmul(values[some], dz[some])
+    if not parts:
         return be.zeros((3, 3, channels, filters), x.dtype)
     return be.dot(of_taps.T, dtaps.reshape(len(of_taps), -1)).reshape(3, 3, channels, filters)
 

@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from gpunn.capture import Recorder
+from gpunn.capture import Plan, Recorder
+from gpunn.capture.arena import LARGE, arena, lifetimes
+from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.pages import SIZE, Pages
 
 MEASURE = """
@@ -81,3 +83,43 @@ def _used() -> float:
     from gpunn.backend import host
 
     return host.memory()[2] / 2**20
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_needed_at_once_lies_apart(seed):
+    rng = np.random.default_rng(seed)
+    n, pages = 60, Pages()
+    sizes = (LARGE ** rng.uniform(0.2, 1.1, n)).astype(int).tolist()
+    storages = [Storage("temp", pages.zeros(size, np.dtype("int8"))) for size in sizes]
+    calls: list = [[] for _ in range(100)]
+    for storage in storages:
+        first = int(rng.integers(100))
+        for i in {first, min(first + int(rng.integers(30)), 99)}:
+            calls[i].append(View(storage, 0, (storage.nbytes,), (1,), np.dtype("int8")))
+    calls = [Call("do", print, (), {}, tuple(views), None) for views in calls]
+    places, size = arena(calls)
+    lives = lifetimes(calls)
+    assert places.keys() == lives.keys() == set(storages)
+    for a, b in itertools.combinations(storages, 2):
+        together = lives[a][0] <= lives[b][1] and lives[b][0] <= lives[a][1]
+        apart = places[a] + a.nbytes <= places[b] or places[b] + b.nbytes <= places[a]
+        assert apart or not together
+    needed = max(
+        sum(s.nbytes for s, (first, last) in lives.items() if first <= i <= last)
+        for i in range(100)
+    )
+    assert needed <= size < 1.2 * needed
+    assert all(place % 64 == 0 for place in places.values())
+    assert arena(calls, shared=False)[1] >= sum(sizes)
+
+
+def test_a_plans_memory_begins_where_a_line_of_the_cache_does():
+    recorder = Recorder()
+    x = np.ones(1000, np.float32)
+    with recorder:
+        y = recorder.external(x)
+        y += np.exp(y + 1)
+    plan = Plan(recorder, passes=("arena",))
+    assert plan.arena.ctypes.data % 64 == 0
+    plan.run()
+    assert np.allclose(x, 1 + np.exp(2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gpunn.capture import PASSES, Plan, Recorder
-from gpunn.capture.passes import arena
+from gpunn.capture.arena import arena
 from gpunn.errors import CaptureError
 
 RNG = np.random.default_rng(0)
