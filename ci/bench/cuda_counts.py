@@ -29,7 +29,9 @@ from gpunn.training.cost import Cost
 
 CLASSES, WIDTH, STEPS, VOCABULARY = 10, 32, 12, 20
 MEMORY = 1.3  # times what there is on paper
-LIMITS = {"MLP": 15, "three blocks": 52, "LeNet": 30, "VGG": 80}  # kernels and products
+# kernels and products; of the transformer 13 a block forward, 18 backward, and 12 beside its blocks
+LIMITS = {"MLP": 15, "three blocks": 52, "LeNet": 30, "VGG": 80, "LSTM": 66, "transformer": 136}
+KEPT = {"lstm": 5}  # what a recurrent op keeps for each of its results: gates and cells
 
 
 def convolution(n, pool=True):
@@ -168,6 +170,7 @@ class Results(Cost):
     def forward(self, op, be, operands, results):
         before = self.nbytes
         super().forward(op, be, operands, results)
+        self.nbytes += KEPT.get(op, 0) * results[0].nbytes
         made = self.nbytes - before
         read = sum(x.nbytes for x in operands if getattr(x, "dtype", None) == np.float32)
         self.largest = max(self.largest, made and made + read)

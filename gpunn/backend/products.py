@@ -21,9 +21,10 @@ def matmul(be, a, b, out=None):
     if a.ndim == b.ndim == 1:
         return _inner(a, b, out)
     if a.ndim == 1 or b.ndim == 1:
-        y = matmul(be, a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b)
-        y = y[..., 0, :] if a.ndim == 1 else y[..., 0]
-        return y if out is None else _filled(out, y)
+        row = a.ndim == 1
+        into = None if out is None else out[..., None, :] if row else out[..., None]
+        y = matmul(be, a[None] if row else a, b if row else b[:, None], into)
+        return out if out is not None else y[..., 0, :] if row else y[..., 0]
     shape_a, shape_b = a.shape, b.shape
     if shape_a[-1] != shape_b[-2]:
         raise ValueError(f"matrices of shapes {shape_a} and {shape_b} have no product")

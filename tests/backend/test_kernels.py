@@ -171,6 +171,13 @@ def softmax(dtype):
     yield [np.array(odd).astype(dtype)], {}
 
 
+def take(dtype):
+    for shape, indices in (((7, 3), (4,)), ((5, 2, 3), (2, 70)), ((4,), (3, 3)), ((3, 4), (0,))):
+        at = np.random.default_rng(1).integers(0, shape[0], indices)
+        yield [values(shape).astype(dtype), at.astype("int32")], {"axis": 0}
+        yield [values(shape).astype(dtype), at], {"axis": 0}
+
+
 def max_pool(dtype):
     for shape, taps, strides, padding in (
         ((2, 6, 4, 3), (2, 2), (2, 2), "valid"),
@@ -246,6 +253,7 @@ CASES = {
     "_convolve": convolve,
     "_kept": kept,
     "_max_pool": max_pool,
+    "_take": take,
     "attend": attend,
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,

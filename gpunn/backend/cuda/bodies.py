@@ -7,6 +7,7 @@ from gpunn.backend.cuda import (  # noqa: F401
     cross_entropy,
     dropout,
     elementwise,
+    gather,
     linear,
     pooling,
     projection,

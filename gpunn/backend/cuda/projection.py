@@ -4,7 +4,7 @@ from math import prod
 
 import cupy
 
-from gpunn.backend.kernels import FLOATS, kernel
+from gpunn.backend.kernels import FLOATS, Placing, kernel
 
 
 def _stacked(arrays):
@@ -30,6 +30,13 @@ def _split(operands) -> tuple:
     return x, rest[:count], rest[count:]
 
 
+def _places(be, places, like) -> list:
+    """Where gradients of arrays of one shape go: to where they are kept, if these lie alike too."""
+    if any(p is None for p in places) or _stacked(places) is None:
+        return list(be.empty((len(like), *like[0].shape), like[0].dtype))
+    return places
+
+
 def _takes(*operands) -> bool:
     x, ws, bs = _split(operands)
     shape = x.shape[-1:] + ws[0].shape[1:]
@@ -47,17 +54,19 @@ def projections(be, *operands):
     if bs:
         ys += _stacked(bs).reshape(count, 1, m)
 
-    def pullback(dys, needs):
+    def pullback(dys, needs, places):
         lying = _stacked(dys)
         dys = (be.xp.stack(dys) if lying is None else lying).reshape(count, len(rows), m)
         dx, dws, dbs = None, [None] * count, [None] * len(bs)
+        of_ws, of_bs = needs[1 : 1 + count], needs[1 + count :]
         if needs[0]:
             dx = be.matmul(dys, weights.swapaxes(1, 2)).sum(0).reshape(x.shape)
-        if any(needs[1 : 1 + count]):
-            dws = list(be.matmul(rows.T, dys).reshape(count, *ws[0].shape))
-        if any(needs[1 + count :]):
-            ones = be.ones(len(rows), x.dtype)
-            dbs = list(be.matmul(ones[None], dys).reshape(count, *bs[0].shape))
+        if any(of_ws):
+            dws = _places(be, places[1 : 1 + count], ws)
+            be.matmul(rows.T, dys, _stacked(dws).reshape(count, n, m))
+        if any(of_bs):
+            dbs = _places(be, places[1 + count :], bs)
+            be.matmul(be.ones(len(rows), x.dtype), dys, _stacked(dbs).reshape(count, m))
         return dx, *dws, *dbs
 
-    return tuple(ys.reshape(count, *x.shape[:-1], *ws[0].shape[1:])), pullback
+    return tuple(ys.reshape(count, *x.shape[:-1], *ws[0].shape[1:])), Placing(pullback)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from gpunn.backend.cuda.sums import NOTHING, placed
 from gpunn.backend.cupy_ import cuda_type, wide
-from gpunn.backend.kernels import FLOATS, kernel
+from gpunn.backend.kernels import FLOATS, Placing, kernel
 
 STEP = np.dtype([(name, "i8") for name in ("batch", "units", "steps", "t")])  # `struct Step`
 
@@ -27,7 +28,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, sequences=
         results = (call.gates[t], cs[t], call.hs[t + 1], call.y)
         call.launch("lstm_step", t, *results, product, call.bias, before, h_t, call.mask)
 
-    def pullback(dy, needs):
+    def pullback(dy, needs, places):
         *dys, dh, dc = map(call.vector, dy)
         dz, product = be.empty(call.gates.shape, call.dtype), be.empty(dh.shape, dh.dtype)
         passed = None if call.mask is None else be.empty(dh.shape, dh.dtype)
@@ -42,11 +43,11 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, sequences=
                 dh = be.matmul(dz[t], call.recurrent.T, product)
         if needs[1] and passed is not None:
             dh += passed
-        dx, dkernel, drecurrent, dbias = call.gradients(dz, dz, (needs[0], *needs[3:6]))
+        weights = call.weights(dz, dz, needs[3:6], places[3:6])
         state = dh if needs[1] else None, dc if needs[2] else None
-        return dx, *state, dkernel, drecurrent, dbias, None
+        return call.inputs(dz) if needs[0] else None, *state, *weights, None
 
-    return call.results(cs[-1]), pullback
+    return call.results(cs[-1]), Placing(pullback)
 
 
 @kernel("gru", "cuda", FLOATS, _gru_takes)
@@ -58,7 +59,7 @@ def gru(be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=Tr
         results = (call.gates[t], inner[t], call.hs[t + 1], call.y)
         call.launch("gru_step", t, *results, product, call.bias, h_t, call.mask)
 
-    def pullback(dy, needs):
+    def pullback(dy, needs, places):
         *dys, dh = map(call.vector, dy)
         d_inputs, d_states = (be.empty(call.gates.shape, call.dtype) for _ in range(2))
         passed, product = (be.empty(dh.shape, dh.dtype) for _ in range(2))
@@ -70,13 +71,11 @@ def gru(be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=Tr
                 dh = be.matmul(d_states[t], call.recurrent.T, product)
         if needs[1]:
             dh += passed
-        wanted = (needs[0], *needs[2:5])
-        dx, dkernel, drecurrent, dbias = call.gradients(d_inputs, d_states, wanted)
-        if needs[4]:
-            dbias = be.xp.stack([dbias, be.dot(call.ones, call.flat(d_states))])
-        return dx, dh if needs[1] else None, dkernel, drecurrent, dbias, None
+        weights = call.weights(d_inputs, d_states, needs[2:5], places[2:5])
+        state = dh if needs[1] else None
+        return call.inputs(d_inputs) if needs[0] else None, state, *weights, None
 
-    return call.results(), pullback
+    return call.results(), Placing(pullback)
 
 
 class _Sequence:
@@ -121,7 +120,7 @@ class _Sequence:
 
     def launch(self, name: str, t: int, *args) -> None:
         self._step["t"] = t
-        given = [np.uint64(0) if a is None else a for a in args]
+        given = [NOTHING if a is None else a for a in args]
         size = int(self._step["batch"] * self._step["units"])
         name = f"{name}<{cuda_type(self.dtype)}>"
         self.be.launch("recurrent", name, size, (*given, self._step[()]))
@@ -131,18 +130,29 @@ class _Sequence:
         found = (self.y, self.hs[-1], *more) if self.y is not None else (self.hs[-1], *more)
         return tuple([y.astype(self.narrow, copy=False) for y in found])
 
-    def gradients(self, d_inputs, d_states, needs) -> tuple:
-        """Of the inputs, both kernels and the inputs' bias, by those of the gates' two shares."""
-        be, dx, dkernel, drecurrent, dbias = self.be, None, None, None, None
-        flat, first = self.flat(d_inputs), 0 if self.starts else 1
+    def inputs(self, d_gates):
+        """The gradient of x by that of the gates: (batch, steps, n)."""
+        dx = self.be.empty((len(d_gates[0]), self.steps, len(self.kernel)), self.dtype)
+        self.be.matmul(d_gates, self.kernel.T, dx.transpose(1, 0, 2))
+        return dx
+
+    def weights(self, d_inputs, d_states, needs, places) -> list:
+        """The gradients of both kernels and the bias, by those of the gates' two shares."""
+        be, flat = self.be, self.flat(d_inputs)
+        first = 0 if self.starts else 1
+        found: list = [None] * 3
+        for i, like in enumerate((self.kernel, self.recurrent, self.bias)):
+            if needs[i]:
+                kept = places[i] is not None and places[i].dtype == self.dtype
+                found[i] = placed(be, places[i] if kept else None, like.shape, self.dtype)
         if needs[0]:
-            dx = be.empty((len(d_inputs[0]), self.steps, len(self.kernel)), self.dtype)
-            be.matmul(d_inputs, self.kernel.T, dx.transpose(1, 0, 2))
+            be.dot(self.x.T, flat, found[0])
         if needs[1]:
-            dkernel = be.dot(self.x.T, flat)
-        if needs[2]:
             before = self.flat(self.hs[first:-1])
-            drecurrent = be.dot(before.T, self.flat(d_states[first:]))
-        if needs[3]:
-            dbias = be.dot(self.ones, flat)
-        return dx, dkernel, drecurrent, dbias
+            be.dot(before.T, self.flat(d_states[first:]), found[1])
+        if needs[2] and found[2].ndim == 1:
+            be.dot(self.ones, flat, found[2])
+        elif needs[2]:  # of inputs and of states
+            be.dot(self.ones, flat, found[2][0])
+            be.dot(self.ones, self.flat(d_states), found[2][1])
+        return found

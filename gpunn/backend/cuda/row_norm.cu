@@ -40,10 +40,10 @@ __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, co
 }
 
 // The first blocks make dx = (dz - mean(dz) - z mean(dz z)) inv for dz = dy gamma (not if it is null).
-// Each of the others sums 32 columns over a split of the rows (none if there are no splits):
-// sums[split][0][c] of dy z, which is dgamma, and [1] of dy, which is dbeta.
-template <typename T, typename A>
-__global__ void row_norm_back(T* dx, A* sums, const T* dy, const T* x, const A* means,
+// Each of the others sums 32 columns over a split of the rows (none if there are no splits): of dy z,
+// which is dgamma[split][c], and of dy, which is dbeta; either may be null.
+template <typename T, typename A, typename S>
+__global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* x, const A* means,
                               const A* invs, const T* gamma, long long rows, long long n,
                               long long splits, int centred, int team) {
     __shared__ A along[WARPS][32], plain[WARPS][32];
@@ -87,8 +87,8 @@ __global__ void row_norm_back(T* dx, A* sums, const T* dy, const T* x, const A* 
                 of_gamma += along[i][lane];
                 of_beta += plain[i][lane];
             }
-            sums[2 * split * n + c] = of_gamma;
-            sums[(2 * split + 1) * n + c] = of_beta;
+            if (dgamma) dgamma[split * n + c] = (S)of_gamma;
+            if (dbeta) dbeta[split * n + c] = (S)of_beta;
         }
         __syncthreads();
     }

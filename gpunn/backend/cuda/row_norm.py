@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
 from gpunn.backend.cupy_ import THREADS, cuda_type, row_team, wide
-from gpunn.backend.kernels import FLOATS, kernel
+from gpunn.backend.kernels import FLOATS, Placing, kernel
 
 ROWS_A_SPLIT = 4096  # of long columns, whose parts another launch then sums
 
@@ -21,34 +22,45 @@ def layer_normalization(be, x, gamma=None, beta=None, axis=-1, epsilon=None, rms
 
 @kernel("rms_normalization", "cuda", FLOATS, _takes)
 def rms_normalization(be, x, scale=None, axis=-1, epsilon=None):
-    y, pullback = _normalized(be, x, scale, None, epsilon, centred=False)
-    return y, lambda dy, needs: pullback(dy, (*needs, False))[:2]
+    y, placing = _normalized(be, x, scale, None, epsilon, centred=False)
+
+    def pullback(dy, needs, places):
+        return placing.function(dy, (*needs, False), (*places, None))[:2]
+
+    return y, Placing(pullback)
 
 
 def _normalized(be, x, gamma, beta, epsilon, centred):
     n = x.shape[-1]
     rows = x.size // max(n, 1)
-    x, nothing, dtype = be.xp.ascontiguousarray(x), np.uint64(0), wide(x.dtype)
-    gamma_, beta = (nothing if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
-    types = f"<{cuda_type(x.dtype)}, {cuda_type(dtype)}>"
+    x, dtype = be.xp.ascontiguousarray(x), wide(x.dtype)
+    gamma_, beta = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
+    types = f"{cuda_type(x.dtype)}, {cuda_type(dtype)}"
     team, centred = row_team(n), np.int32(centred)
     y = be.empty(x.shape, x.dtype)
     means, invs = be.empty(rows, dtype), be.empty(rows, dtype)
     epsilon = 1e-7 if epsilon is None else float(epsilon)
     args = (y, means, invs, x, gamma_, beta, rows, n, epsilon, centred, team)
-    be.launch("row_norm", "row_norm" + types, rows * int(team), args)
+    be.launch("row_norm", f"row_norm<{types}>", rows * int(team), args)
 
-    def pullback(dy, needs):
+    def pullback(dy, needs, places):
         dx = be.empty(x.shape, x.dtype) if needs[0] else None
-        splits = -(-rows // ROWS_A_SPLIT) or 1 if needs[1] or needs[2] else 0
-        sums = be.empty((splits, 2, n), dtype)
-        into = (nothing if dx is None else dx, sums if splits else nothing)
+        sums = [placed(be, at, (n,), x.dtype) if need else None
+                for at, need in zip(places[1:], needs[1:], strict=True)]  # fmt: skip
+        splits = -(-rows // ROWS_A_SPLIT) or 1 if any(needs[1:]) else 0
+        parts = sums
+        if splits > 1:
+            parts = [None if d is None else be.empty((splits, n), dtype) for d in sums]
+        into = [NOTHING if d is None else d for d in (dx, *parts)]
         dy = be.xp.ascontiguousarray(dy)
         args = (*into, dy, x, means, invs, gamma_, rows, n, splits, centred, team)
         blocks = -(-rows * int(team) // THREADS) if needs[0] else 0
         blocks += -(-n // 32) * splits
-        be.launch("row_norm", "row_norm_back" + types, blocks * THREADS, args)
-        sums = sums[0] if splits == 1 else sums.sum(0)
-        return dx, sums[0] if needs[1] else None, sums[1] if needs[2] else None
+        name = f"row_norm_back<{types}, {cuda_type(dtype if splits > 1 else x.dtype)}>"
+        be.launch("row_norm", name, blocks * THREADS, args)
+        for part, d in zip(parts, sums, strict=True):
+            if splits > 1 and d is not None:
+                sum_splits(be, part, d)
+        return dx, *sums
 
-    return y, pullback
+    return y, Placing(pullback)
