@@ -5,14 +5,14 @@ between stands against its being made earlier. Temps that live in one loop are n
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from math import prod
 
 from gpunn.backend import native
 from gpunn.backend.instructions import CALLED
 from gpunn.capture.forms import SHORT, Form, collapsed, common, form_of, split
 from gpunn.capture.ir import Call, Storage, View
-from gpunn.capture.loops import Loop, Operand, Step
+from gpunn.capture.loops import loop_over
+from gpunn.capture.writer import Operand, Step
 
 LEAST = 4096  # elements: with fewer a loop takes longer to compile than it ever saves
 WORTH = 1 << 18  # elements of all calls that loops save: with fewer LLVM takes longer to load
@@ -128,13 +128,10 @@ def _loop(item: _Item, ending: set[Storage]) -> Call:
         steps.append(Step(form.fn, form.dtypes, inputs, operand(form.out, form)))
         if form.out[0].storage not in ending:
             stored.add(steps[-1].out.slot)
-    loop = _made(item.sizes, tuple(steps), frozenset(stored))
+    loop = loop_over(item.sizes, tuple(steps), frozenset(stored))
     arrays = [view for view, _ in item.places.values()]
     views = tuple([arrays[o.slot] for o in loop.operands])
     return Call("loop", loop, views, {}, views, None, lasting=True)
-
-
-_made = lru_cache(1024)(Loop)
 
 
 def _writes(call: Call) -> list[View]:
