@@ -106,7 +106,9 @@ class _Compiler:
         self._llvm = llvm
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        cpu, features = llvm.get_host_cpu_name(), ""
+        with contextlib.suppress(RuntimeError):  # not every CPU tells
+            features = llvm.get_host_cpu_features().flatten()
         target = llvm.Target.from_default_triple()
         self._machine = target.create_target_machine(cpu=cpu, features=features, opt=3)
         self._about = f"{_version()} {llvm.llvm_version_info} {cpu} {features}"

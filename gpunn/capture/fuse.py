@@ -103,15 +103,17 @@ def _with_loops(items: list[_Item]) -> Iterator[Call]:
     for i, item in enumerate(items):
         last.update(dict.fromkeys(item.storages, i))
     for i, item in enumerate(items):
-        if item.sizes and (len(item.calls) > 1 or _slow(item.calls[0])):
+        if item.sizes and (len(item.calls) > 1 or _slow(item.calls[0], item.forms[0])):
             yield _loop(item, {s for s in item.storages if s.kind == "temp" and last[s] == i})
         else:
             yield from item.calls
 
 
-def _slow(call: Call) -> bool:
-    """Whether NumPy is slow at a call by itself: at `where`, and where it casts."""
-    return call.form == "store" or len({v.dtype for v in call.reads if v.shape}) > 1
+def _slow(call: Call, form: Form) -> bool:
+    """Whether NumPy is slow at a call by itself: at `where`, at casts, at copies of many pieces."""
+    if form.fn == "copy":
+        return len(form.sizes) > 2
+    return form.fn == "where" or len({v.dtype for v in call.reads if v.shape}) > 1
 
 
 def _loop(item: _Item, ending: set[Storage]) -> Call:

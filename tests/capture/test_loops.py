@@ -234,6 +234,17 @@ def test_not_across_a_product_that_reads_it():
     assert_same(f, X, X.T.copy())
 
 
+@pytest.mark.parametrize("number", [0, 1.5])
+def test_copies_of_many_pieces(number):
+    def f(xp, x):
+        y = xp.zeros((3, 6, 12, 20), x.dtype)
+        y[:, 1:-1, 2:-2] = x.reshape(3, 4, 2, 20)[:, :, :1]
+        y[:, 2:4, 1:3, 1:] = number
+        return y
+
+    assert assert_same(f, X) == ["copy", "copy"]
+
+
 def test_calls_without_anything_in_common_are_loops_of_their_own():
     y = X + 1
     made = assert_same(lambda xp, x, y: (x * 2 + x, y - 3 - y), X, y)
