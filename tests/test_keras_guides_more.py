@@ -85,3 +85,27 @@ def test_other_homes_of_names():
     assert ops.nn.sigmoid is ops.sigmoid and ops.numpy.mean is ops.mean
     assert keras.backend.epsilon() == keras.config.epsilon() == 1e-7
     assert keras.backend.image_data_format() == "channels_last"
+
+
+@pytest.mark.parametrize("nest", [lambda o: [o], lambda o: (o,)])
+def test_one_output_in_a_list_comes_without_it(nest):
+    inputs = keras.Input((3,))
+    model = keras.Model([inputs], nest(layers.Dense(2)(inputs)))
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    assert model(x).shape == (4, 2) and model(inputs).shape == (None, 2)
+    assert model.predict(x, verbose=0).shape == (4, 2)
+    assert isinstance(model.output, list | tuple) and model.compute_output_shape((4, 3)) == (4, 2)
+    for loss, targets in (("mse", y), (["mse"], [y])):
+        model.compile("sgd", loss, metrics=["mae"])
+        assert model.fit(x, targets, verbose=0).history.keys() == {"loss", "mae"}
+    again = keras.Model.from_config(model.get_config())
+    assert again(x).shape == (4, 2)
+    outer = keras.Model(inputs, model(inputs) + 1)
+    np.testing.assert_allclose(outer.predict(x, verbose=0), model.predict(x, verbose=0) + 1)
+
+
+def test_what_compile_was_told():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    assert model.loss is None
+    model.compile("sgd", "mse")
+    assert model.loss == "mse" and model.layers[0].variable_dtype == "float32"

@@ -144,6 +144,11 @@ class Layer(SymbolicLayer):
         return self.dtype_policy.variable_dtype
 
     @property
+    def variable_dtype(self) -> str:
+        """The dtype of its weights."""
+        return self.dtype_policy.variable_dtype
+
+    @property
     def compute_dtype(self) -> str:
         """The dtype it computes in."""
         return self.dtype_policy.compute_dtype

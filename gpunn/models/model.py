@@ -117,7 +117,7 @@ class Model(Trainer):
         fed = feed(inputs, graph.inputs, self.name)
         if mask is not None:
             fed = [with_mask(x, m) for x, m in zip(fed, tree.flatten(mask), strict=True)]
-        return graph.run(fed)
+        return _alone(graph.run(fed))
 
     # --- inputs and outputs ---
 
@@ -163,8 +163,10 @@ class Model(Trainer):
             return super().compute_output_spec(*args, **kwargs)
         inputs = feed(args[0], graph.inputs, self.name)
         if [x.shape for x in inputs] == [x.shape for x in self.inputs]:
-            return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), graph.outputs)
-        return graph.run(inputs, lambda operation: operation.compute_output_spec)
+            return tree.map_structure(
+                lambda x: KerasTensor(x.shape, x.dtype), _alone(graph.outputs)
+            )
+        return _alone(graph.run(inputs, lambda operation: operation.compute_output_spec))
 
     def compute_output_shape(self, input_shape):
         """The shape of the outputs for inputs of a shape; None stands for any size."""
@@ -337,6 +339,11 @@ class Functional(Model):
 def _maker(x: KerasTensor):
     """What makes a symbolic tensor; itself if nothing does."""
     return x if x.made_by is None else x.made_by.operation
+
+
+def _alone(outputs):
+    """The outputs of a call: one in a list comes without it, as in Keras."""
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
 
 def _one_or_all(shapes: list):

@@ -27,6 +27,7 @@ class Steps(Layer):
     """A model's losses, metrics and optimizer, and single steps with them."""
 
     optimizer: Any = None
+    loss: Any = None  # what `compile` was given
     accepts_integers = True  # integers reach `call` as they are
     output_names: tuple[str, ...] = ()
     _loss: CompiledLoss | None = None
@@ -86,6 +87,7 @@ class Steps(Layer):
         loss_object = CompiledLoss(loss, loss_weights) if loss is not None else None
         metric_object = CompiledMetrics(metrics, weighted_metrics, self.output_names)
         self.optimizer = optimizer
+        self.loss = loss
         self._loss = loss_object
         self._metrics = metric_object
         self._captured = self._captured_test = self._captured_predict = None
