@@ -46,7 +46,7 @@ REASONS = {
         keras.utils.Config keras.utils.get_source_inputs""",
     "no integer arithmetic in layers": "keras.quantizers.* keras.Quantizer *Quantiz*",
     "a model may train another in its own train_step": "keras.distillation.*",
-    "no audio": "*STFT* *.stft keras.layers.MelSpectrogram keras.utils.audio_dataset*",
+    "no files of sounds": "keras.utils.audio_dataset*",
     "no bounding boxes": """
         *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*
         *ContrastLimitedAdaptiveHistogramEqualization""",

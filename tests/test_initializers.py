@@ -6,15 +6,16 @@ import pytest
 import gpunn
 from gpunn import initializers
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tests.golden import cases_audio
 from tests.golden.cases_weights import DRAWN, FANS, SHAPES
 from tests.harness import assert_close, golden
 
 ALL = [cls.__name__ for cls in initializers.REGISTRY.classes]
-RANDOM = [n for n in ALL if n not in ("Constant", "Zeros", "Ones", "Identity")]
+RANDOM = [n for n in ALL if n not in ("Constant", "Zeros", "Ones", "Identity", "STFT")]
 SNAKE_CASE = [
     *("constant", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity"),
     *("lecun_normal", "lecun_uniform", "ones", "orthogonal", "random_normal", "random_uniform"),
-    *("truncated_normal", "variance_scaling", "zeros"),
+    *("stft", "truncated_normal", "variance_scaling", "zeros"),
 ]
 
 
@@ -158,3 +159,24 @@ def test_bad_arguments():
 def test_other_names():
     assert initializers.IdentityInitializer is initializers.Identity
     assert initializers.OrthogonalInitializer is initializers.Orthogonal
+
+
+@pytest.mark.parametrize("case", cases_audio.KERNELS)
+def test_kernels_of_fourier_transforms(case):
+    make = initializers.STFT(**cases_audio.KERNELS[case])
+    assert_close(make((6, 1, 9)), golden("audio")[f"kernel/{case}"], rtol=1e-5, atol=1e-6)
+    again = initializers.deserialize(initializers.serialize(make))
+    assert_close(again((6, 1, 9)), make((6, 1, 9)).numpy(), rtol=0)
+
+
+def test_wrong_kernels_of_fourier_transforms():
+    for options, message in (
+        ({"side": "x"}, "side must be"),
+        ({"window": "hamm"}, "did you mean 'hamming'"),
+        ({"scaling": "x"}, "scaling must be"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            initializers.STFT(**options)
+    for shape, window in (((6, 2, 9), None), ((6, 9), None), ((6, 1, 9), [1.0, 2.0])):
+        with pytest.raises(ShapeError):
+            initializers.STFT(window=window)(shape)

@@ -13,6 +13,7 @@ from gpunn.initializers.drawn import (
     RandomUniform,
     TruncatedNormal,
 )
+from gpunn.initializers.fourier import STFT
 from gpunn.initializers.initializer import Initializer
 from gpunn.initializers.scaling import (
     GlorotNormal,
@@ -45,6 +46,7 @@ REGISTRY = Registry(
         HeUniform,
         LecunNormal,
         LecunUniform,
+        STFT,
     ],
     aliases={
         "normal": RandomNormal,
@@ -53,6 +55,7 @@ REGISTRY = Registry(
         "one": Ones,
         "IdentityInitializer": Identity,
         "OrthogonalInitializer": Orthogonal,
+        "STFTInitializer": STFT,
     },
 )
 
@@ -72,6 +75,7 @@ he_normal = HeNormal
 he_uniform = HeUniform
 lecun_normal = LecunNormal
 lecun_uniform = LecunUniform
+stft = STFTInitializer = STFT
 
 
 def get(identifier):
@@ -123,6 +127,7 @@ def deserialize(config, custom_objects: dict | None = None):
 
 
 __all__ = [
+    "STFT",
     "Constant",
     "GlorotNormal",
     "GlorotUniform",

@@ -130,6 +130,7 @@ from gpunn.layers.rnn import RNN, StackedRNNCells
 from gpunn.layers.rnn_cells import GRUCell, LSTMCell, SimpleRNNCell
 from gpunn.layers.shaping import Flatten, Permute, RepeatVector, Reshape
 from gpunn.layers.spectral import SpectralNormalization
+from gpunn.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from gpunn.layers.token_embedding import ReversibleEmbedding, TokenAndPositionEmbedding
 from gpunn.layers.transformer import TransformerDecoder, TransformerEncoder
 from gpunn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
@@ -236,6 +237,7 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
+    "MelSpectrogram",
     "Minimum",
     "MixUp",
     "MultiHeadAttention",
@@ -275,6 +277,7 @@ __all__ = [
     "Resizing",
     "ReversibleEmbedding",
     "RotaryEmbedding",
+    "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

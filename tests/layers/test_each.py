@@ -11,6 +11,7 @@ from gpunn.backend import Stream
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, GpunnError, ShapeError
 from tests.golden import (
     cases_attention,
+    cases_audio,
     cases_conv_lstm,
     cases_convolution,
     cases_image_layers,
@@ -44,7 +45,7 @@ CATEGORIES |= {"StringLookup", "IntegerLookup", "TextVectorization"}
 
 def test_every_layer_has_a_case():
     cases = {**cases_layers.CASES, **cases_convolution.CASES, **cases_normalization.CASES}
-    compared = {cls for cls, _, _ in cases.values()}
+    compared = {cls for cls, _, _ in [*cases.values(), *cases_audio.CASES.values()]}
     compared |= {cls for cls, _, _ in cases_merging.CASES.values()}
     for make, *_ in [*cases_recurrent.CASES.values(), *cases_attention.CASES.values()]:
         compared |= {type(layer).__name__ for layer in make(layers).walk()}
