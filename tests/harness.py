@@ -8,6 +8,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import gpunn
 from gpunn.errors import DeviceError
@@ -44,6 +45,15 @@ def to_numpy(x) -> np.ndarray:
     if isinstance(x, gpunn.Tensor):
         return np.asarray(x.numpy())
     return np.asarray(x.get() if hasattr(x, "get") and hasattr(x, "dtype") else x)
+
+
+def require_fft(device: str) -> None:
+    """Skip the test where the device has no Fourier transforms: the emulated one has no cuFFT."""
+    if device == "cuda":
+        try:
+            gpunn.backend.get_backend("cuda").xp.fft.fft(gpunn.Tensor([1.0], device="cuda").array)
+        except Exception:
+            pytest.skip("the emulated device has no cuFFT")
 
 
 def rand(*shape, low=-2.0, high=2.0, seed=0) -> np.ndarray:

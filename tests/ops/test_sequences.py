@@ -7,23 +7,15 @@ import gpunn
 from gpunn import ops
 from gpunn.errors import ArgumentError, DTypeError, GpunnError, ShapeError
 from tests.golden.cases_sequences import CASES, INPUTS, run
-from tests.harness import assert_close, check_op, golden
+from tests.harness import assert_close, check_op, golden, require_fft
 
 SPECTRA = {"fft", "fft2", "ifft2", "rfft", "irfft", "stft", "istft"}
 
 
-def has_cufft() -> bool:
-    try:
-        gpunn.backend.get_backend("cuda").xp.fft.fft(gpunn.Tensor([1.0], device="cuda").array)
-    except Exception:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_keras_numbers(case, device):
-    if device == "cuda" and case.partition("#")[0] in SPECTRA and not has_cufft():
-        pytest.skip("the emulated device has no cuFFT")
+    if case.partition("#")[0] in SPECTRA:
+        require_fft(device)
     inputs = {name: gpunn.Tensor(x) for name, x in INPUTS.items()}
     results = run(ops, CASES[case], inputs)
     for number, y in enumerate(results):
@@ -69,8 +61,8 @@ DIFFERENTIABLE = {
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_gradients(name, device):
-    if device == "cuda" and ("fft" in name or "stft" in name) and not has_cufft():
-        pytest.skip("the emulated device has no cuFFT")
+    if "fft" in name or "stft" in name:
+        require_fft(device)
     function = DIFFERENTIABLE[name]
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     operands = [INPUTS["logits"] if n == "x" else SMALL[n] for n in names]
