@@ -216,17 +216,7 @@ def in_one_launch(be, code: Callable, args: tuple, scratch: int = 0) -> None:
     given: dict[str, Any] = {}
     symbols: dict[str, Symbol] = {}
 
-    def symbol(x):
-        if isinstance(x, tuple | list):
-            return tuple([symbol(v) for v in x])
-        if not isinstance(x, cupy.ndarray | float):
-            return x
-        name = f"a{len(given)}"
-        given[name] = x
-        symbols[name] = trace.number(name) if type(x) is float else trace.leaf(name, x.dtype)
-        return symbols[name]
-
-    operands = symbol(args)
+    operands = _symbols(args, trace, given, symbols)
     whole = next(x for x in given.values() if type(x) is not float)
     before = {name: s.now for name, s in symbols.items()}
     if not enabled():
@@ -241,6 +231,21 @@ def in_one_launch(be, code: Callable, args: tuple, scratch: int = 0) -> None:
     reads = {n: float if type(x) is float else x.dtype for n, x in given.items() if n in used}
     run = _kernel(getattr(code, "__name__", "change"), reads, results)
     run(*[given[n] for n in reads], *[given[n] for n in results])
+
+
+def _symbols(x, trace: Trace, given: dict, symbols: dict):
+    """What stands for the arrays and numbers in nested arguments; both are noted by name.
+
+    No function inside another one, which would hold itself, and the arrays.
+    """
+    if isinstance(x, tuple | list):
+        return tuple([_symbols(v, trace, given, symbols) for v in x])
+    if not isinstance(x, cupy.ndarray | float):
+        return x
+    name = f"a{len(given)}"
+    given[name] = x
+    symbols[name] = trace.number(name) if type(x) is float else trace.leaf(name, x.dtype)
+    return symbols[name]
 
 
 def _kernel(name: str, reads: dict, results: dict[str, Symbol], known=()):

@@ -5,6 +5,7 @@ of device memory, which one small kernel fills before the graph runs; it also fe
 """
 
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -79,6 +80,8 @@ class Graph:
         self.backend = be
         self.results: list = []  # arrays of the graph that somebody reads after each run
         self.pool = cupy.cuda.MemoryPool()
+        # a pool that is dropped does not give back what it has
+        weakref.finalize(self, self.pool.free_all_blocks).atexit = False
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []

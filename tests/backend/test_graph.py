@@ -46,6 +46,24 @@ def test_temporary_arrays_are_the_graphs_own(be, graph):
     assert all((to_numpy(o) == -1).all() for o in others)
 
 
+def test_memory_is_given_back_with_the_graph(be):
+    from gpunn.backend.graph import Graph
+
+    x = be.zeros((1000,), "float32")
+    be.xp.add(x + 1, 2)
+    be.empty_cache()
+    free = be.memory().free
+    for _ in range(3):
+        graph = Graph(be)
+        with graph:
+            be.xp.add(x + 1, 2)
+        graph.run()
+        assert be.memory().free < free
+        del graph
+        be.empty_cache()
+        assert be.memory().free == free
+
+
 @pytest.mark.parametrize("dtype", ("float32", "float64"))
 def test_draws_go_on_where_the_stream_stands(be, graph, dtype):
     eager, captured, second = (Stream(3, name) for name in ("a", "a", "b"))

@@ -449,6 +449,22 @@ def test_moving_statistics_in_the_kernel(cuda, policy):
         assert empty.moving_variance.numpy().tolist() == [1, 1, 1]
 
 
+def test_code_in_one_launch_holds_no_arrays(cuda):
+    import gc
+    import weakref
+
+    be = get_backend("cuda")
+    x = be.zeros(3, "float32")
+    gone = weakref.ref(x)
+    gc.disable()
+    try:
+        be.in_one_launch(lambda be, x: be.xp.add(x, 1, out=x), (x,))
+        del x
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
 def test_fused_bodies(cuda):
     """Operands that are numbers, absent or broadcast; code that cannot be one kernel."""
     from gpunn.backend.fusing import fused
