@@ -453,12 +453,15 @@ def test_code_in_one_launch_holds_no_arrays(cuda):
     import gc
     import weakref
 
+    def code(be, x):
+        be.xp.add(x, 1, out=x)
+
     be = get_backend("cuda")
     x = be.zeros(3, "float32")
     gone = weakref.ref(x)
     gc.disable()
     try:
-        be.in_one_launch(lambda be, x: be.xp.add(x, 1, out=x), (x,))
+        be.in_one_launch(code, (x,))
         del x
         assert gone() is None
     finally:
