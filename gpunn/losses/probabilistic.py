@@ -195,7 +195,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
         One value per sample.
 
     Raises:
-        DataError: on the CPU, for a label out of range (on a GPU that sample's value is NaN).
+        DataError: for a label out of range; on a GPU when values are read next.
 
     Source: Zhang and Sabuncu 2018, "Generalized cross entropy loss for training deep neural
     networks with noisy labels"; Keras, `keras.losses.categorical_generalized_cross_entropy`.
@@ -208,8 +208,11 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
     if labels.ndim == y_pred.ndim:
         labels = ops.squeeze(labels, -1)
     classes = y_pred.shape[-1]
+    be = backend_of(labels.array)
     if y_pred.device.kind == "cpu":
-        backend_of(labels.array).look(check_labels, labels.array, classes)
+        be.look(check_labels, labels.array, classes)
+    else:
+        be.in_range(labels.array, classes, "float32")  # notes what is not
     labels = cast(labels, "int32")
     one_hot = ops.one_hot(labels, classes, dtype=y_pred.dtype.name)
     # a label that is out of range is no class at all: NaN, since no device is asked here
