@@ -120,8 +120,8 @@ def _channel_sums(be, x):
 
 def _group_means(be, sums, groups: int, n: int):
     """Sums of channels as means of their groups of n values, to be broadcast to the inputs."""
-    means = sums.reshape(len(sums), groups, -1).sum(2, keepdims=True) / n
-    means = be.xp.broadcast_to(means, (len(sums), groups, sums.shape[1] // groups))
+    shape = (len(sums), groups, sums.shape[1] // groups)
+    means = be.xp.broadcast_to(sums.reshape(shape).sum(2, keepdims=True) / n, shape)
     return means.reshape(len(sums), 1, sums.shape[1], 1)
 
 

@@ -12,7 +12,14 @@ from gpunn.backend import get_backend, kernels
 from gpunn.backend.cuda.elementwise import OPS
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, KernelError
-from gpunn.ops import attention, batch_statistics, projection, recurrent, recurrent_gru  # noqa: F401
+from gpunn.ops import (  # noqa: F401 - so that their ops are known
+    attention,
+    batch_statistics,
+    normalizers,
+    projection,
+    recurrent,
+    recurrent_gru,
+)
 from gpunn.ops.spatial import window
 from tests.harness import assert_close
 
@@ -164,6 +171,16 @@ def linear(dtype):
             yield [x, w, b], {"activation": silu}
 
 
+def group_normalization(dtype):
+    for i, (shape, groups) in enumerate(
+        (((2, 3, 4), 2), ((3, 5, 6, 33), 3), ((2, 12), 4), ((2, 300, 8), 2), ((0, 4, 6), 3))
+    ):
+        x = (2 * values(shape, i) + 1).astype(dtype)
+        gamma, beta = (values(shape[-1:], i + j).astype(dtype) / 4 for j in (1, 2))
+        yield [x, gamma, beta], {"groups": groups}
+        yield [x], {"groups": groups, "axis": len(shape) - 1, "epsilon": 0.1}
+
+
 def softmax(dtype):
     for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1100), (0, 3), (4,), (2, 1))):
         yield [values(shape, i).astype(dtype)], {"axis": len(shape) - 1}
@@ -257,6 +274,7 @@ CASES = {
     "attend": attend,
     "batch_standardization": batch_standardization,
     "layer_normalization": layer_normalization,
+    "group_normalization": group_normalization,
     "gru": recurrent_layer(3, 1, (2,)),
     "log_softmax": softmax,
     "lstm": recurrent_layer(4, 2, ()),

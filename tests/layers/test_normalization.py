@@ -6,6 +6,7 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gpunn.ops import normalizers
 from tests.capture.steps import batches, train
 from tests.golden.cases_layers import inputs, weights
 from tests.golden.cases_normalization import SPECTRAL
@@ -108,3 +109,10 @@ def test_wrapper():
 def test_errors(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_groups_of_no_examples(device):
+    x = gpunn.Tensor(np.ones((0, 3, 4), "float32"), device=device, requires_grad=True)
+    y = normalizers.group_normalization(x, groups=2)
+    y.sum().backward()
+    assert y.shape == x.grad.shape == x.shape
