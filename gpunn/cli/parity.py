@@ -139,6 +139,7 @@ def networks(rng):
                     layers.MaxPooling2D(2, padding=padding),
                     layers.Conv2D(2 * size(1, 20), 3, strides=2, groups=2, padding="same"),
                     layers.GroupNormalization(2),
+                    layers.ReLU(),  # or the gradient of a group is 0, but for noise
                     layers.GlobalAveragePooling2D(),
                     layers.Dense(classes),
                 ],
