@@ -322,8 +322,8 @@ def deserialize_value(value, custom_objects: dict | None = None):
         key = config if key == "function" else key
         found = custom_object(key)
     else:
-        registry = _registries.get(value.get("module") or "")
-        found = _own_object(key) or (registry and registry.names.get(name)) or custom_object(key)
+        module = (value.get("module") or "").replace("keras", "gpunn", 1)
+        found = _own_object(key) or known_class(module, name) or custom_object(key)
     if not found:
         raise _unknown_object(key)
     if name == "function":

@@ -14,9 +14,11 @@ class InputLayer(Layer):
         shape: of one input, without the batch; None for an unknown size.
         batch_size: fixed batch size, or None.
         dtype: default: `floatx`.
+        sparse, ragged: must not be True; there are no sparse or ragged tensors.
         batch_shape: the shape with the batch, instead of `shape` and `batch_size`.
-        name: default: "input_layer".
         input_tensor: a symbolic tensor whose shape, dtype and name the input has.
+        optional: whether the model may be given None for it, which layers then get. Default: False.
+        name: default: "input_layer".
 
     Source: keras.layers.InputLayer.
 
@@ -29,10 +31,15 @@ class InputLayer(Layer):
         shape=None,
         batch_size=None,
         dtype=None,
+        sparse=None,
+        ragged=None,
         batch_shape=None,
-        name=None,
         input_tensor=None,
+        optional=False,
+        name=None,
     ):
+        if sparse or ragged:
+            raise ArgumentError("Input: there are no sparse or ragged tensors")
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ArgumentTypeError(f"input_tensor must be symbolic, got {input_tensor!r}")
@@ -49,6 +56,7 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *shape)
         tensor = KerasTensor(batch_shape, dtype or floatx(), self.name)
         self.batch_shape = tensor.shape
+        self.optional = bool(optional)
         self.input_dtype = standardize(tensor.dtype)
         self.built = True
         connect(self, (), {}, tensor)
@@ -68,7 +76,8 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict:
         """The arguments that make a layer like this one."""
-        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+        config = {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+        return {**config, "optional": True} if self.optional else config
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
@@ -84,12 +93,12 @@ def Input(
     batch_shape=None,
     name=None,
     tensor=None,
+    optional=False,
 ) -> KerasTensor:
     """A symbolic tensor that a model is given: what layers and ops are called on to build it.
 
     Args:
-        shape, batch_size, dtype, batch_shape, name: as for `InputLayer`.
-        sparse, ragged: must not be True; there are no sparse or ragged tensors.
+        shape, batch_size, dtype, sparse, ragged, batch_shape, name, optional: as for `InputLayer`.
         tensor: a symbolic tensor whose shape, dtype and name it has.
 
     Raises:
@@ -102,6 +111,6 @@ def Input(
     >>> inputs.shape, model.output_shape
     ((None, 3), (None, 2))
     """
-    if sparse or ragged:
-        raise ArgumentError("Input: there are no sparse or ragged tensors")
-    return InputLayer(shape, batch_size, dtype, batch_shape, name, tensor).output
+    return InputLayer(
+        shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name
+    ).output

@@ -91,6 +91,17 @@ class Lora(Layer):
         change = ops.matmul(rows, self._lora[1]) * (self.lora_alpha / self.lora_rank)
         return ops.cast(change, self.compute_dtype)
 
+    @classmethod
+    def from_config(cls, config: dict):
+        """A new layer of a config; in one of Keras' there is a quantization_config, which is None.
+
+        >>> gpunn.layers.Dense.from_config({"units": 2, "quantization_config": None}).units
+        2
+        """
+        if config.get("quantization_config", 0) is None:
+            config = {k: v for k, v in config.items() if k != "quantization_config"}
+        return super().from_config(config)
+
     def get_config(self) -> dict:
         """The arguments that make a layer like this one."""
         config = super().get_config()

@@ -53,6 +53,10 @@ def _described(inputs) -> str:
 
 def _fit(x, like: KerasTensor, model: str):
     """The tensor in the dtype of its input; an axis of size 1 at the end may be missing or more."""
+    if x is None:
+        if not getattr(like.made_by and like.made_by.operation, "optional", False):
+            raise ArgumentError(f"input {like.name!r} of model {model!r} is not optional: got None")
+        return None
     if not isinstance(x, KerasTensor):
         x = convert(x)
         if x.array.dtype != like.dtype:

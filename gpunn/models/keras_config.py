@@ -7,9 +7,8 @@ from gpunn.errors import SerializationError
 from gpunn.models.graph_config import HELD
 from gpunn.serialization import known_class, snake_case
 
-# Arguments of Keras' layers that say nothing where no data is sparse or quantized, or that are
-# only read beside others.
-NEEDLESS = {"renorm_momentum", "quantization_config", "sparse", "ragged", "optional"}
+# Arguments of Keras' layers that say nothing where nothing is quantized.
+NEEDLESS = {"quantization_config"}
 _TENSOR, _TUPLE, _SLICE = "__keras_tensor__", "__tuple__", "__slice__"
 _OPS_OF_NN = {
     *("Relu", "Relu6", "Sigmoid", "Softplus", "Softsign", "SoftShrink", "Silu", "SquaredRelu"),

@@ -613,3 +613,41 @@ def test_an_argument_of_a_wrong_type_is_a_value_error_too():
             make()
         with pytest.raises(TypeError):
             make()
+
+
+def from_keras(class_name, module="keras.layers", /, **config):
+    """A config as Keras writes it."""
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
+
+
+def test_configs_that_keras_wrote():
+    dtype = from_keras("DTypePolicy", "keras", name="float32")
+    kernel = from_keras("GlorotUniform", "keras.initializers", seed=None)
+    dense = from_keras(
+        "Dense",
+        name="d",
+        trainable=True,
+        dtype=dtype,
+        units=2,
+        activation="relu",
+        kernel_initializer=kernel,
+        quantization_config=None,
+    )
+    layer = layers.deserialize(dense)
+    assert layer.units == 2 and layer.dtype == "float32" and layer.name == "d"
+    wrapped = layers.deserialize(from_keras("TimeDistributed", name="t", dtype=dtype, layer=dense))
+    assert wrapped.layer.units == 2
+    given = layers.deserialize(
+        from_keras(
+            "InputLayer",
+            batch_shape=[None, 3],
+            dtype="float32",
+            sparse=False,
+            ragged=False,
+            name="i",
+            optional=False,
+        )
+    )
+    assert given.batch_shape == (None, 3) and not given.optional
+    with pytest.raises(ArgumentError):
+        layers.Dense.from_config({"units": 2, "quantization_config": {"class_name": "Int8"}})
