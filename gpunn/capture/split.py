@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunn.capture.ir import Call, View
-from gpunn.capture.loops import Loop
+from gpunn.capture.loops import loop_over
 
 PRODUCTS = (np.dot, np.matmul)
 EXACT = [  # reductions whose order cannot matter
@@ -84,7 +84,7 @@ def _of_loop(call: Call, n: int) -> list[Call]:
                 for v, o in zip(call.args, loop.operands, strict=True)
             ]
         )
-        part = Loop(shape, loop.steps, loop.stored)
+        part = loop_over(shape, loop.steps, loop.stored)
         made.append(call._replace(fn=part, args=views, reads=views))
     return made
 
