@@ -6,7 +6,6 @@ from time import perf_counter
 import numpy as np
 
 from gpunn.backend import get_num_threads, one_blas_thread
-from gpunn.backend.host import trim
 from gpunn.backend.team import TEAM, Calls, make
 from gpunn.capture.arena import arena
 from gpunn.capture.bind import bound
@@ -51,7 +50,6 @@ class Plan:
         memory=None,
         threads: int | None = None,
     ):
-        trim()  # what steps that ran call by call have left behind
         chosen = (*PASSES, "arena") if passes is None else passes
         wanted = [recorder.view(x) for x in results]
         for view in wanted:

@@ -7,6 +7,7 @@ import numpy as np
 from gpunn.backend import BY_TYPE, CPU_BACKEND
 from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
+from gpunn.backend.host import trim
 from gpunn.backend.numpy_ import NumpyBackend
 from gpunn.backend.random import drawn, frozen
 from gpunn.backend.registry import maker
@@ -84,6 +85,7 @@ class Recorder(NumpyBackend):
 
     def __enter__(self):
         _one_at_a_time.acquire()
+        trim()  # a plan's memory must not come on top of what call by call steps have left,
         self._ownership = Ownership(self.calls)
         BY_TYPE[RecArray] = self
         self._tokens = frozen.set(True), maker.set(self)
@@ -96,6 +98,7 @@ class Recorder(NumpyBackend):
         maker.reset(self._tokens[1])
         del BY_TYPE[RecArray]
         self.closed = True
+        trim()  # nor of what was needed here
         _one_at_a_time.release()
 
     # --- arrays in ---

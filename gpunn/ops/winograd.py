@@ -57,22 +57,21 @@ def weight_gradient(be, x, dy, win):
     dtaps = be.empty((len(of_taps), channels, filters), x.dtype)
     at_once = max(STRIP[be.kind] // (channels * filters * x.dtype.itemsize), 1)  # products
 
-    def factors(part):
+    def add(part, first):
         values = be.dot(to_inputs, _tiles(be, x, REACH, win.before, part))
-        dz = be.dot(to_results.T, _tiles(be, dy, TILE, (0, 0), part))
         values = values.reshape(len(of_taps), -1, channels).swapaxes(1, 2)
-        return values, dz.reshape(len(of_taps), -1, filters)
+        dz = be.dot(to_results.T, _tiles(be, dy, TILE, (0, 0), part))
+        dz = dz.reshape(len(of_taps), -1, filters)
+        if first:
+            be.matmul(values, dz, dtaps)
+            return
+        for i in range(0, len(dtaps), at_once):
+            some = dtaps[i : i + at_once]
+            some += be.matmul(values[i : i + at_once], dz[i : i + at_once])
 
     parts = [part for part, _ in _strips(be, x, win, channels, filters)]
-    for part in parts:
-        values, dz = factors(part)
-        if part is parts[0]:
-            be.matmul(values, dz, dtaps)
-            continue
-        for i in range(0, len(dtaps), at_once):
-            some = slice(i, i + at_once)
-            sums = dtaps[some]
-            sums += be.matmul(values[some], dz[some])
+    for i, part in enumerate(parts):
+        add(part, i == 0)
     if not parts:
         return be.zeros((3, 3, channels, filters), x.dtype)
     return be.dot(of_taps.T, dtaps.reshape(len(of_taps), -1)).reshape(3, 3, channels, filters)
