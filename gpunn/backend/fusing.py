@@ -244,7 +244,8 @@ def _symbols(x, trace: Trace, given: dict, symbols: dict):
         return x
     name = f"a{len(given)}"
     given[name] = x
-    symbols[name] = trace.number(name) if type(x) is float else trace.leaf(name, x.dtype)
+    dtype = getattr(x, "dtype", None)  # a Python number has none
+    symbols[name] = trace.number(name) if dtype is None else trace.leaf(name, dtype)
     return symbols[name]
 
 
