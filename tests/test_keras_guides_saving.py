@@ -263,3 +263,21 @@ def test_get_config_adds_to_the_base_alone():
     assert Linear.from_config(Linear(3, name="a").get_config()).units == 3
     wide = Wide.from_config(Wide(3, 4, name="b").get_config())
     assert (wide.units, wide.factor, wide.name) == (12, 4, "b")
+
+
+def test_weights_go_from_a_sequential_to_a_functional_model_and_back(tmp_path):
+    stack = [layers.Dense(4), layers.Dropout(0.5), layers.Dense(2)]
+    sequential = keras.Sequential([keras.Input((3,)), *stack])
+    inputs = x = keras.Input((3,))
+    for units in (4, 2):
+        x = layers.Dense(units)(x if units == 4 else layers.Dropout(0.5)(x))
+    functional = keras.Model(inputs, x)
+    assert [type(x).__name__ for x in functional.layers][:2] == ["InputLayer", "Dense"]
+    data = np.random.default_rng(0).random((5, 3))
+    sequential.save_weights(tmp_path / "a.weights.h5")
+    functional.load_weights(tmp_path / "a.weights.h5")
+    same(sequential, functional, data)
+    functional.layers[1].kernel.assign(np.ones((3, 4)))
+    functional.save_weights(tmp_path / "b.weights.h5")
+    sequential.load_weights(tmp_path / "b.weights.h5")
+    same(sequential, functional, data)

@@ -6,7 +6,7 @@ from gpunn import tree
 from gpunn.autograd import KerasTensor, with_mask
 from gpunn.autograd.symbolic import holds_symbols
 from gpunn.errors import ArgumentError, NotBuiltError, NotSupportedError, unknown
-from gpunn.layers import Layer
+from gpunn.layers import InputLayer, Layer
 from gpunn.layers.graph import Graph
 from gpunn.layers.symbolic import batch_shapes
 from gpunn.layers.tree import map_shapes
@@ -63,7 +63,8 @@ class Model(Trainer):
     def _take_graph(self, inputs, outputs) -> None:
         """Take the layers between symbolic inputs and outputs for its own."""
         self._graph = Graph(inputs, outputs, self.name)
-        self._layers = self._graph.layers
+        # without the Inputs weights have the names that they have in a Sequential of these layers
+        self._layers = [x for x in self._graph.layers if not isinstance(x, InputLayer)]
         if holds_symbols(self._arguments):  # what the constructor was given is in the graph
             self._arguments = ((), {})
         self.autocast = False  # each input is cast to the dtype of its Input
@@ -74,7 +75,9 @@ class Model(Trainer):
     @property
     def layers(self) -> list[Layer]:
         """The layers it is made of."""
-        return [x for x in self.sublayers() if isinstance(x, Layer)]
+        of_graph = [] if self._graph is None else self._graph.layers
+        held = [x for x in self.sublayers() if isinstance(x, Layer)]
+        return list({id(x): x for x in [*of_graph, *held]}.values())
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of a name, or at an index.
