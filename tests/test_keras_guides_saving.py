@@ -8,6 +8,7 @@ import pytest
 import gpunn as keras
 from gpunn import layers, ops
 from gpunn.errors import SerializationError
+from gpunn.training import files
 
 
 def same(a, b, x):
@@ -121,6 +122,19 @@ def test_assets(tmp_path):
     restored = keras.models.load_model(tmp_path / "assets.keras")
     assert restored.layers[0].vocab == "Mary had a little lamb."
     same(model, restored, x)
+
+
+def test_assets_stay_in_their_folder(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), WithAssets(vocab="x", units=5)])
+    path, outside = tmp_path / "evil.keras", tmp_path / "outside.txt"
+    model.save(path)
+    tensors, header = files.read(path)
+    tensors[f"layers.0{files.ASSETS}{outside}"] = np.zeros(3, np.uint8)
+    del header["format"]
+    files.write(path, tensors, header)
+    with pytest.raises(SerializationError, match="no name of an asset"):
+        keras.models.load_model(path)
+    assert not outside.exists()
 
 
 @keras.saving.register_keras_serializable(package="saving_guide")

@@ -12,6 +12,7 @@ from gpunn.autograd.autocast import autocast as casting
 from gpunn.autograd.autocast import weights_dtype
 from gpunn.autograd.mode import observers
 from gpunn.autograd.symbolic import holds_symbols
+from gpunn.backend import quiet
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.layers import tree
@@ -202,32 +203,39 @@ class Layer(SymbolicLayer):
             scope = outer if training is None else (training, outer[1])
         token = None if scope is outer else _scope.set(scope)
         try:
-            x = args[0] if args else None
-            if (
-                type(x) is Tensor
-                and (x.array.dtype == self._compute_dtype or not self.autocast)
-                and self.built
-                and not (kwargs or len(args) > 1 or observers or self._computes_mask or self._remat)
-            ):  # nothing to prepare
-                if self.input_spec is not None:
-                    self.input_spec.check(x.array.shape, self.name)
-                if self._takes_training and scope[0] is not None:
-                    y = self.call(x, training=scope[0])
-                else:
-                    y = self.call(x)
-            elif holds_symbols(args) or holds_symbols(kwargs):
-                y = self._symbolic_call(args, kwargs, training)
-            else:
-                y = self._prepared_call(args, kwargs, scope[0])
-            if self.activity_regularizer is not None:
-                self._regularize(y)
-            return y
+            if outer is not None:
+                return self._called(args, kwargs, training, scope[0])
+            with quiet():
+                return self._called(args, kwargs, training, scope[0])
         except GpunnError as e:
             e.add_note(f"in layer {self.name!r} ({type(self).__name__})")
             raise
         finally:
             if token is not None:
                 _scope.reset(token)
+
+    def _called(self, args, kwargs, said, training):
+        """The outputs for anything that a layer is called on; `said` is the flag it was given."""
+        x = args[0] if args else None
+        if (
+            type(x) is Tensor
+            and (x.array.dtype == self._compute_dtype or not self.autocast)
+            and self.built
+            and not (kwargs or len(args) > 1 or observers or self._computes_mask or self._remat)
+        ):  # nothing to prepare
+            if self.input_spec is not None:
+                self.input_spec.check(x.array.shape, self.name)
+            if self._takes_training and training is not None:
+                y = self.call(x, training=training)
+            else:
+                y = self.call(x)
+        elif holds_symbols(args) or holds_symbols(kwargs):
+            y = self._symbolic_call(args, kwargs, said)
+        else:
+            y = self._prepared_call(args, kwargs, training)
+        if self.activity_regularizer is not None:
+            self._regularize(y)
+        return y
 
     def _prepared_call(self, args, kwargs, training):
         """Convert and cast the inputs, build, and call."""

@@ -145,6 +145,8 @@ def restore(layer, tensors: dict[str, np.ndarray], source, skip_mismatch: bool =
         with tempfile.TemporaryDirectory() as folder:
             for name, data in _below(tensors, f"{path}{ASSETS}").items():
                 file = Path(folder, name)
+                if not file.resolve().is_relative_to(Path(folder).resolve()):
+                    raise SerializationError(f"{source}: {name!r} is no name of an asset")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data.tobytes())
             x.load_assets(folder)

@@ -1,6 +1,5 @@
 """Steps: what `compile` is told, and the steps of training and prediction that users override."""
 
-import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -164,8 +163,6 @@ class Steps(Layer):
         if loss.requires_grad or self.trainable_weights:
             self.optimizer.scale_loss(loss).backward()
             self.optimizer.step()
-        else:
-            warnings.warn(f"{self.name!r} has no trainable weights", stacklevel=2)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, batch) -> Mapping:

@@ -1,5 +1,7 @@
 """The training loop: fit, evaluate, and single batches of both."""
 
+import logging
+
 from gpunn import data
 from gpunn.autograd import no_grad
 from gpunn.backend import current_seed, one_blas_thread, quiet
@@ -10,6 +12,8 @@ from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
 from gpunn.training.out_of_memory import out_of_memory_explained
 from gpunn.training.predictor import Predictor
+
+log = logging.getLogger("gpunn")
 
 
 class Trainer(Predictor):
@@ -162,7 +166,9 @@ class Trainer(Predictor):
             with no_grad():
                 self(batch[0], training=False)
         if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+            self.optimizer.build(trained := self.trainable_variables)
+            if not trained:
+                log.warning("%r has no trainable weights: it is only measured", self.name)
 
     # --- evaluate and predict ---
 
