@@ -104,3 +104,31 @@ def test_bad_identifiers():
         activations.get(3)
     with pytest.raises(SerializationError, match="no activation"):
         activations.serialize(gpunn.ops.exp)
+
+
+def test_activation_inside_a_product(device):
+    """The bits are those of two ops; what cannot be hashed is an activation too."""
+
+    class Cubed:
+        __hash__ = None
+
+        def __call__(self, x):
+            return x * x * x
+
+    x, w = rand(4, 3), rand(3, 20)
+    with gpunn.device(device):
+        for activation in (None, "relu", "gelu", "tanh", "swish", "softmax", Cubed()):
+            function = gpunn.activations.get(activation)
+            xs = [gpunn.Tensor(v.astype("float32"), requires_grad=True) for v in (x, w)]
+            y = gpunn.activations.after(function, gpunn.ops.linear, *xs)
+            others = [gpunn.Tensor(v.astype("float32"), requires_grad=True) for v in (x, w)]
+            expected = function(gpunn.ops.linear(*others))
+            (y * y).sum().backward()
+            (expected * expected).sum().backward()
+            for a, e in zip(
+                (y, xs[0].grad, xs[1].grad), (expected, others[0].grad, others[1].grad), strict=True
+            ):
+                if device == "cpu":
+                    np.testing.assert_array_equal(a.numpy(), e.numpy())
+                else:
+                    assert_close(a, e, "gradient")

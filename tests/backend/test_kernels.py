@@ -444,6 +444,22 @@ def test_a_kernel_that_does_not_compile_is_an_error(cuda):
         be.launch("segment", "scatter_add<nothing>", 4, (x, x))
 
 
+@pytest.mark.parametrize("op", ["linear", "_convolve", "_max_pool", "batch_standardization"])
+def test_kernels_count_in_64_bits(cuda, monkeypatch, op):
+    """As they do for more than 2^30 elements."""
+    from gpunn.backend.cuda import batch_norm, convolution, linear, pooling
+
+    for module in (batch_norm, convolution, linear, pooling):
+        monkeypatch.setattr(module, "index_type", lambda *sizes: "long long")
+    for i, (operands, static) in enumerate(CASES[op]("float32")):
+        if i in (0, 3, 4):
+            results, grads = run(op, "cuda", operands, static)
+            with kernels.reference_only():
+                expected, expected_grads = run(op, "cuda", operands, static)
+            for x, e in zip((*results, *grads), (*expected, *expected_grads), strict=True):
+                assert_close(x, e, "gradient", label=op)
+
+
 @pytest.mark.parametrize("policy", [*kernels.FLOATS, "mixed_float16"])
 def test_moving_statistics_in_the_kernel(cuda, policy):
     """What a layer does with the statistics becomes a part of the kernel that makes them."""
