@@ -30,7 +30,8 @@ def dot_product_attention(
     """Scaled dot-product attention, `softmax(scale q k^T + bias) v` for every head.
 
     For long sequences the matrix of scores is never made as a whole: it is walked through in tiles
-    that keep a running maximum and sum, forward and backward.
+    that keep a running maximum and sum, forward and backward. On CUDA it never is, for heads of up
+    to 256 features: one kernel each way, which also draws dropout anew for the gradient.
 
     Args:
         query: tensor of shape (batch, T, heads, n).
@@ -122,7 +123,7 @@ def attend(
         zeros: whether a query from which everything is hidden gets zeros, not the mean.
         rate: the fraction of the probabilities that is set to 0 (dropout).
         stream: the random stream for that.
-        tiles: whether to go by tiles; None: by size. With dropout it never does.
+        tiles: whether to go by tiles; None: by size. With dropout it never does, but on CUDA.
 
     Returns:
         A tensor of shape (batch, T, heads, m).
