@@ -74,6 +74,9 @@ def compare(row: str, contenders: dict[str, str], threads: int, trials: int) -> 
             p.ask("run", times=3 if WORKLOADS[row].kind != "fit" else 1)
             once = max(p.ask("run", times=3 if WORKLOADS[row].kind != "fit" else 1) / 3, 1e-6)
             times[p.name] = max(1, round(TRIAL / once))
+        if threads > 1:  # until each has found out what is quickest here
+            for p in processes:
+                p.ask("run", times=20 * times[p.name])
         for trial in range(trials):
             for p in processes[:: -1 if trial % 2 else 1]:
                 p.times.append(p.ask("run", times=times[p.name]) / times[p.name])

@@ -1,7 +1,7 @@
 """Pace: one thread or several, whichever is quicker now."""
 
 TRIES = 3  # runs of each way that are compared
-FIRST, LONGEST = 32, 1024  # runs until they are compared again, at first and at most
+FIRST, LONGEST = 16, 1024  # runs until they are compared again, at first and at most
 STALL = 1.5  # times what a run usually takes: something else has begun to run here
 
 
@@ -40,7 +40,7 @@ class Pace:
             return
         self._rest -= 1
         stalls = self.several and seconds > STALL * self._usual
-        if not self._rest or (stalls and self._rest <= self._pause - FIRST // 2):
+        if not self._rest or (stalls and self._rest <= self._pause - FIRST):
             self._compare()
 
     def _choose(self) -> None:

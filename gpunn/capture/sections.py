@@ -139,16 +139,17 @@ class _Draft:
     def section(self) -> Section:
         """The section, with lists if they save time."""
         chains = [chain for chain in self._chains if chain.into is None]
-        lists: list[list[Call]] = [[] for _ in range(self.n)]
+        lists: list[list[tuple[int, _Part]]] = [[] for _ in range(self.n)]
         busy = [0.0] + [JOIN / 2] * (self.n - 1)
         for chain in sorted(chains, key=lambda chain: -chain.cost):
             i = busy.index(min(busy))
-            ordered = sorted(chain.parts, key=lambda numbered: numbered[0])
-            lists[i] += [part.call for _, part in ordered]
+            lists[i] += chain.parts
             busy[i] += chain.cost
         if max(busy) + JOIN / 2 > self.total:
             return Section(self.calls, [])
-        return Section(self.calls, [made for made in lists if made])
+        # in the calls' order, in which one thread makes them too: memory is given for that
+        ordered = [sorted(made, key=lambda numbered: numbered[0]) for made in lists if made]
+        return Section(self.calls, [[part.call for _, part in made] for made in ordered])
 
 
 def sections(calls: list[Call], n: int) -> list[Section]:

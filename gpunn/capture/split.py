@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ PRODUCTS = (np.dot, np.matmul)
 EXACT = [  # reductions whose order cannot matter
     getattr(where, name) for where in (np, np.ndarray) for name in "max min argmax argmin".split()
 ]
-LONG = 32  # terms of a sum
-BLOCK = 16  # rows of a product that a BLAS works on at a time, and more
+BLOCK = 16  # rows of a product that a BLAS works on at a time, or more: parts start at multiples
+LONG = 8  # terms of a sum
+SURE = 64  # elements of a row that are compared
 
 
 def parts(call: Call, n: int) -> list[Call]:
@@ -124,18 +126,20 @@ def _of_product(call: Call, out: View, n: int) -> list[Call]:
 def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layouts: tuple) -> bool:
     """Whether products of some rows have the bits of the whole: it is tried.
 
-    A BLAS takes other ways for small matrices and at edges; which, depends on shapes and layouts
-    alone. The true products of a second kind of numbers are zero: what comes out is what was
-    rounded off, another number for almost every other order of a long sum.
+    A BLAS takes other ways for small matrices; which, depends on shapes and layouts alone. (Rows
+    stay at the same place of a block.) If sums are long, the true ones are zero here: what comes
+    out is what was rounded off, another number for almost every other order.
     """
     if any(stride < 0 for _, strides, _ in layouts for stride in strides):
         return False
     rng = np.random.default_rng(0)
-    for trial in range(2 if layouts[1][0][0] >= LONG else 32):
+    (terms, *_), (_, *columns) = layouts[1][0], layouts[2][0]
+    half = terms // 2 if terms >= LONG else 0
+    for _ in range(max(2, -(-SURE // prod(columns)))):
         a, b, whole, made = [_random(rng, *layout) for layout in (*layouts, layouts[2])]
-        half, order = len(b) // 2, rng.permutation(len(b))
-        plus, minus, alone = order[:half], order[half : 2 * half], order[2 * half :]
-        if trial % 2:
+        if half:
+            order = rng.permutation(terms)
+            plus, minus, alone = order[:half], order[half : 2 * half], order[2 * half :]
             a[:, minus], b[minus], a[:, alone] = a[:, plus], -b[plus], 0
         function(a, b, out=whole)
         for i, j in bounds:
@@ -149,5 +153,5 @@ def _random(rng, shape, strides, dtype) -> np.ndarray:
     """Numbers in an array of a layout."""
     size = sum([(n - 1) * stride for n, stride in zip(shape, strides, strict=True)])
     exact = np.float32 if dtype == np.float32 else np.float64
-    values = rng.standard_normal(size // dtype.itemsize + 1, exact)
+    values = rng.random(size // dtype.itemsize + 1, exact) - exact(0.5)
     return np.ndarray(shape, dtype, values.astype(dtype, copy=False), 0, strides)

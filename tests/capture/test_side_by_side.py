@@ -19,13 +19,13 @@ needs_threads = pytest.mark.skipif(
 )
 
 
-class _Always:
-    """Several threads, whatever it costs."""
+class _Turns:
+    """Several threads and one in turns, whatever it costs."""
 
     several = True
 
     def took(self, seconds):
-        pass
+        self.several = not self.several
 
 
 @pytest.fixture(params=[2, 3])
@@ -33,8 +33,7 @@ def eager_to_split(request, monkeypatch):
     """Whatever can be done side by side is."""
     for name, value in {"JOIN": 0.0, "CALL": 1e-9, "BYTE": 1e-6, "ENOUGH": 1.0}.items():
         monkeypatch.setattr(sections, name, value)
-    monkeypatch.setattr(split, "BLOCK", 1)
-    monkeypatch.setattr(plan, "Pace", _Always)
+    monkeypatch.setattr(plan, "Pace", _Turns)
     monkeypatch.setattr("gpunn.backend.threads._chosen", request.param)
     return request.param
 
@@ -74,8 +73,8 @@ def recurrent():
     model = gpunn.Sequential(
         [
             gpunn.Input((6, 5)),
-            layers.LSTM(12, return_sequences=True),
-            layers.GRU(8),
+            layers.LSTM(24, return_sequences=True),
+            layers.GRU(32),
             layers.Dense(2),
         ]
     )
@@ -123,7 +122,7 @@ MODELS = {
 def test_bits_over_many_steps(name, eager_to_split):
     """The memory is filled with NaN before each step."""
     make, batch = MODELS[name]
-    found = train(make, [batch(n, i) for i, n in enumerate([12, 7] * 10)])
+    found = train(make, [batch(n, i) for i, n in enumerate([72, 65] * 8)])
     assert found.refused is None
     for step in found._steps.values():
         lists = [len(s) for s in step.plan.sections]
@@ -159,6 +158,8 @@ def test_a_plan_keeps_to_fewer_threads(eager_to_split, monkeypatch):
     model = make()
     for i in range(4):
         model.train_on_batch(*batch(12, i))
+    (step,) = model._captured._steps.values()
+    step.plan.pace.several = True
     used = []
     monkeypatch.setattr(TEAM, "run", lambda lists: used.append(1))
     model.train_on_batch(*batch(12, 5))
@@ -196,6 +197,7 @@ def test_a_failure_in_another_thread_reaches_the_caller(eager_to_split):
     lists = next(lists for lists in step.plan.sections if len(lists) > 1)
     last = lists[-1].pop()
     lists[-1].append((divmod, (1, 0)))
+    step.plan.pace.several = True
     with pytest.raises(ZeroDivisionError):
         model.train_on_batch(*batch(12, 5))
     lists[-1][-1] = last
