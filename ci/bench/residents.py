@@ -15,6 +15,7 @@ from workloads import WORKLOADS, data, weights
 
 from gpunn.capture import plan
 from gpunn.capture.arena import arena, lifetimes
+from gpunn.capture.loops import Loop
 
 MB = 2**20
 
@@ -35,6 +36,8 @@ def planned(workload):
 
 def name(call) -> str:
     """A call's function and the shape of what it writes."""
+    if isinstance(call.fn, Loop):
+        return f"{call.fn.name} {'x'.join(map(str, call.fn.shape))}"
     shape = "" if call.out is None else "x".join(map(str, call.out.shape))
     return f"{what(call.fn, ())[0]} {shape}"
 
