@@ -30,7 +30,6 @@ from gpunn.training.cost import Cost
 CLASSES, WIDTH, STEPS, VOCABULARY = 10, 32, 12, 20
 MEMORY = 1.3  # times what there is on paper
 # kernels and products; of the transformer 13 a block forward, 18 backward, and 12 beside its blocks
-# kernels and products
 LIMITS = {"MLP": 15, "LeNet": 20, "three blocks": 51, "VGG": 71, "LSTM": 66, "transformer": 136}
 KEPT = {"lstm": 5}  # what a recurrent op keeps for each of its results: gates and cells
 
