@@ -126,8 +126,10 @@ class RMSNormalization(Layer):
 
     def build(self, input_shape):
         """Make the scale."""
-        axes = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]
-        self.scale = self.add_weight(known_sizes(self, input_shape, axes), "ones", name="scale")
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        known_sizes(self, input_shape, axes)
+        shape = [input_shape[a] for a in sorted({a % len(input_shape) for a in axes})]
+        self.scale = self.add_weight(shape, "ones", name="scale")
 
     def call(self, inputs):
         """Normalize every example."""

@@ -10,7 +10,7 @@ from gpunn.ops import normalizers
 from tests.capture.steps import batches, train
 from tests.golden.cases_layers import inputs, weights
 from tests.golden.cases_normalization import SPECTRAL
-from tests.harness import assert_close, golden
+from tests.harness import assert_close, golden, rand
 
 GOLDEN = golden("normalization")
 
@@ -116,3 +116,11 @@ def test_groups_of_no_examples(device):
     y = normalizers.group_normalization(x, groups=2)
     y.sum().backward()
     assert y.shape == x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize("axis", [[1, -1], [-1, 1], (2, 1), [-2, -1]])
+def test_axes_of_rms_normalization_from_both_ends(axis, device):
+    x = rand(2, 3, 4)
+    layer, plain = layers.RMSNormalization(axis), layers.RMSNormalization([1, 2])
+    assert_close(layer(x), plain(x).numpy(), rtol=0)
+    assert layer.scale.shape == (3, 4)
