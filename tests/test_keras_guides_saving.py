@@ -15,7 +15,7 @@ def same(a, b, x):
     np.testing.assert_array_equal(a.predict(x, verbose=0), b.predict(x, verbose=0))
 
 
-class Scale(layers.Layer):
+class Scaling(layers.Layer):
     def __init__(self, factor):
         super().__init__()
         self.factor = factor
@@ -37,13 +37,13 @@ def mean_pred(y_true, y_pred):
 
 def test_custom_objects_are_named_at_loading(tmp_path):
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, layers.Dense(1, activation=squared)(Scale(0.5)(inputs)))
+    model = keras.Model(inputs, layers.Dense(1, activation=squared)(Scaling(0.5)(inputs)))
     model.compile("rmsprop", "mse", metrics=[mean_pred])
     x = np.random.default_rng(0).random((8, 4))
     model.fit(x, np.ones((8, 1)), verbose=0)
     path = tmp_path / "custom.keras"
     model.save(path)
-    names = {"Scale": Scale, "squared": squared, "mean_pred": mean_pred}
+    names = {"Scaling": Scaling, "squared": squared, "mean_pred": mean_pred}
     loaded = keras.models.load_model(path, custom_objects=names)
     same(model, loaded, x)
     assert loaded.evaluate(x, np.ones((8, 1)), verbose=0, return_dict=True).keys() == {
@@ -52,7 +52,7 @@ def test_custom_objects_are_named_at_loading(tmp_path):
     }
     with keras.saving.custom_object_scope(names):
         same(model, keras.models.load_model(path), x)
-    with pytest.raises(SerializationError, match="'Scale' is not known"):
+    with pytest.raises(SerializationError, match="'Scaling' is not known"):
         keras.models.load_model(path)
     del names["mean_pred"]
     with pytest.raises(SerializationError, match="'mean_pred' is not known") as error:
