@@ -89,7 +89,9 @@ def main():
             gpunn.set_seed(options.seed + i)
             model = make_model(augment)
             model.compile(
-                gpunn.optimizers.Adam(0.002), "sparse_categorical_crossentropy", ["accuracy"]
+                gpunn.optimizers.Adam(0.002),
+                "sparse_categorical_crossentropy",
+                metrics=["accuracy"],
             )
             few = slice(i * options.images, (i + 1) * options.images)
             model.fit(x[few], y[few], batch_size=32, epochs=epochs, verbose=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 from gpunn import data, metrics, optimizers
@@ -18,6 +19,7 @@ from gpunn.training.compiled import (
     weights_by_output,
 )
 from gpunn.training.logs import Logs
+from gpunn.tree import flatten
 
 JIT = ("auto", True, False)
 
@@ -43,8 +45,8 @@ class Steps(Layer):
         self,
         optimizer="rmsprop",
         loss=None,
-        metrics=None,
         loss_weights=None,
+        metrics=None,
         weighted_metrics=None,
         run_eagerly=False,
         steps_per_execution=1,
@@ -57,8 +59,8 @@ class Steps(Layer):
             optimizer: an optimizer or its name.
             loss: a loss, its name or a function `(y_true, y_pred) -> tensor`; for several outputs
                 a list, or a dict by output name.
-            metrics: a list of metrics, names or functions, or a dict by output name.
             loss_weights: factors of the losses of several outputs.
+            metrics: a list of metrics, names or functions, or a dict by output name.
             weighted_metrics: like `metrics`; these see the sample weights.
             run_eagerly: nothing is captured, whatever `jit_compile` says.
             steps_per_execution: taken for Keras' sake.
@@ -74,12 +76,19 @@ class Steps(Layer):
                 wrapped in a `LossScaleOptimizer`.
 
         Raises:
-            ArgumentError: for an unknown name, with the nearest known ones.
+            ArgumentError: for an unknown name, with the nearest known ones, or loss weights that
+                are no numbers.
 
         Source: keras.Model.compile.
         """
         if jit_compile not in JIT:
             raise ArgumentError(f"jit_compile must be 'auto', True or False, not {jit_compile!r}")
+        for factor in flatten([] if loss_weights is None else loss_weights):
+            if isinstance(factor, bool) or not isinstance(factor, Real | None):
+                raise ArgumentError(
+                    f"loss_weights must be numbers, not {factor!r}: they are the third argument of "
+                    "compile(); write metrics=... for metrics"
+                )
         optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _scaling(optimizer)

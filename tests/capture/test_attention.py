@@ -128,7 +128,7 @@ def test_language_model(tied):
         model = LanguageModel(tied)
         model(np.zeros((1, STEPS), "int32"))
         loss = gpunn.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(gpunn.optimizers.AdamW(), loss, ["accuracy"])
+        model.compile(gpunn.optimizers.AdamW(), loss, metrics=["accuracy"])
         return model
 
     random = np.random.default_rng(0)

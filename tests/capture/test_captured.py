@@ -87,7 +87,7 @@ def failing(reads, strict=False):
     layer.kept = []
     layer.reads = reads
     model = gpunn.Sequential([gpunn.Input((5,)), Dense(8), BatchNormalization(), layer, Dense(3)])
-    model.compile("adam", "mse", ["mae"])
+    model.compile("adam", "mse", metrics=["mae"])
     return model, CapturedStep(strict)
 
 
@@ -154,7 +154,7 @@ def new_learning_rate(model):
 
 
 def new_optimizer(model):
-    model.compile("sgd", "mse", ["mae"])
+    model.compile("sgd", "mse", metrics=["mae"])
 
 
 def new_loss_option(model):

@@ -79,8 +79,8 @@ def test_fit_gives_the_bits_of_eager_steps(case, device, caplog):
         gpunn.utils.set_random_seed(0)
         parts = [layers.Dense(8, "relu"), *[m() for m in more], layers.BatchNormalization()]
         model = gpunn.Sequential([gpunn.Input((5,)), *parts, layers.Dropout(0.2), layers.Dense(2)])
-        model.compile(gpunn.optimizers.Adam(0.01, use_ema=averaged in callbacks), "mse", ["mae"],
-                      jit_compile=jit)  # fmt: skip
+        optimizer = gpunn.optimizers.Adam(0.01, use_ema=averaged in callbacks)
+        model.compile(optimizer, "mse", metrics=["mae"], jit_compile=jit)
         caplog.clear()
         with caplog.at_level(logging.INFO, "gpunn"):
             history = fit(model, [make() for make in callbacks]).history

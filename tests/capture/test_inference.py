@@ -26,7 +26,7 @@ def test_layer(name):
 
     def make():
         model = gpunn.Sequential([gpunn.Input(shape), *parts(), layers.Flatten(), Dense(3)])
-        model.compile("sgd", "mse", ["mae"])
+        model.compile("sgd", "mse", metrics=["mae"])
         return model
 
     eager, other = twins(make)

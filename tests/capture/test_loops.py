@@ -294,7 +294,7 @@ def dense():
         ]
     )
     optimizer = gpunn.optimizers.AdamW(0.01, global_clipnorm=1.0, use_ema=True)
-    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 

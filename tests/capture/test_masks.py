@@ -39,7 +39,7 @@ def test_layers_under_masks(name, first):
         else:
             start = [gpunn.Input((4, 3)), layers.Masking()]
         model = gpunn.Sequential([*start, *AFTER[name]()])
-        model.compile("adam", "mse", ["mae"], weighted_metrics=["mse"])
+        model.compile("adam", "mse", metrics=["mae"], weighted_metrics=["mse"])
         return model
 
     gpunn.set_seed(0)
@@ -92,7 +92,7 @@ def test_metrics_beside_one_that_cannot_be_recorded():
 
     def make():
         model = gpunn.Sequential([gpunn.Input((4, 3)), layers.Masking(), layers.Dense(2)])
-        model.compile("adam", "mse", ["mae", Read()])
+        model.compile("adam", "mse", metrics=["mae", Read()])
         return model
 
     rng = np.random.default_rng(0)

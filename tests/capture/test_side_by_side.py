@@ -48,7 +48,7 @@ def mlp():
             layers.Dense(3),
         ]
     )
-    model.compile(gpunn.optimizers.Adam(0.01, clipnorm=1.0), "mse", ["mae"])
+    model.compile(gpunn.optimizers.Adam(0.01, clipnorm=1.0), "mse", metrics=["mae"])
     return model
 
 
@@ -93,7 +93,7 @@ def decoder():
         ]
     )
     loss = gpunn.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adamw", loss, ["accuracy"])
+    model.compile("adamw", loss, metrics=["accuracy"])
     return model
 
 

@@ -175,7 +175,7 @@ UNEQUAL_STEPS = {"ema_overwrite_frequency", "gradient_accumulation_steps"}
 def train_with(optimizer, inside=("optimizer", "metrics")):
     def make():
         model = gpunn.Sequential([gpunn.Input((5,)), Dense(8, "relu"), Dense(3)])
-        model.compile(optimizer(), "mse", ["mae"])
+        model.compile(optimizer(), "mse", metrics=["mae"])
         return model
 
     captured = train(make, batches(6, target=3))
@@ -211,7 +211,7 @@ def test_metric(name):
     def make():
         model = gpunn.Sequential([gpunn.Input((5,)), Dense(3, "softmax")])
         loss = "sparse_categorical_crossentropy" if labels else "mse"
-        model.compile("sgd", loss, [kind(**options)])
+        model.compile("sgd", loss, metrics=[kind(**options)])
         return model
 
     labels = "Sparse" in name or name == "ConfusionMatrix"
@@ -280,7 +280,7 @@ def test_fit():
         gpunn.set_seed(3)
         model = sequence(LAYERS["dropout"], 1, "sigmoid", loss="binary_crossentropy",
                          metrics=["accuracy", "auc"])()  # fmt: skip
-        model.compile("adam", "binary_crossentropy", ["accuracy", "auc"], jit_compile=jit)
+        model.compile("adam", "binary_crossentropy", metrics=["accuracy", "auc"], jit_compile=jit)
         x = rows(53)
         y = (x.sum(1) > 0).astype("float32")
         slower = gpunn.callbacks.LearningRateScheduler(lambda epoch, lr: lr * 0.7)

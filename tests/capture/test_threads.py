@@ -26,7 +26,7 @@ def net():
     model = gpunn.Sequential(
         [gpunn.Input((6,)), Dense(16, "relu"), Dropout(0.2), BatchNormalization(), Dense(2)]
     )
-    model.compile("adam", "mse", ["mae"])
+    model.compile("adam", "mse", metrics=["mae"])
     return model
 
 
@@ -80,7 +80,7 @@ def test_another_thread_uses_the_model_while_steps_are_recorded(use):
 
     with Beside(work) as beside:
         for _ in range(4):
-            model.compile("adam", "mse", ["mae"])
+            model.compile("adam", "mse", metrics=["mae"])
             fit(model)
             assert model._captured._steps
     assert beside.count > 10
@@ -110,7 +110,7 @@ def test_predictions_of_several_threads_are_those_of_one():
 def test_two_threads_fit_two_models():
     def trained(model):
         for _ in range(3):
-            model.compile("adam", "mse", ["mae"])
+            model.compile("adam", "mse", metrics=["mae"])
             fit(model)
 
     gpunn.set_seed(5)

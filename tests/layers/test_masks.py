@@ -271,7 +271,7 @@ def test_masked_model_trains_on_what_counts(device):
                 layers.Dense(1),
             ]
         )
-        model.compile("adam", "mse", ["mae"])
+        model.compile("adam", "mse", metrics=["mae"])
         y = np.where(IDS != 0, values(IDS.shape, 3), fill).astype("float32")[..., None]
         history = model.fit(IDS, y, epochs=3, batch_size=2, shuffle=False, verbose=0).history
         histories.append([np.round(v, 5).tolist() for v in history.values()])

@@ -97,7 +97,7 @@ def test_a_clone_is_compiled_alike_with_an_optimizer_of_its_own(kind):
     x = gpunn.Input((4,))
     graph = gpunn.Model(x, layers.Dense(2)(x))
     model = {"sequential": sequential(), "graph": graph, "subclass": Net()}[kind]
-    model.compile(gpunn.optimizers.SGD(0.25), "mae", ["mse"])
+    model.compile(gpunn.optimizers.SGD(0.25), "mae", metrics=["mse"])
     model.fit(X, Y, verbose=0)
     clone = gpunn.models.clone_model(model)
     assert clone.get_compile_config() == model.get_compile_config()
