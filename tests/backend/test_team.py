@@ -20,6 +20,14 @@ def team():
     return Team()
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt: it is ignored where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def call(function, *args):
     return [(function, args)]
 
@@ -81,7 +89,7 @@ def test_a_failure_here_waits_for_the_others(team):
     assert done == [1]
 
 
-def test_an_interrupt_waits_for_the_others(team):
+def test_an_interrupt_waits_for_the_others(team, interruptible):
     done: list = []
     begun, other = slow(done)
     own = [(begun.wait, (10,)), (signal.raise_signal, (signal.SIGINT,)), (done.append, (2,))]
@@ -91,7 +99,7 @@ def test_an_interrupt_waits_for_the_others(team):
     assert team.run([[call(done.append, 3)] * 2])
 
 
-def test_an_interrupt_while_it_waits_for_the_others(team):
+def test_an_interrupt_while_it_waits_for_the_others(team, interruptible):
     done: list = []
     begun = threading.Event()
 
