@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
@@ -161,7 +162,9 @@ def main() -> int:
     if options.inside:
         print(options.inside, *CHECKS[options.inside](options.seeds))
         return 0
-    passed = [run(check, options.seeds) for check in options.checks or (*CHECKS, "async")]
+    checks = options.checks or (*CHECKS, "async")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each is a process of its own
+        passed = list(pool.map(lambda check: run(check, options.seeds), checks))
     return not all(passed)
 
 
