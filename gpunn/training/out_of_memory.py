@@ -3,7 +3,6 @@
 import gc
 import math
 import traceback
-from contextlib import contextmanager
 
 from gpunn.backend import get_backend
 from gpunn.backend.memory import asked_for, size
@@ -13,8 +12,7 @@ from gpunn.training.cost import cost_of
 MOST_LAYERS = 12
 
 
-@contextmanager
-def out_of_memory_explained(model, what: str, source, trains: bool = False):
+class out_of_memory_explained:
     """Turns a MemoryError inside into an OutOfMemoryError that says what takes the memory.
 
     Args:
@@ -23,11 +21,19 @@ def out_of_memory_explained(model, what: str, source, trains: bool = False):
         source: the data, or a number of rows.
         trains: whether gradients and an optimizer's state take part.
     """
-    try:
-        yield
-    except OutOfMemoryError:
-        raise
-    except MemoryError as error:
+
+    __slots__ = ("_model", "_what", "_source", "_trains")
+
+    def __init__(self, model, what: str, source, trains: bool = False):
+        self._model, self._what, self._source, self._trains = model, what, source, trains
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, trace) -> None:
+        if not isinstance(error, MemoryError) or isinstance(error, OutOfMemoryError):
+            return
+        source, model, trains = self._source, self._model, self._trains
         batch_size = source if isinstance(source, int) else _rows(source)
         be = get_backend(model.device)
         then = be.memory()
@@ -36,7 +42,7 @@ def out_of_memory_explained(model, what: str, source, trains: bool = False):
             model.optimizer.zero_grad()
         gc.collect()
         be.empty_cache()
-        said = _explained(model, be, what, batch_size, trains, error, then)
+        said = _explained(model, be, self._what, batch_size, trains, error, then)
         raise OutOfMemoryError(said) from error
 
 
