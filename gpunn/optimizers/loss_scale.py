@@ -23,7 +23,6 @@ class LossScaleOptimizer(Optimizer):
 
     On a GPU the device decides: the host reads nothing in a step, and finds out how many updates
     there were when somebody asks for `iterations`, `learning_rate`, `skipped_steps` or the state.
-    (With `use_ema`, accumulation or constraints, one number is read per step.)
 
     Args:
         inner_optimizer: the optimizer to wrap; settings such as clipping are its own.
@@ -189,7 +188,10 @@ class LossScaleOptimizer(Optimizer):
 
     def _leave_device(self) -> None:
         """From here on the host decides."""
-        self._skipped, self._scaled = self.skipped_steps, None
+        self._skipped, left = self.skipped_steps, self._scaled
+        self._scaled = None
+        if left is not None:
+            left.end()
 
     @property
     def skipped_steps(self) -> int:

@@ -21,6 +21,7 @@ from gpunn.errors import (
     ShapeError,
 )
 from gpunn.optimizers.flat import Part, settle
+from gpunn.optimizers.guarded import overwrites
 from gpunn.optimizers.update_step import UpdateStep
 from gpunn.optimizers.walk import Plan
 
@@ -308,8 +309,7 @@ class Optimizer(UpdateStep):
             self._set_numbers(active, updates + 1, self._rate_at(count))
         if self.use_ema:
             self._whole.set_momentum(self.ema_momentum if updates else 0.0)
-        every = self.ema_overwrite_frequency
-        self._change(plan, active, overwrites=bool(every) and (updates + 1) % every == 0)
+        self._change(plan, active, overwrites(self, count))
         self._iterations.array[()] = count + 1
 
     def _with_pending(self, plan: Plan, is_due: bool) -> Plan | None:
@@ -325,13 +325,13 @@ class Optimizer(UpdateStep):
         """Say what numbers update t is made with."""
         plan.set_numbers(self.numbers(t, lr), lr)
 
-    def _change(self, plan: Plan, active: Plan | None, overwrites: bool = False) -> None:
+    def _change(self, plan: Plan, active: Plan | None, overwrite: bool = False) -> None:
         """Update, or accumulate; then averages and constraints.
 
         Args:
             plan: of the variables that have a gradient.
             active: of those that are updated; None if gradients are accumulated only.
-            overwrites: whether the averages overwrite the variables.
+            overwrite: whether the averages overwrite the variables.
         """
         steps = self.gradient_accumulation_steps
         if self.loss_scale_factor is not None:
@@ -347,7 +347,7 @@ class Optimizer(UpdateStep):
                     part.buffers["gradient_accumulator"].fill(0)
         if self.use_ema:
             self._whole.average()
-            if overwrites:
+            if overwrite:
                 self._whole.overwrite()
         plan.constrain()
 

@@ -7,31 +7,14 @@ largest t there can be, step after step, into a table in memory that the GPU rea
 device finds those of its own t.
 """
 
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from gpunn.autograd import Variable, mutated_span
 from gpunn.backend import kernels
+from gpunn.optimizers.guarded import Guard, change, overwrites
 from gpunn.optimizers.optimizer import Optimizer
 
 ROWS = 1024  # of the table: after so many steps the host reads the counters
-
-
-class Guard(NamedTuple):
-    """What an update by scaled gradients reads on the device.
-
-    Attributes:
-        skip: whether nothing is to change.
-        scale: what the gradients are to be divided by; None: they have been.
-        numbers: those of the rule.
-        decays: the factors of weight decay, by rate.
-    """
-
-    skip: Any
-    scale: Any
-    numbers: tuple
-    decays: dict
 
 
 class ScaledStep:
@@ -55,19 +38,28 @@ class ScaledStep:
         self._memory = be.zeros((6,), np.int64)  # the state, the scale and its copy, the decision
         self._state = self._memory[:4]
         self._scale, self._used = (_item(self._memory[4:5].view(np.float32), i) for i in (0, 1))
-        self._skip = _item(self._memory[5:6].view(np.bool_), 0)
+        self._flags = self._memory[5:6].view(np.bool_)
         be.copyto(self._scale, be.asarray(scale.array))
         be.copyto(self._state[1:2], be.asarray(counter.array).reshape(1).astype(np.int64))
         scale.array, counter.array = self._scale, _item(self._state.view(np.int32), 2)
         rates = [r for walk in inner._whole.walks for r in walk.rates]
         self._rates = list(dict.fromkeys(rates))
         count = len(inner.numbers(1, 1.0))
-        width = count + len(self._rates)
+        width = count + len(self._rates) + 4
         self._table = Shared((ROWS, width), np.float64)
         self._numbers = be.zeros((width,), part.dtype)
         values = [_item(self._numbers, i) for i in range(width)]
-        decays = dict(zip(self._rates, values[count:], strict=True))
-        self._guard = Guard(self._skip, self._used, tuple(values[:count]), decays)
+        *decays, kept, rest, _, _ = values[count:]
+        skip, waits, keeps = (_item(self._flags, i) for i in range(3))
+        self._guard = Guard(
+            waits,
+            keeps,
+            skip,
+            scale=self._used,
+            numbers=tuple(values[:count]),
+            decays=dict(zip(self._rates, decays, strict=True)),
+            momentum=(kept, rest),
+        )
         count = inner._iterations.array.item()
         self._state[:1].fill(count)
         self._expected = count  # of updates on the host, where nobody has set it anew
@@ -76,26 +68,41 @@ class ScaledStep:
 
     def step(self, plan) -> None:
         """Update the variables of a plan, unless a gradient of theirs is not finite."""
-        self.begin()
+        self.begin(plan.positions)
         self.change(self._inner, plan)
 
-    def begin(self, spans=()) -> None:
+    def begin(self, positions, spans=()) -> None:
         """The host's part of a step: the numbers of the update, if it is one.
 
         Args:
+            positions: those of the plan.
             spans: the memory that it changes.
         """
         inner, counter = self._inner, self._inner._iterations.array
         if counter.item() != self._expected or self._since >= ROWS - 2:
             self.settle()
         count = counter.item()
-        lr = inner._rate_at(count)
-        row = (*inner.numbers(count + 1, lr), *[lr * rate for rate in self._rates])
-        self._table.host[(count + 1) % ROWS] = row
+        self._table.host[(count + 1) % ROWS] = self._row(count)
         counter[()] = self._expected = count + 1
         self._since += 1
+        if inner.gradient_accumulation_steps:
+            inner._pending = set(positions)
         for span in spans:
             mutated_span(span)
+
+    def _row(self, count: int) -> tuple:
+        """The numbers of the step after `count` others, and what is not done in it."""
+        inner, lr = self._inner, self._inner._rate_at(count)
+        steps = inner.gradient_accumulation_steps or 1
+        numbers = inner.numbers(count // steps + 1, lr)
+        kept = inner.ema_momentum if count >= steps else 0.0
+        return (
+            *numbers,
+            *[lr * rate for rate in self._rates],
+            *(kept, 1 - kept),
+            (count + 1) % steps != 0,
+            not overwrites(inner, count),
+        )
 
     def change(self, rule: Optimizer, plan) -> None:
         """The device's part of a step.
@@ -107,9 +114,9 @@ class ScaledStep:
         for walk in plan.walks:
             for stretch in walk.stretches:
                 self._kernels.find_not_finite(self.be, self._state[3:], stretch.own_grads)
-        self._kernels.decide(self.be, self._state, self._scale, self._used, self._skip,
+        self._kernels.decide(self.be, self._state, self._scale, self._used, self._flags,
                              self._numbers, self._table, self._growth)  # fmt: skip
-        plan.update(rule, self._guard)
+        change(rule, plan, self._guard)
 
     def settle(self) -> None:
         """Read the counters: the inner optimizer's count of updates is right then."""
@@ -121,6 +128,12 @@ class ScaledStep:
             self.be.copyto(self._state[:1], counter.reshape(1).item())
         self._expected, self._since = counter.item(), 0
 
+    def end(self) -> None:
+        """Tell the optimizer, for steps of its own, whether it holds gradients; after `settle`."""
+        steps = self._inner.gradient_accumulation_steps
+        if steps and self._expected % steps == 0:
+            self._inner._pending = set()
+
 
 def takes(inner: Optimizer, plan) -> bool:
     """Whether the steps of an optimizer can be decided on the device that its variables are on."""
@@ -129,7 +142,7 @@ def takes(inner: Optimizer, plan) -> bool:
         first.be.kind == "cuda"
         and kernels.enabled()
         and all(part.be is first.be and part.dtype == first.dtype for part in inner._parts)
-        and not (inner.use_ema or inner.gradient_accumulation_steps or plan.constrained)
+        and inner._pending.issubset(plan.positions)
         and type(inner)._advance is Optimizer._advance
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gpunn.autograd import mutated_span, no_grad
+from gpunn.backend import backend_of
 from gpunn.optimizers.flat import Run
 
 # On the CPU memory is walked in chunks whose arrays (parameters, gradient, slots, scratch) stay in
@@ -53,11 +54,24 @@ class Plan:
             for stretch in walk.stretches:
                 walk.xp.add(stretch.grads, stretch.own_grads, out=stretch.grads)
 
+    def accumulate_by(self, guard, steps: int) -> None:
+        """Add the gradients to the accumulators, which are means then if an update is due."""
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                args = (stretch.grads, stretch.own_grads, guard.scale, guard.waits, float(steps))
+                walk.apply(_accumulate, args, guard.skip)
+
     def divide_accumulators(self, steps: int) -> None:
         """Make means of the accumulators' sums."""
         for walk in self.walks:
             for stretch in walk.stretches:
                 walk.xp.divide(stretch.grads, steps, out=stretch.grads)
+
+    def clear_accumulators(self, unless) -> None:
+        """Start the next sums, unless a flag on the device is true."""
+        for walk in self.walks:
+            for stretch in walk.stretches:
+                walk.apply(_clear, (stretch.grads, unless))
 
     def set_numbers(self, numbers, lr: float) -> None:
         """Say what numbers the next update is made with."""
@@ -68,22 +82,30 @@ class Plan:
         """Change parameters and slots by the rule (an optimizer).
 
         Args:
-            guard: of an update by scaled gradients, see `scaled_step.Guard`.
+            guard: what the device decides of it, see `guarded.Guard`.
         """
         limit = rule.global_clipnorm
         if guard is not None and (limit is not None or rule.clipnorm is not None):
-            self.unscale(guard.scale)
-            guard = guard._replace(scale=None)
+            if guard.scale is not None:
+                self.unscale(guard.scale)
+                guard = guard._replace(scale=None)
         scale = None if limit is None else self._global_scale(limit)
         for walk in self.walks:
             walk.update(rule, scale, guard)
 
-    def constrain(self) -> None:
-        """Project the variables that have a constraint."""
+    def constrain(self, unless=None) -> None:
+        """Project the variables that have a constraint.
+
+        Args:
+            unless: a flag on the device, as in what follows: if it is true, nothing changes.
+        """
         if self.constrained:
             with no_grad():
                 for v in self.constrained:
-                    v.assign(v.constraint(v))
+                    value = v.constraint(v).array
+                    if unless is not None:
+                        value = backend_of(value).xp.where(unless, v.array, value)
+                    v.assign(value)
 
     def _global_scale(self, limit: float):
         """What scales all gradients to a common norm of at most the limit."""
@@ -100,17 +122,22 @@ class Plan:
         for walk in self.walks:
             walk.momentum.set((momentum, 1 - momentum))
 
-    def average(self) -> None:
-        """Move the averages towards the variables."""
-        for walk in self.walks:
-            walk.average()
+    def average(self, momentum=None, unless=None) -> None:
+        """Move the averages towards the variables.
 
-    def overwrite(self) -> None:
+        Args:
+            momentum: how much of them is kept and what is added; default: what was set.
+        """
+        for walk in self.walks:
+            walk.average(momentum, unless)
+
+    def overwrite(self, unless=None) -> None:
         """Put the averages in the variables' place."""
         for walk in self.walks:
             for stretch in walk.stretches:
                 mutated_span(stretch.memory)
-                walk.be.copyto(stretch.params, stretch.run.slot("average"))
+                args = (stretch.params, stretch.run.slot("average"))
+                walk.apply(_copy, args, unless)
 
 
 def _global_scale(be, square, limit):
@@ -200,8 +227,9 @@ class Walk:
         more: tuple = ()
         h, decays = self.numbers.values, self.decays.values
         if guard is not None:
-            change, more = self._change_unless, (guard.skip, guard.scale)
-            h, decays = guard.numbers, [guard.decays[rate] for rate in self.rates]
+            change, more = self._change_unless, (guard.waits, guard.scale)
+            if guard.numbers is not None:
+                h, decays = guard.numbers, [guard.decays[rate] for rate in self.rates]
         for stretch in self.stretches:
             if rule.clipnorm is not None:
                 square = be.dot(stretch.grads, stretch.grads)
@@ -228,27 +256,40 @@ class Walk:
         rule.update(be, p, g, slots, h, scratch)
 
     def _change_unless(
-        self, be, rule, p, g, slots, h, decay, scale, skip, divisor, work=None, *scratch
+        self, be, rule, p, g, slots, h, decay, scale, waits, divisor, work=None, *scratch
     ):
-        """`_change` by the gradient divided by a scale; if `skip` is true, nothing changes."""
+        """`_change` by the gradient divided by a scale; if `waits` is true, nothing changes."""
         xp, changed = be.xp, [x for x in (p, *slots) if x is not None]
         kept = [x.astype(x.dtype) for x in changed]
         if divisor is not None:
             g = xp.divide(g, divisor)
         self._change(be, rule, p, g, slots, h, decay, scale, work, *scratch)
         for x, before in zip(changed, kept, strict=True):
-            be.copyto(x, xp.where(skip, before, x))
+            be.copyto(x, xp.where(waits, before, x))
 
-    def average(self) -> None:
+    def average(self, momentum, unless) -> None:
         """average = momentum * average + (1 - momentum) * parameters"""
+        momentum = self.momentum.values if momentum is None else momentum
         for stretch in self.stretches:
             average = stretch.run.slot("average")
             for here in self._chunks(average.size):
-                args = (average[here], stretch.params[here], self.momentum.values)
-                if self.one_launch:
-                    self.be.in_one_launch(_average, args, 1)
-                else:
-                    _average(self.be, *args, *(w[: here.stop - here.start] for w in self.work))
+                args = (average[here], stretch.params[here], momentum)
+                self.apply(_average, args, unless, [w[: here.stop - here.start] for w in self.work])
+
+    def apply(self, code, args, unless=None, work=(None,)) -> None:
+        """Change the first of `args` by elementwise code, unless a flag on the device is true."""
+        if unless is not None:
+            args, code = (args[0], unless, code, *args[1:]), _unless
+        if self.be.kind == "cuda":
+            self.be.in_one_launch(code, args, 1)
+        else:
+            code(self.be, *args, *work)
+
+
+def _unless(be, x, flag, code, *args):
+    before = x.astype(x.dtype)
+    code(be, x, *args)
+    be.copyto(x, be.xp.where(flag, before, x))
 
 
 def _average(be, average, params, momentum, work):
@@ -257,6 +298,22 @@ def _average(be, average, params, momentum, work):
     xp.multiply(average, kept, out=average)
     xp.multiply(params, rest, out=work)
     xp.add(average, work, out=average)
+
+
+def _accumulate(be, total, g, scale, waits, steps, work):
+    xp = be.xp
+    if scale is not None:
+        g = xp.divide(g, scale)
+    xp.add(total, g, out=total)
+    be.copyto(total, xp.where(waits, total, xp.divide(total, steps)))
+
+
+def _clear(be, total, unless, work):
+    be.copyto(total, be.xp.where(unless, total, 0.0))
+
+
+def _copy(be, x, value, work):
+    be.copyto(x, value)
 
 
 class Numbers:

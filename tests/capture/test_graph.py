@@ -88,6 +88,50 @@ def test_100_steps_with_dropout_schedule_and_clipping():
     train(with_own_optimizer, batches(100, (5,), (4,)))
 
 
+@pytest.mark.parametrize(
+    "options",
+    (
+        {"gradient_accumulation_steps": 3},
+        {"use_ema": True, "ema_overwrite_frequency": 4},
+        {
+            "gradient_accumulation_steps": 2,
+            "use_ema": True,
+            "ema_overwrite_frequency": 3,
+            "loss_scale_factor": 8.0,
+            "clipnorm": 0.3,
+            "weight_decay": 0.01,
+        },
+    ),
+    ids=str,
+)
+def test_optimizers_whose_steps_are_not_all_alike(options):
+    """A graph does them all; the flags of a step are numbers that it is given."""
+
+    def make():
+        made = gpunn.Sequential(
+            [
+                gpunn.Input((5,)),
+                Dense(6, "tanh", kernel_constraint=gpunn.constraints.MaxNorm(0.9)),
+                Dense(2),
+            ]
+        )
+        made.compile(gpunn.optimizers.Adam(0.05, **options), "mse")
+        return made
+
+    captured = train(make, batches(17, (5,), (2,)))
+    assert "optimizer" in captured.last().inside
+    if cudaemu is None:
+        return
+    made = make()
+    made.compile(made.optimizer, "mse", jit_compile=True)
+    x, y = next(batches(1, (5,), (2,), rows=80))
+    made.fit(x, y, batch_size=8, verbose=0)
+    with cudaemu.measure() as counted:
+        made.fit(x, y, batch_size=8, verbose=0)
+    assert counted.graph_launches == 10
+    assert counted.d2h <= 2 and counted.sync_memcpys <= 4
+
+
 def test_convolutions():
     make = model(
         lambda: Conv2D(4, 3, padding="same", activation="relu"),

@@ -11,17 +11,19 @@ __global__ void find_not_finite(long long* found, const T* gradient, long long c
     if (bad) atomicMax(found, 1LL);
 }
 
-// The scale that the gradients have, whether to skip the step, the numbers of the update that is
-// due (row t % rows of the host's table), and then the counts and the scale of the next step.
+// The scale that the gradients have, the numbers of the step that is due (row t % rows of the host's
+// table), what is not done: all of it, or what the row's last two numbers say, the update and the
+// overwriting by averages; and then the counts and the scale of the next step.
 template <typename T>
-__global__ void decide(long long* state, float* scale, float* used, bool* skip, T* numbers,
+__global__ void decide(long long* state, float* scale, float* used, bool* flags, T* numbers,
                        const double* table, long long rows, long long width, long long growth) {
     if (threadIdx.x || blockIdx.x) return;
     bool bad = state[3] != 0;
     *used = *scale;
-    *skip = bad;
     const double* row = table + (state[0] + 1) % rows * width;
     for (long long i = 0; i < width; ++i) numbers[i] = (T)row[i];
+    flags[0] = bad;
+    for (int i = 1; i < 3; ++i) flags[i] = bad || row[width - 3 + i] != 0;
     state[3] = 0;
     state[2] += bad;
     state[0] += !bad;

@@ -10,9 +10,9 @@ def find_not_finite(be, found, gradients) -> None:
     be.launch("loss_scale", f"find_not_finite<{types}>", size, (found, gradients, size))
 
 
-def decide(be, state, scale, used, skip, numbers, table, growth: int) -> None:
+def decide(be, state, scale, used, flags, numbers, table, growth: int) -> None:
     """Decide on a step; the arguments are those of the kernel."""
     rows, width = table.host.shape
-    arrays = (state, scale, used, skip, numbers, table.device)
+    arrays = (state, scale, used, flags, numbers, table.device)
     name = f"decide<{cuda_type(numbers.dtype)}>"
     be.launch("loss_scale", name, 1, (*arrays, rows, width, growth))
