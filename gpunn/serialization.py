@@ -138,11 +138,11 @@ _scoped: ContextVar[dict | None] = ContextVar("gpunn_custom_objects", default=No
 
 
 @contextlib.contextmanager
-def custom_object_scope(custom_objects: dict):
+def custom_object_scope(custom_objects: dict | None):
     """Make classes and functions of yours known inside a `with` block, by the names given.
 
     Args:
-        custom_objects: from name to class or function; they win over gpunn's.
+        custom_objects: from name to class or function; they win over gpunn's. None: none.
 
     Source: keras.saving.custom_object_scope.
 
@@ -150,7 +150,7 @@ def custom_object_scope(custom_objects: dict):
     ...     gpunn.layers.deserialize({"class_name": "Flat", "config": {"name": "f"}})
     <Flatten name=f, built=False>
     """
-    token = _scoped.set({**(_scoped.get() or {}), **custom_objects})
+    token = _scoped.set({**(_scoped.get() or {}), **(custom_objects or {})})
     try:
         yield
     finally:

@@ -51,7 +51,8 @@ def test_custom_objects_are_named_at_loading(tmp_path):
         "mean_pred",
     }
     with keras.saving.custom_object_scope(names):
-        same(model, keras.models.load_model(path), x)
+        with keras.saving.custom_object_scope(None):
+            same(model, keras.models.load_model(path), x)
     with pytest.raises(SerializationError, match="'Scaling' is not known"):
         keras.models.load_model(path)
     del names["mean_pred"]
