@@ -200,8 +200,8 @@ class Tensor:
         return wrap(self.array)
 
     def clone(self) -> "Tensor":
-        """A copy of the values, cut off from what they were computed of."""
-        return wrap(self.array.copy())
+        """A copy of the values; gradients flow back to where they came from."""
+        return derive(self, self.array.copy(), "clone", lambda dy, needs: (dy,), Tensor.clone)
 
     def backward(self, grad=None, retain_graph=False, create_graph=False) -> None:
         """Add the gradient of this tensor to `.grad` of every leaf it was computed of.

@@ -1,6 +1,6 @@
 """New tensors: filled with a value, and unit and triangular matrices."""
 
-from gpunn.autograd import Tensor, cast, convert, wrap
+from gpunn.autograd import cast, convert, wrap
 from gpunn.backend import backend_of, get_backend
 from gpunn.backend.dtypes import standardize
 from gpunn.ops.shaping import _dims, broadcast_to, copy
@@ -36,8 +36,7 @@ def array(x, dtype=None):
     >>> gpunn.ops.array([1, 2]).numpy()
     array([1, 2], dtype=int32)
     """
-    made = Tensor(x, dtype=dtype)
-    return made.clone()
+    return convert(x, dtype).clone()
 
 
 def zeros(shape, dtype=None):

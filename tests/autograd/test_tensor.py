@@ -47,6 +47,17 @@ def test_iteration_keeps_gradients(device):
     assert t.grad.tolist() == [6, 3, 2]
 
 
+@pytest.mark.parametrize("copied", [gpunn.Tensor.clone, gpunn.ops.array, gpunn.ops.copy])
+def test_copies_keep_gradients(device, copied):
+    t = gpunn.Tensor([1.0, 2.0], requires_grad=True)
+    y = copied(t * 3)
+    assert y.array.base is None
+    (y * y).sum().backward()
+    assert t.grad.tolist() == [18, 36]
+    twice = gpunn.grad(gpunn.grad(lambda x: copied(x) ** 3))
+    assert twice(2.0).item() == 12
+
+
 def test_moving(cuda):
     t = gpunn.Tensor([1.0, 2.0])
     there = t.to("cuda")
