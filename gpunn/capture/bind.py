@@ -19,7 +19,8 @@ REDUCTIONS: dict[Callable, Callable] = {
     for function in (getattr(np, name), getattr(np.ndarray, name), ufunc.reduce)
 }  # fmt: skip
 
-ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide}
+# With operands of two types: a cast of its own is quicker than the ufunc's.
+OF_TWO = {np.add, np.subtract, np.multiply, np.divide, np.equal, np.not_equal}
 FEW = 4096  # elements
 WAY = 4096  # bytes: addresses so far apart share a set of the CPU's first cache
 
@@ -75,22 +76,31 @@ def _blocks(target: np.ndarray, source: np.ndarray) -> list[tuple[np.ndarray, np
 
 
 def _ufunc(fn: Callable, args: tuple, out: np.ndarray) -> list[Bound]:
-    if out.size > 1:  # one element is broadcast by a quicker way if it has no axes
-        args = tuple([_without_axes(x) for x in args])
-    if fn in (np.maximum, np.minimum):  # NumPy wants out= by name
-        return [(partial(fn, out=out), args)]
-    before = []
-    if fn in ARITHMETIC and out.size <= FEW:
+    whole, out = out, _without_axes(out)
+    # an array stays the same object as the result's, which spares NumPy a look for overlaps
+    args = tuple([out if x is whole else _without_axes(x) for x in args])
+    before: list[Bound] = []
+    after: list[Bound] = []
+    if fn in OF_TWO and out.size <= FEW:
         a, b = args
         both = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
-        if both and b.dtype != out.dtype == a.dtype == np.result_type(a, b):
-            wide = np.empty(b.shape, out.dtype)  # a cast of its own is quicker than the ufunc's
+        if both and b.dtype != a.dtype == np.result_type(a, b) and out.dtype in (a.dtype, bool):
+            wide = np.empty(b.shape, a.dtype)
             before, args = [(_direct(np.copyto), (wide, b))], (a, wide)
-    return [*before, (fn, (*args, out))]
+    if out.size == 1 and any(x is out for x in args):
+        spare = np.empty_like(out)  # one element takes NumPy three times as long in place
+        out, after = spare, [(_direct(np.copyto), (out, spare))]
+    if fn in (np.maximum, np.minimum):  # NumPy wants out= by name
+        return [*before, (partial(fn, out=out), args), *after]
+    return [*before, (fn, (*args, out)), *after]
 
 
 def _without_axes(x):
-    return x.reshape(()) if isinstance(x, np.ndarray) and x.size == 1 else x
+    """Without the first axes that have one element: NumPy is quickest where all have the same."""
+    if not isinstance(x, np.ndarray) or not x.ndim or x.shape[0] != 1:
+        return x
+    first = next((axis for axis, n in enumerate(x.shape) if n != 1), x.ndim)
+    return x.reshape(x.shape[first:])
 
 
 def _default_axis(fn: Callable) -> int | None:

@@ -81,7 +81,8 @@ def in_place(calls: list[Call]) -> list[Call]:
         out = call.out
         if out is not None and call.form == "ufunc" and _elementwise(call):
             fresh = out.storage
-            if fresh.kind == "temp" and fresh not in seen and out.whole:
+            several = out.storage.nbytes > out.dtype.itemsize  # one takes NumPy longer in place
+            if several and fresh.kind == "temp" and fresh not in seen and out.whole:
                 host = next(
                     (v.storage for v in call.reads if _gives_way(v, out, call, last, i)), None
                 )

@@ -38,7 +38,10 @@ def _holds_arrays(x) -> bool:
     return hasattr(x, "shape") or (isinstance(x, list | tuple) and any(_holds_arrays(v) for v in x))
 
 
-_NOT_SEARCHED = ("_added_weights", "_kept_states", "_arguments", "_inbound_nodes", "_built_for")
+_NOT_SEARCHED = {
+    "_added_weights", "_kept_states", "_arguments", "_compile_arguments", "_inbound_nodes",
+    "_built_for", "_tensors",
+}  # fmt: skip
 
 
 def find(owner, kind: type, opaque: type):

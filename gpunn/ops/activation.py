@@ -22,12 +22,15 @@ __all__ = [
 ]
 
 
+FEW = 4096  # elements
+
+
 def _zero(be, x):
-    """0 to compare x with: for long rows a row of it, with which NumPy is twice as fast."""
-    n = x.shape[-1] if x.ndim else 1
-    if n < 32:
+    """0 to compare x with: NumPy is faster with many, an array of them or, for long rows, a row."""
+    shape = x.shape if x.size <= FEW else x.shape[-1:]
+    if not shape or shape[-1] < 32:
         return 0
-    return be.const(("zeros", n, x.dtype.char), lambda be: be.xp.zeros(n, x.dtype))
+    return be.const(("zeros", shape, x.dtype.char), lambda be: be.xp.zeros(shape, x.dtype))
 
 
 @primitive(promote="same")

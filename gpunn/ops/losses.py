@@ -54,7 +54,8 @@ def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, lab
         loss = _log1p(xp, tail) + xp.maximum(x, 0) - x * t
     else:
         p = xp.maximum(xp.minimum(x, 1.0 - EPSILON), EPSILON)
-        loss = -(t * xp.log(p) + (1.0 - t) * xp.log(1.0 - p))
+        q = 1.0 - p
+        loss = -(t * xp.log(p) + (1.0 - t) * xp.log(q))
     n = 1 if axis is None else loss.shape[axis]
     y = loss if axis is None else _mean(be, loss, axis)
 
@@ -65,13 +66,13 @@ def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, lab
         if n != 1:
             dy = dy * (1.0 / n)
         if needs[0]:
-            log_odds = x if from_logits else xp.log(p) - xp.log(1.0 - p)
+            log_odds = x if from_logits else xp.log(p) - xp.log(q)
             dt = log_odds * dy * (label_smoothing - 1.0)
         if needs[1]:
             if from_logits:
                 dx = (xp.exp(xp.minimum(x, 0)) / (1.0 + tail) - t) * dy
             else:
-                dx = (p - t) / (p * (1.0 - p)) * (p == x) * dy
+                dx = (p - t) / (p * q) * (p == x) * dy
         return dt, dx
 
     return y.astype(output.dtype, copy=False), pullback

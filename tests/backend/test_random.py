@@ -121,7 +121,8 @@ def test_permutation():
     p = Stream(4).permutation(1000)
     assert sorted(p.tolist()) == list(range(1000)) and not (p == np.arange(1000)).all()
     assert (Stream(4).permutation(1000) == p).all()
-    assert Stream(4).permutation(0).tolist() == []
+    assert (p == np.argsort(Stream(4).words(1000), kind="stable")).all()
+    assert Stream(4).permutation(0).tolist() == [] and Stream(4).permutation(1).tolist() == [0]
 
 
 def test_streams_differ_by_seed_name_and_position():

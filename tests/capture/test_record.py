@@ -32,6 +32,10 @@ EXPRESSIONS = {
     "mixed dtypes": lambda xp, x, y: x.astype("float64") + y * np.float32(2) + (x > 0),
     "masks as factors": lambda xp, x, y: (x * (y > 1), (y > 1) * x, 2.0 * (y > 1), x - (y > 1)),
     "one element": lambda xp, x, y: (x + y[:1, :1], x[:1, :1] @ y[:1, :1], x[:, :1] @ y[:1, :1]),
+    "one row": lambda xp, x, y: (
+        x[:1] + y[0], x[:1] * y[1:2] + 1, xp.maximum(x[None, :1], y[0]), x[None] * 2 + y[None],
+    ),
+    "one label and another type": lambda xp, x, y: (x == (y > 1), (y > 1) != x, x > (y > 1)),
     "reductions": lambda xp, x, y: (
         xp.sum(x, axis=(0, 1)), x.prod(1), xp.max(x, keepdims=True), xp.add.reduce(x),
         xp.maximum.reduce(x, axis=1), x.sum(1, dtype="float64"), (x > 0).all(1), (x > 0).sum(0),
@@ -223,6 +227,25 @@ def test_elementwise_results_take_the_place_of_their_operands():
     assert len({c.out.storage for c in calls}) == 1
     assert arena(calls)[1] * 5 == plain
     assert y.shape == X.shape
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_one_element_in_place(shape):
+    """Sums of metrics: the replay adds beside them and copies, where NumPy is slow in place."""
+    total, count = np.full(shape, 5.0), np.full(shape, 3.0, np.float32)
+
+    def step(be, total, count, x):
+        total += x[0, 0]
+        total *= total
+        count += 2
+        np.maximum(count, x[0, 0] + 5, out=count)
+        return (-(x[:1, :1] * 2) + 1) / 3
+
+    (_,), (y,) = replayed(step, total, count, X, runs=1)
+    expected, found = np.float64(5) + X[0, 0], np.float32(5)
+    assert total == expected * expected and total.dtype == np.float64
+    assert count == np.maximum(found, X[0, 0] + np.float32(5))
+    assert y.tobytes() == ((-(X[:1, :1] * 2) + 1) / 3).tobytes()
 
 
 def test_draws_move_the_stream_when_they_are_replayed():
