@@ -826,6 +826,26 @@ class TestOwnTrainStep:
         assert history.history == {"count": [4.0, 4.0]}
         assert [m.name for m in model.metrics] == ["loss", "count"]
 
+    def test_a_model_that_only_holds_others_needs_no_call(self):
+        class Pair(keras.Model):
+            def __init__(self, first, second):
+                super().__init__()
+                self.first, self.second = first, second
+
+            def train_step(self, data):
+                loss = ops.mean(ops.square(self.second(self.first(data[0])) - data[1]))
+                loss.backward()
+                self.optimizer.step()
+                return {"error": loss}
+
+        first, second = keras.Sequential([layers.Dense(3)]), keras.Sequential([layers.Dense(1)])
+        first.build((None, 4)), second.build((None, 3))
+        before = first.get_weights()[0]
+        model = Pair(first, second)
+        model.compile(optimizer="adam")
+        assert list(model.fit(self.x, self.y, verbose=0).history) == ["error"]
+        assert (first.get_weights()[0] != before).any()
+
     def test_sample_weights_and_own_test_step(self):
         class CustomModel(Regression):
             def train_step(self, data):

@@ -99,7 +99,7 @@ class Model(Trainer):
         """Make every weight, by running the model on zeros of this shape."""
         self._build_shape = input_shape
         self.built = True  # layers build themselves as `call` reaches them
-        if input_shape is not None and type(self).call is not Model.call:
+        if input_shape is not None and self.has_call:
             self.compute_output_shape(input_shape)
 
     def _build_for(self, args, kwargs) -> None:
@@ -108,6 +108,11 @@ class Model(Trainer):
             return super()._build_for(args, kwargs)
         self._build_shape = batch_shapes(args[0] if args else ())
         self.built = True
+
+    @property
+    def has_call(self) -> bool:
+        """Whether it can be called: one that only holds models for its own steps cannot."""
+        return self._graph is not None or type(self).call is not Model.call
 
     def call(self, inputs, mask=None):
         """Run the layers between the symbolic inputs and outputs."""

@@ -24,6 +24,11 @@ class Trainer(Predictor):
     _stream = None
     _interrupted = False
 
+    @property
+    def has_call(self) -> bool:
+        """Whether it can be called."""
+        return True
+
     # --- fit ---
 
     def fit(
@@ -162,7 +167,7 @@ class Trainer(Predictor):
 
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
-        if not self.built:
+        if not self.built and (self.has_call or not self._has_own_steps()):
             with no_grad():
                 self(batch[0], training=False)
         if not self.optimizer.built:
