@@ -11,6 +11,10 @@ from gpunn.backend.dtypes import standardize
 from gpunn.backend.random import Stream
 from gpunn.errors import DTypeError
 
+# A row number on a GPU of NOWHERE + i, which is at least FAR, stands for an index i that is out of
+# the range of one of several axes.
+NOWHERE, FAR = 1 << 48, 1 << 47
+
 
 @dataclass(frozen=True)
 class Memory:

@@ -7,12 +7,12 @@ it has waited for the device anyway, to read something.
 import numpy as np
 
 from gpunn.backend.asker import asker
+from gpunn.backend.base import FAR, NOWHERE
 from gpunn.backend.shared import Shared
 from gpunn.errors import OutOfRangeError
 
 PLACES = 256
 NOTHING = np.iinfo(np.int64).max
-NOWHERE = 1 << 48  # from here on: stands for an index of several axes
 
 
 class Noted:
@@ -47,8 +47,9 @@ class Noted:
         value = int(found[at])
         self._found[:] = NOTHING
         name, what, low, n = list(self._places)[at]
-        which = f"{what} {value}" if abs(value) < NOWHERE else f"an {what} of several axes"
-        expected = f": expected {low} ... {n - 1}" if abs(value) < NOWHERE else ""
+        which, expected = f"{what} {value}", f": expected {low} ... {n - 1}"
+        if value >= FAR:
+            which, expected = f"{what} {value - NOWHERE}, of one of several axes,", ""
         raise OutOfRangeError(
             f"{name + ': ' if name else ''}{which} is out of range{expected}. A GPU is looked at "
             "only now: what was computed since holds NaN, weights too if steps were taken. Inside "

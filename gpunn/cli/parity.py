@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import gpunn
-from gpunn import layers, losses, ops, optimizers
+from gpunn import layers, losses, metrics, ops, optimizers
 from gpunn.autograd import primitives
 from gpunn.backend import backend_of, get_backend, is_array, kernels
 from gpunn.backend.random import Stream
@@ -185,6 +185,7 @@ def check(seed: int = 0, until=lambda: False) -> Parity:
         for dtype in DTYPES:
             for op in sorted({op for op, kind, d in known if kind == "cuda" and d == dtype}):
                 _call(op, dtype, rng)
+            _measure(dtype, rng)
             for parts, x in networks(rng):
                 if until():
                     return parity
@@ -209,6 +210,23 @@ def _call(op: str, dtype: str, rng) -> None:
     except GpunnError:  # it takes something else
         return
     ops.sum(y).backward()
+
+
+def _measure(dtype: str, rng) -> None:
+    """Count a batch by metrics."""
+    rows, classes = rng.integers(2, 300), rng.integers(2, 40)
+    scores = gpunn.Tensor(rng.random((rows, classes)), dtype=dtype)
+    ids = rng.integers(0, classes, rows)
+    weights = gpunn.Tensor(rng.random(rows), dtype=dtype)
+    for labels in (*map(ids.astype, ("int32", "int64", "uint8")), gpunn.Tensor(ids, dtype=dtype)):
+        metrics.SparseCategoricalAccuracy().update_state(labels, scores, weights)
+        metrics.SparseTopKCategoricalAccuracy(3).update_state(labels, scores)
+        metrics.Accuracy().update_state(labels, labels)
+        if dtype in ("float32", "float64"):
+            metrics.MeanIoU(int(classes)).update_state(gpunn.Tensor(labels), ids)
+    metrics.Mean().update_state(scores, weights)
+    yes = gpunn.Tensor(rng.integers(0, 2, scores.shape), dtype=dtype)
+    metrics.AUC(dtype=dtype).update_state(yes, scores, weights)
 
 
 def _train(parts, x, labels, dtype: str) -> None:

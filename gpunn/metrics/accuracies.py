@@ -1,46 +1,26 @@
 """Accuracies: how often predictions are right."""
 
-from gpunn.autograd import Tensor, convert, primitive
+from collections.abc import Callable
+
+from gpunn.autograd import Tensor, convert, primitive, wrap
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import ShapeError
 from gpunn.losses.loss import labels_beside
+from gpunn.metrics.arrays import raw
 from gpunn.metrics.reduction import MeanMetricWrapper
+from gpunn.metrics.sums import equal, in_class, right_classes, right_values
 
 # The primitives below have no gradient: they give 1.0 where a prediction is right, 0.0 elsewhere.
 
 
 @primitive
-def _equal(be, y_true, y_pred, /):
-    return (y_true == y_pred).astype(standardize(None)), None
+def _equal(be, y_true, y_pred, /, threshold=None):
+    return equal(be, y_true, y_pred, threshold), None
 
 
 @primitive
-def _same_side(be, y_true, y_pred, /, threshold):
-    return (y_true == (y_pred > threshold)).astype(standardize(None)), None
-
-
-@primitive
-def _same_class(be, y_true, y_pred, /):
-    return (y_true == be.xp.argmax(y_pred, -1)).astype(standardize(None)), None
-
-
-@primitive
-def _same_largest(be, y_true, y_pred, /):
-    same = be.xp.argmax(y_true, -1) == be.xp.argmax(y_pred, -1)
-    return same.astype(standardize(None)), None
-
-
-@primitive
-def _in_top_k(be, labels, y_pred, /, k):
-    xp = be.xp
-    rows, classes = y_pred.reshape(-1, y_pred.shape[-1]), y_pred.shape[-1]
-    labels, shape = labels.astype("int64").reshape(-1), labels.shape
-    known = (labels >= 0) & (labels < classes)
-    first = be.const(("row starts", *rows.shape), lambda be: be.xp.arange(len(rows)) * classes)
-    score = be.take(rows.reshape(-1), first + xp.where(known, labels, 0))
-    better = xp.sum(rows > score[:, None], 1)
-    found = (better < k) & known & (score == score)  # a NaN score is no good one
-    return found.reshape(shape).astype(standardize(None)), None
+def _in_class(be, y_true, y_pred, /, k=None):
+    return in_class(be, y_true, y_pred, k), None
 
 
 def accuracy(y_true, y_pred) -> Tensor:
@@ -84,7 +64,7 @@ def binary_accuracy(y_true, y_pred, threshold=0.5) -> Tensor:
     array([1., 0.], dtype=float32)
     """
     y_true, y_pred = _elementwise("binary_accuracy", y_true, y_pred)
-    return _same_side(y_true, y_pred, threshold=threshold)
+    return _equal(y_true, y_pred, threshold=threshold)
 
 
 def categorical_accuracy(y_true, y_pred) -> Tensor:
@@ -105,7 +85,7 @@ def categorical_accuracy(y_true, y_pred) -> Tensor:
     >>> gpunn.metrics.categorical_accuracy([[0, 1], [1, 0]], [[0.1, 0.9], [0.4, 0.6]]).numpy()
     array([1., 0.], dtype=float32)
     """
-    return _same_largest(*_one_hot("categorical_accuracy", y_true, y_pred))
+    return _in_class(*_one_hot("categorical_accuracy", y_true, y_pred))
 
 
 def sparse_categorical_accuracy(y_true, y_pred) -> Tensor:
@@ -126,7 +106,7 @@ def sparse_categorical_accuracy(y_true, y_pred) -> Tensor:
     >>> gpunn.metrics.sparse_categorical_accuracy([1, 0], [[0.1, 0.9], [0.4, 0.6]]).numpy()
     array([1., 0.], dtype=float32)
     """
-    return _same_class(*_sparse("sparse_categorical_accuracy", y_true, y_pred))
+    return _in_class(*_sparse("sparse_categorical_accuracy", y_true, y_pred))
 
 
 def top_k_categorical_accuracy(y_true, y_pred, k=5) -> Tensor:
@@ -148,8 +128,7 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5) -> Tensor:
     >>> gpunn.metrics.top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.6, 0.3]], k=2).numpy()
     array([1.], dtype=float32)
     """
-    y_true, y_pred = _one_hot("top_k_categorical_accuracy", y_true, y_pred)
-    return _in_top_k(_largest(y_true), y_pred, k=k)
+    return _in_class(*_one_hot("top_k_categorical_accuracy", y_true, y_pred), k=k)
 
 
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False) -> Tensor:
@@ -175,12 +154,7 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     y_true, y_pred = _sparse("sparse_top_k_categorical_accuracy", y_true, y_pred)
     if from_sorted_ids:
         return _among_first(y_true, y_pred, k=k)
-    return _in_top_k(y_true, y_pred, k=k)
-
-
-@primitive
-def _largest(be, x, /):
-    return be.xp.argmax(x, -1), None
+    return _in_class(y_true, y_pred, k=k)
 
 
 @primitive
@@ -228,7 +202,27 @@ def _misfit(name, labels, predictions) -> ShapeError:
     )
 
 
-class Accuracy(MeanMetricWrapper):
+class _Accuracy(MeanMetricWrapper):
+    """The mean of an accuracy: its values and their sum are one op, and on a GPU one launch.
+
+    Subclasses set `_op`, that op, and `_fit`, what fits labels and predictions.
+    """
+
+    _direction = "up"
+    _op: Callable
+    _fit: Callable
+
+    def _count(self, y_true, y_pred, sample_weight) -> None:
+        kind = type(self)
+        y_true, y_pred = kind._fit(self.name, y_true, y_pred)
+        self._backend(y_pred.array)
+        if sample_weight is not None:
+            sample_weight = wrap(raw(sample_weight, standardize(None), beside=y_pred.array))
+        options = {n: v for n, v in self.options.items() if n != "from_sorted_ids"}
+        kind._op(y_true, y_pred, sample_weight, **options, name=self.name, update=self._add)
+
+
+class Accuracy(_Accuracy):
     """How often predictions equal labels.
 
     Args:
@@ -240,13 +234,13 @@ class Accuracy(MeanMetricWrapper):
     0.75
     """
 
-    _direction = "up"
+    _op, _fit = staticmethod(right_values), staticmethod(_elementwise)
 
     def __init__(self, name="accuracy", dtype=None):
         super().__init__(accuracy, name, dtype)
 
 
-class BinaryAccuracy(MeanMetricWrapper):
+class BinaryAccuracy(_Accuracy):
     """How often probabilities lie on their labels' side of a threshold.
 
     Args:
@@ -259,13 +253,13 @@ class BinaryAccuracy(MeanMetricWrapper):
     0.75
     """
 
-    _direction = "up"
+    _op, _fit = staticmethod(right_values), staticmethod(_elementwise)
 
     def __init__(self, name="binary_accuracy", dtype=None, threshold=0.5):
         super().__init__(binary_accuracy, name, dtype, threshold=threshold)
 
 
-class CategoricalAccuracy(MeanMetricWrapper):
+class CategoricalAccuracy(_Accuracy):
     """How often the largest prediction is that of the one-hot label.
 
     Args:
@@ -277,13 +271,13 @@ class CategoricalAccuracy(MeanMetricWrapper):
     0.5
     """
 
-    _direction = "up"
+    _op, _fit = staticmethod(right_classes), staticmethod(_one_hot)
 
     def __init__(self, name="categorical_accuracy", dtype=None):
         super().__init__(categorical_accuracy, name, dtype)
 
 
-class SparseCategoricalAccuracy(MeanMetricWrapper):
+class SparseCategoricalAccuracy(_Accuracy):
     """How often the largest prediction is that of the integer label.
 
     Args:
@@ -295,13 +289,13 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     0.5
     """
 
-    _direction = "up"
+    _op, _fit = staticmethod(right_classes), staticmethod(_sparse)
 
     def __init__(self, name="sparse_categorical_accuracy", dtype=None):
         super().__init__(sparse_categorical_accuracy, name, dtype)
 
 
-class TopKCategoricalAccuracy(MeanMetricWrapper):
+class TopKCategoricalAccuracy(_Accuracy):
     """How often the one-hot label is among the k largest predictions.
 
     Args:
@@ -314,13 +308,13 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     1.0
     """
 
-    _direction = "up"
+    _op, _fit = staticmethod(right_classes), staticmethod(_one_hot)
 
     def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
         super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
 
 
-class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+class SparseTopKCategoricalAccuracy(_Accuracy):
     """How often the integer label is among the k largest predictions.
 
     Args:
@@ -334,13 +328,19 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     1.0
     """
 
-    _direction = "up"
+    _op, _fit = staticmethod(right_classes), staticmethod(_sparse)
 
     def __init__(
         self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
     ):
         options = {"k": k, "from_sorted_ids": from_sorted_ids}
         super().__init__(sparse_top_k_categorical_accuracy, name, dtype, **options)
+
+    def _count(self, y_true, y_pred, sample_weight) -> None:
+        if self.options["from_sorted_ids"]:
+            MeanMetricWrapper._count(self, y_true, y_pred, sample_weight)
+        else:
+            super()._count(y_true, y_pred, sample_weight)
 
 
 def resolve_accuracy(y_true_shape, y_pred_shape, name="accuracy"):

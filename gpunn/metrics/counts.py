@@ -1,8 +1,11 @@
 """True and false positives and negatives at thresholds: what classification metrics rest on."""
 
+from functools import partial
+
+from gpunn.autograd import primitive, wrap
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ShapeError
-from gpunn.metrics.arrays import add, raw, raw_pair, raw_weights
+from gpunn.metrics.arrays import raw, raw_pair, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
 
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
@@ -69,26 +72,65 @@ class ThresholdCounts(Metric):
             y, p = one_class(self.name, y, p, self.class_id)
             if w is not None and w.shape[-1] != 1:
                 w = w[..., self.class_id, None]
-        y = (y != 0).astype(p.dtype)
-        positive = y if w is None else y * w
-        negative = 1.0 - y if w is None else (1.0 - y) * w
-        if not self.multi_label:
-            positive, negative, p = positive.reshape(-1), negative.reshape(-1), p.reshape(-1)
-        above = above_even if self._even else above_each
-        found = above(be, p, self.thresholds, {"tp": positive, "fp": negative})
-        for name in self.kept:
-            hits = found["tp" if name in ("true_positives", "false_negatives") else "fp"]
-            if name == "false_negatives":
-                hits = be.xp.sum(positive.astype(SUM_DTYPE), 0) - hits
-            elif name == "true_negatives":
-                hits = be.xp.sum(negative.astype(SUM_DTYPE), 0) - hits
-            add(getattr(self, name), hits)
+        columns = p.shape[1] if self.multi_label else 1
+        operands = (wrap(y), wrap(p), None if w is None else wrap(w))
+        threshold_counts(
+            *operands, tuple(self.thresholds), self._even, columns, self.kept, self._add
+        )
+
+    def _add(self, be, *found) -> None:
+        """Count a batch; see `threshold_counts`."""
+        state = [getattr(self, name).array for name in self.kept]
+        be.in_one_launch(partial(_add_counts, kept=self.kept), (*found, *state))
 
     def _counts(self, *names):
         """The raw counts, and what computes with them."""
         arrays = [getattr(self, name).array for name in names]
         be = self._backend(arrays[0])
         return be, *arrays
+
+
+def _add_counts(be, right, wrong, positive, negative, *state, kept):
+    for name, count in zip(kept, state, strict=True):
+        if name == "true_positives":
+            count += right
+        elif name == "false_positives":
+            count += wrong
+        elif name == "false_negatives":
+            count += positive - right
+        else:
+            count += negative - wrong
+
+
+@primitive
+def threshold_counts(be, y, p, w, /, thresholds, even, columns, kept=COUNTS, update=None):
+    """The weights of positive labels whose predictions are above each threshold.
+
+    Args:
+        y: labels; all but 0 is positive.
+        p: predictions, of the shape and dtype of y.
+        w: weights that y can be multiplied with, or None.
+        thresholds: a tuple of numbers.
+        even: whether they are evenly spaced, see `above_even`.
+        columns: those of y and p that are counted each on its own; 1: all are counted together.
+        kept: which of `COUNTS` `update` needs.
+        update: a function `(be, right, wrong, positive, negative)` of what is above each threshold,
+            of positive labels and of others, and of all such labels; None for what is not needed.
+    """
+    y = (y != 0).astype(p.dtype)
+    positive = y if w is None else y * w
+    negative = 1.0 - y if w is None else (1.0 - y) * w
+    if columns == 1:
+        positive, negative, p = positive.reshape(-1), negative.reshape(-1), p.reshape(-1)
+    above = above_even if even else above_each
+    found = above(be, p, thresholds, {"right": positive, "wrong": negative})
+    if update is not None:
+        sums = [
+            be.xp.sum(x.astype(SUM_DTYPE), 0) if name in kept else None
+            for name, x in (("false_negatives", positive), ("true_negatives", negative))
+        ]
+        update(be, found["right"], found["wrong"], *sums)
+    return found["right"], None
 
 
 def above_each(be, p, thresholds, weights):

@@ -2,13 +2,36 @@
 
 import numpy as np
 
-from gpunn.autograd import Tensor
+from gpunn.autograd import Tensor, primitive, wrap
+from gpunn.backend.asker import asked_by
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.metrics.arrays import checked, ratio, raw, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
 from gpunn.ops.losses import check_labels
 
 EPSILON = 1e-7
+
+
+@primitive
+def confusion_cells(be, y, p, w, /, classes, ignore_class=None, strict=False):
+    """Where in a flat confusion matrix each sample counts, and how much.
+
+    Args:
+        y: labels.
+        p: predictions, as many.
+        w: weights that y can be multiplied with, or None.
+        classes: rows of the matrix.
+        ignore_class: a label that counts 0.
+        strict: whether one out of range counts NaN, else 0; a GPU notes it then.
+    """
+    xp, shape = be.xp, y.shape
+    y, p = y.reshape(-1).astype("int64"), p.reshape(-1).astype("int64")
+    w = be.ones(y.size, SUM_DTYPE) if w is None else xp.broadcast_to(w, shape).reshape(-1)
+    known = (y >= 0) & (y < classes) & (p >= 0) & (p < classes)
+    w = xp.where(known, w, np.nan if strict else 0.0)
+    if ignore_class is not None:
+        w = xp.where(y == ignore_class, 0.0, w)
+    return (xp.where(known, y * classes + p, 0), w), None
 
 
 class _Matrix(Metric):
@@ -71,10 +94,9 @@ class _Matrix(Metric):
             raise ShapeError(
                 f"{self.name}: labels of shape {y.shape} do not fit predictions of shape {p.shape}"
             )
-        w = be.ones(y.size, SUM_DTYPE)
+        w = None
         if sample_weight is not None:
-            w = raw_weights(self.name, raw(sample_weight, SUM_DTYPE, beside=p), y)
-            w = xp.broadcast_to(w, y.shape).reshape(-1)
+            w = wrap(raw_weights(self.name, raw(sample_weight, SUM_DTYPE, beside=p), y))
         self._add(be, y, p.reshape(-1), w)
 
     def _add(self, be, y, p, w) -> None:
@@ -83,14 +105,11 @@ class _Matrix(Metric):
             ids = y if self.ignore_class is None else xp.where(y == self.ignore_class, 0, y)
             be.look(check_labels, ids, n)
             be.look(check_labels, p, n)
-        y = y.reshape(-1).astype("int64")
-        p = p.astype("int64")
-        known = (y >= 0) & (y < n) & (p >= 0) & (p < n)
-        w = xp.where(known, w, np.nan if self._strict else 0.0)
-        if self.ignore_class is not None:
-            w = xp.where(y == self.ignore_class, 0.0, w)
-        cell = xp.where(known, y * n + p, 0)
-        be.scatter_add(self.total_cm.array.reshape(-1), cell, w)
+        with asked_by(f"metric {self.name!r}"):
+            cell, w = confusion_cells(
+                wrap(y), wrap(p), w, classes=n, ignore_class=self.ignore_class, strict=self._strict
+            )
+        be.scatter_add(self.total_cm.array.reshape(-1), cell.array, w.array)
 
     def get_config(self) -> dict:
         names = ("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
@@ -110,7 +129,7 @@ class ConfusionMatrix(_Matrix):
         name, dtype: as for `Metric`.
 
     Raises:
-        DataError: on the CPU, for an id out of range (on a GPU the matrix gets a NaN).
+        DataError: for an id out of range: on the CPU at once, on a GPU when values are read next.
 
     Source: scikit-learn, `sklearn.metrics.confusion_matrix`.
 

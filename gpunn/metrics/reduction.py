@@ -2,47 +2,24 @@
 
 from gpunn.autograd import Tensor, mask_of, no_grad, wrap
 from gpunn.backend import backend_of
-from gpunn.errors import ShapeError
-from gpunn.metrics.arrays import add, ratio, raw, raw_weights
+from gpunn.metrics.arrays import ratio, raw, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
-
-
-def samplewise(name, values, weights, reduce):
-    """Weighted values and weights, both with one number per sample.
-
-    As in Keras: values with more axes than the weights are reduced over those first.
-
-    Args:
-        name: who asks, for the message.
-        values: raw array.
-        weights: raw array.
-        reduce: `reduce(x, axes)`, a mean or a sum.
-
-    Raises:
-        ShapeError: if the weights do not fit.
-    """
-    shapes, xp = (weights.shape, values.shape), backend_of(values).xp
-    if values.ndim == weights.ndim + 1 and values.shape[-1] == 1:
-        values = values.reshape(values.shape[:-1])
-    elif weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
-        weights = weights.reshape(weights.shape[:-1])
-    if values.ndim > weights.ndim:
-        values = reduce(values, tuple(range(weights.ndim, values.ndim)))
-    try:
-        weights = xp.broadcast_to(weights, values.shape)
-    except ValueError:
-        raise ShapeError(
-            f"{name}: sample_weight of shape {shapes[0]} does not fit values of shape {shapes[1]}"
-        ) from None
-    values = values * weights
-    inner = tuple(range(1, values.ndim))
-    return (reduce(values, inner), reduce(weights, inner)) if inner else (values, weights)
+from gpunn.metrics.sums import mean_sums, samplewise
 
 
 def _count(be, total, count, mean, n):
     """Count the mean of n samples."""
     total += mean * n
     count += n
+
+
+def _add(be, total, count, batch, samples):
+    total += batch
+    count += samples
+
+
+def _add_total(be, total, batch):
+    total += batch
 
 
 class Sum(Metric):
@@ -73,7 +50,13 @@ class Sum(Metric):
         if sample_weight is not None:
             weights = raw(sample_weight, beside=values)
             values, _ = samplewise(self.name, values, weights, lambda x, axes: x.sum(axes))
-        add(self.total, be.xp.sum(values))
+        if values.dtype.kind == "f":
+            mean_sums(wrap(values.reshape(-1)), None, update=self._add)
+        else:
+            self._add(be, be.xp.sum(values), 0.0)
+
+    def _add(self, be, total, count) -> None:
+        be.in_one_launch(_add_total, (self.total.array, total))
 
     def result(self) -> Tensor:
         """The sum."""
@@ -114,17 +97,12 @@ class Mean(Metric):
             be.in_one_launch(_count, args)
             return
         if sample_weight is not None:
-            weights = raw(sample_weight, values.dtype, beside=values)
-            values, weights = samplewise(
-                self.name, values, weights, lambda x, axes: be.xp.mean(x, axes)
-            )
-            add(self.total, be.xp.sum(values))
-            add(self.count, be.xp.sum(weights))
-            return
-        n, size = values.shape[0] if values.ndim else 1, values.size
-        total = be.dot(values.reshape(-1), be.ones(size, values.dtype))
-        add(self.total, total if n == size or not size else total * (n / size))
-        add(self.count, n)
+            sample_weight = wrap(raw(sample_weight, values.dtype, beside=values))
+        mean_sums(wrap(values), sample_weight, name=self.name, update=self._add)
+
+    def _add(self, be, total, count) -> None:
+        """Count a batch of which the sum and the weight are known."""
+        be.in_one_launch(_add, (self.total.array, self.count.array, total, count))
 
     def result(self) -> Tensor:
         """The mean, or 0 before the first batch."""
@@ -162,12 +140,15 @@ class MeanMetricWrapper(Mean):
             y_pred: predictions.
             sample_weight: how much each sample counts.
         """
-        with no_grad():
-            values = self.fn(y_true, y_pred, **self.options)
         mask = mask_of(y_pred)
-        super().update_state(
-            values, sample_weight if mask is None else self._masked(sample_weight, mask)
-        )
+        if mask is not None:
+            sample_weight = self._masked(sample_weight, mask)
+        with no_grad():
+            self._count(y_true, y_pred, sample_weight)
+
+    def _count(self, y_true, y_pred, sample_weight) -> None:
+        """Count a batch without a mask."""
+        super().update_state(self.fn(y_true, y_pred, **self.options), sample_weight)
 
     def _masked(self, sample_weight, mask) -> Tensor:
         """Sample weights that are 0 where the mask is False."""

@@ -11,6 +11,7 @@ import operator
 import numpy as np
 
 from gpunn.autograd import Tensor, convert, primitive
+from gpunn.backend.base import FAR, NOWHERE
 from gpunn.errors import ArgumentTypeError, DTypeError, ShapeError
 from gpunn.ops.choosing import nonzero
 from gpunn.ops.shaping import _dims, normalize_axis, reshape, transpose
@@ -23,7 +24,6 @@ __all__ = [
 ]
 
 _slice = slice  # the builtin; this module's `slice` is Keras'
-NOWHERE = 1 << 48  # the row number of an index on a GPU that is out of range
 
 
 # --- x[key] ---
@@ -170,7 +170,8 @@ def on_device(index, n: int, device):
 def join_index(be, rows, index, /, n):
     """rows * n + index: one row number of several axes' indices, negative ones from the end.
 
-    An index out of range raises on the CPU, and gives a row number out of any range elsewhere.
+    An index out of range raises on the CPU, and gives a row number out of any range elsewhere,
+    from which it can be told.
     """
     if index.dtype.kind not in "iu":
         raise TypeError(f"an index must be of integers, not {index.dtype.name}")
@@ -178,9 +179,8 @@ def join_index(be, rows, index, /, n):
     joined = rows * n + wide
     if bad is None:
         return joined, None
-    if not isinstance(rows, int):
-        bad = bad | (rows >= NOWHERE)
-    return be.xp.where(bad, NOWHERE, joined), None
+    row = be.xp.where(bad, _nowhere(be, index), joined)
+    return row if isinstance(rows, int) else be.xp.where(rows >= FAR, rows, row), None
 
 
 @primitive
@@ -195,7 +195,7 @@ def flat_index(be, indices, /, shape, axis):
             line = be.const(("arange", n), lambda be, n=n: be.xp.arange(n))
             line = line * math.prod(shape[a + 1 :])
             flat = flat + line.reshape((n,) + (1,) * (len(shape) - 1 - a))
-    return flat if bad is None else be.xp.where(bad, NOWHERE, flat), None
+    return flat if bad is None else be.xp.where(bad, _nowhere(be, indices), flat), None
 
 
 def _in_range(be, index, n: int):
@@ -207,6 +207,11 @@ def _in_range(be, index, n: int):
         return np.where(wide < 0, wide + n, wide), None
     wide = be.xp.where(wide < 0, wide + n, wide)
     return wide, (wide < 0) | (wide >= n)
+
+
+def _nowhere(be, index):
+    """A number that is out of any range, and says which index was."""
+    return NOWHERE + be.maximum(index.astype(np.int64), FAR - NOWHERE)
 
 
 def _out_of_range(index, n: int) -> IndexError:

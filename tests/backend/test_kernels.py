@@ -76,6 +76,82 @@ def mean(dtype):
     yield [values((0, 4)).astype(dtype)], {"axis": 1}
 
 
+def weights_for(shape, dtype="float32"):
+    """None, one for each row, and one for each value."""
+    rng = np.random.default_rng(3)
+    yield None
+    if shape:
+        yield rng.random(shape[:1]).astype(dtype)
+        yield rng.random((*shape[:1], *(1,) * (len(shape) - 1))).astype(dtype)
+    yield rng.random(shape).astype(dtype)
+
+
+def mean_sums(dtype):
+    for shape in ((), (1,), (7,), (3, 5), (2, 3, 129), (70_000, 3)):
+        for w in weights_for(shape, dtype):
+            yield [np.abs(values(shape) / 20).astype(dtype), w], {}
+
+
+def right_values(dtype):
+    rng = np.random.default_rng(1)
+    for shape in ((1,), (7, 1), (3, 5), (2, 3, 129), (140_000,)):  # one block, and several
+        y = rng.integers(0, 2, shape).astype(dtype)
+        for w in weights_for(shape):
+            yield [y, rng.integers(0, 2, shape).astype("float32"), w], {}
+            yield [y, rng.random(shape).astype("float16"), w], {"threshold": 0.3}
+        yield [y, rng.integers(0, 2, shape), None], {}
+
+
+def right_classes(dtype):
+    for i, shape in enumerate([(1, 1), (7, 3), (5, 33), (2, 1000), (2, 3, 17)]):
+        labels = np.random.default_rng(i).integers(0, shape[-1], shape[:-1])
+        scores = np.round(values(shape, i), 1)  # some are equal
+        scores[..., :1][::3] = np.nan
+        for w in weights_for(shape[:-1]):
+            yield [labels.astype(dtype), scores.astype("float32"), w], {}
+        for k in (1, 3):
+            yield [labels.astype(dtype), scores.astype("float32"), None], {"k": k}
+        hot = np.eye(shape[-1])[labels].astype(dtype)
+        yield [hot, scores.astype("float64"), None], {}
+        yield [hot, scores.astype("float16"), None], {"k": 2}
+    yield [np.array([5, 100]).astype(dtype), values((2, 3)).astype("float32"), None], {"k": 2}
+    many = values((9000, 20)).astype("float32")  # more than one block takes
+    yield [np.arange(9000).astype(dtype) % 20, many, None], {}
+
+
+def threshold_counts(dtype):
+    rng = np.random.default_rng(2)
+    for shape in ((1,), (7, 1), (300,), (40, 3)):
+        y, p = rng.integers(0, 2, shape).astype(dtype), rng.random(shape).astype(dtype)
+        p.reshape(-1)[:3] = (0, 1, np.nan)[: p.size]
+        even = tuple(i / 8 for i in range(9))
+        for w in (None, rng.random((*shape[:1], *(1,) * (len(shape) - 1))).astype(dtype)):
+            for thresholds, is_even in (
+                ((0.5,), False),
+                ((0.2, 0.7), False),
+                (even, True),
+                ((-1e-7, *even[1:-1], 1 + 1e-7), True),
+            ):
+                yield [y, p, w], {"thresholds": thresholds, "even": is_even, "columns": 1}
+                if len(shape) > 1:
+                    yield (
+                        [y, p, w],
+                        {"thresholds": thresholds, "even": is_even, "columns": shape[1]},
+                    )
+
+
+def confusion_cells(dtype):
+    rng = np.random.default_rng(4)
+    for shape in ((1,), (300,), (4, 5, 6)):
+        y, p = rng.integers(0, 6, (2, *shape)).astype(dtype)
+        for w in (None, rng.random((*shape[:1], *(1,) * (len(shape) - 1)))):
+            yield [y, p.astype("int64"), w], {"classes": 6}
+            yield [y, p.astype("uint8"), w], {"classes": 6, "ignore_class": 2}
+            yield [y, p, w], {"classes": 4}
+            yield [y, p, w], {"classes": 4, "ignore_class": 5, "strict": True}
+    yield [y % 2, (p > 2), None], {"classes": 2, "strict": True}
+
+
 class Still(gpunn.backend.Stream):
     """Gives the same numbers at every draw."""
 
@@ -279,7 +355,12 @@ CASES = {
     "log_softmax": softmax,
     "lstm": recurrent_layer(4, 2, ()),
     "linear": linear,
+    "confusion_cells": confusion_cells,
     "mean": mean,
+    "mean_sums": mean_sums,
+    "right_classes": right_classes,
+    "right_values": right_values,
+    "threshold_counts": threshold_counts,
     "rms_normalization": rms_normalization,
     "softmax": softmax,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,

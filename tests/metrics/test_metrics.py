@@ -191,8 +191,85 @@ def test_confusion_matrix_of_scores(device):
     if device == "cpu":
         with pytest.raises(DataError, match="label 2 in row 1"):
             metric.update_state([0, 2], scores)
-    else:
-        assert np.isnan(metric(gpunn.Tensor([0, 2]), scores).numpy()).any()
+        return
+    metric.update_state(gpunn.Tensor([0, 2]), scores)
+    with pytest.raises(DataError, match="metric 'confusion_matrix': label 2 is out of range"):
+        metric.result().numpy()
+    counted = metrics.ConfusionMatrix(2, sparse_y_pred=True)
+    counted.update_state(gpunn.Tensor([0, 1]), gpunn.Tensor([0, -3]))
+    with pytest.raises(DataError, match="prediction -3 is out of range"):
+        counted.result().numpy()
+
+
+CLASSES, ROWS = 11, 300
+DRAWN = np.random.default_rng(5)
+SCORES = DRAWN.normal(size=(ROWS, CLASSES)).astype("float32")
+IDS = DRAWN.integers(0, CLASSES, (2, ROWS)).astype("int32")
+ONE_HOT = np.eye(CLASSES, dtype="float32")[IDS[0]]
+BINARY = DRAWN.integers(0, 2, (ROWS, CLASSES)).astype("float32")
+CHANCES = DRAWN.random((ROWS, CLASSES)).astype("float32")
+WEIGHTS = DRAWN.random(ROWS).astype("float32")
+# how many launches an update is, for labels and predictions
+LAUNCHES = {
+    "mean": (lambda: metrics.Mean(), (CHANCES,), 1),
+    "sum": (lambda: metrics.Sum(), (CHANCES,), 1),
+    "accuracy": (lambda: metrics.Accuracy(), (*IDS,), 1),
+    "binary": (lambda: metrics.BinaryAccuracy(threshold=0.4), (BINARY, CHANCES), 1),
+    "sparse": (lambda: metrics.SparseCategoricalAccuracy(), (IDS[0], SCORES), 1),
+    "one hot": (lambda: metrics.CategoricalAccuracy(), (ONE_HOT, SCORES), 1),
+    "top k": (lambda: metrics.TopKCategoricalAccuracy(3), (ONE_HOT, SCORES), 1),
+    "sparse top k": (lambda: metrics.SparseTopKCategoricalAccuracy(3), (IDS[0], SCORES), 1),
+    "auc": (lambda: metrics.AUC(), (BINARY, CHANCES), 1),
+    "auc of columns": (lambda: metrics.AUC(30, multi_label=True), (BINARY, CHANCES), 1),
+    "precision": (lambda: metrics.Precision(), (BINARY, CHANCES), 1),
+    "recall": (lambda: metrics.Recall([0.2, 0.5, 0.9]), (BINARY, CHANCES), 1),
+    "negatives": (lambda: metrics.FalseNegatives(), (BINARY, CHANCES), 1),
+    "true negatives": (lambda: metrics.TrueNegatives(0.3), (BINARY, CHANCES), 1),
+    "sensitivity": (lambda: metrics.SensitivityAtSpecificity(0.5), (BINARY, CHANCES), 1),
+    "iou": (lambda: metrics.MeanIoU(CLASSES, ignore_class=3), (*IDS,), 2),
+    "binary iou": (lambda: metrics.BinaryIoU(), (BINARY, CHANCES), 3),
+    "confusion": (lambda: metrics.ConfusionMatrix(CLASSES), (IDS[0], SCORES), 3),
+}
+
+
+@pytest.mark.parametrize("weighted", (False, True))
+@pytest.mark.parametrize("name", LAUNCHES)
+def test_a_gpu_counts_in_few_launches_what_the_cpu_counts(name, weighted, cuda):
+    make, operands, launches = LAUNCHES[name]
+    operands = [*operands, *([WEIGHTS] if weighted else [])]
+    found = []
+    for device in ("cpu", "cuda"):
+        with gpunn.device(device):
+            metric = make()
+            given = [gpunn.Tensor(x) for x in operands]
+            for _ in range(2):
+                metric.update_state(*given)
+            found.append([v.numpy() for v in metric.variables])
+    for x, e in zip(*found, strict=True):
+        np.testing.assert_allclose(x, e, rtol=1e-5)
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"), cudaemu.measure() as counted:
+        metric.update_state(*given)
+    # a weighted sum is of sums times weights; weights of a matrix are converted to double
+    more = {"sum": 2, "iou": 1, "binary iou": 1, "confusion": 1}.get(name, 0) if weighted else 0
+    assert counted.kernels + counted.cublas == launches + more
+    assert not counted.d2h and not counted.h2d
+
+
+def test_means_of_many_values(cuda):
+    """More than one block sums."""
+    rng = np.random.default_rng(0)
+    y, p, w = (rng.random((70_000, 3)).astype("float32") for _ in range(3))
+    for make in (metrics.Mean, metrics.CategoricalAccuracy, metrics.BinaryAccuracy):
+        results = []
+        for device in ("cpu", "cuda"):
+            with gpunn.device(device):
+                metric = make()
+                operands = [p] if make is metrics.Mean else [y > 0.5, p]
+                weights = w if make is not metrics.CategoricalAccuracy else w[:, 0]
+                metric.update_state(*map(gpunn.Tensor, operands), sample_weight=weights)
+                results.append(metric.result().item())
+        assert results[0] == pytest.approx(results[1], rel=1e-5)
 
 
 def test_perfect_and_constant_r2():

@@ -132,8 +132,14 @@ def test_indices_on_the_device(device):
     y.sum().backward()
     assert x.grad.numpy().tolist() == [[1, 1], [0, 0], [1, 1]]
     y = x[bad, bad]
-    with pytest.raises(IndexError, match="an index of several axes is out of range"):
+    with pytest.raises(IndexError, match="index -9, of one of several axes, is out of range"):
         x.numpy()  # any read
+    y = x[bad[[0, 2, 2, 2]], bad[[0, 1, 2, 2]]]
+    with pytest.raises(IndexError, match="index 5, of one of several axes, is out of range"):
+        x.numpy()
+    y = x[bad, bad]
+    with pytest.raises(IndexError, match="index -9"):
+        y.numpy()
     assert np.isnan(y.numpy()).tolist() == [False, True, False, True]
     y = ops.take(ops.cast(x, "int32"), bad, 0)
     along = ops.take_along_axis(x, ops.reshape(bad[:3], (3, 1)), 1)

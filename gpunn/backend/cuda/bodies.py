@@ -9,6 +9,7 @@ from gpunn.backend.cuda import (  # noqa: F401
     elementwise,
     gather,
     linear,
+    metrics,
     pooling,
     projection,
     recurrent,
