@@ -30,7 +30,10 @@ from gpunn.training.cost import Cost
 CLASSES, WIDTH, STEPS, VOCABULARY = 10, 32, 12, 20
 MEMORY = 1.3  # times what there is on paper
 # kernels and products; of the transformer 13 a block forward, 18 backward, and 12 beside its blocks
-LIMITS = {"MLP": 15, "LeNet": 20, "three blocks": 51, "VGG": 71, "LSTM": 66, "transformer": 136}
+LIMITS = {
+    "MLP": 15, "LeNet": 20, "three blocks": 51, "augmented": 55, "VGG": 71, "LSTM": 66,
+    "transformer": 136,
+}  # fmt: skip
 KEPT = {"lstm": 5}  # what a recurrent op keeps for each of its results: gates and cells
 
 
@@ -75,6 +78,22 @@ MODELS = {
         ],
         (16, 16, 3),
         "adamw",
+    ),
+    "augmented images, Adam": (
+        lambda: [
+            layers.RandomFlip("horizontal"),
+            layers.RandomRotation(0.1),
+            layers.RandomTranslation(0.1, 0.1),
+            layers.RandomZoom(0.1),
+            layers.RandomContrast(0.1, value_range=(0, 1)),
+            layers.RandomBrightness(0.1, value_range=(0, 1)),
+            layers.RandomCrop(14, 14),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ],
+        (16, 16, 3),
+        "adam",
     ),
     "VGG-like with batch norm, Adam": (
         lambda: [

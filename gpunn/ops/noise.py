@@ -54,8 +54,14 @@ def uniform_like(be, x, /, stream, shape, low=0.0, high=1.0):
     >>> round(float(y.numpy().mean()), 1)
     2.0
     """
-    y = be.uniform(stream, shape) * (high - low) + low
+    y = be.uniform(stream, shape)
+    if (low, high) != (0, 1):
+        y, _ = be.fused(_between)(be, y, low=low, high=high)
     return y.astype(x.dtype, copy=False), None
+
+
+def _between(be, y, low, high):
+    return y * (high - low) + low, None
 
 
 def dropout(x, rate, stream, noise_shape=None):
@@ -166,7 +172,12 @@ def _normal(be, x, /, mean, deviation, stream):
     """
     distance = be.uniform(stream, x.shape)
     angle = be.uniform(stream, x.shape)
+    y, _ = be.fused(_box_muller)(be, distance, angle, deviation=deviation)
+    y = y.astype(x.dtype, copy=False)
+    return y + mean if mean else y, None
+
+
+def _box_muller(be, distance, angle, deviation):
     y = be.xp.sqrt(-2 * be.xp.log(1 - distance))
     y *= be.xp.cos(angle * (2 * math.pi)) * deviation
-    y = y.astype(x.dtype)
-    return y + mean if mean else y, None
+    return y, None

@@ -108,10 +108,13 @@ def affine_transform(
             f"{op}: expected a transform of shape (8,) or ({len(batch)}, 8) for images of shape "
             f"{images.shape}, got {transform.shape}"
         )
+    order = ORDERS[interpolation]
+    if not (batch.requires_grad or transform.requires_grad):
+        moved = affine_pixels(batch, transform, order=order, mode=fill_mode, fill=fill_value)
+        return _as_given(moved, single, data_format)
     x, y = _grid(batch, transform.dtype)
     a0, a1, a2, b0, b1, b2 = (transform[:, i, None, None] for i in range(6))
     places = stack([y * b1 + x * b0 + b2, y * a1 + x * a0 + a2], 1)
-    order = ORDERS[interpolation]
     return _as_given(_sampled(batch, places, order, fill_mode, fill_value), single, data_format)
 
 
@@ -293,7 +296,28 @@ def _sampled(batch, places, order, fill_mode, fill_value):
 
 
 @primitive
+def affine_pixels(be, x, transforms, /, order, mode, fill):
+    """Images (batch, rows, columns, channels) moved by transforms (batch or 1, 8), to no gradient.
+
+    See `affine_transform`; a GPU does it in one launch.
+    """
+    xp, (rows, columns) = be.xp, x.shape[1:3]
+    dtype = transforms.dtype
+    across = be.const(("places", columns, dtype.char), lambda be: xp.arange(columns, dtype=dtype))
+    down = be.const(("places", rows, dtype.char), lambda be: xp.arange(rows, dtype=dtype))
+    u, v = across.reshape(1, 1, -1), down.reshape(1, -1, 1)
+    a0, a1, a2, b0, b1, b2 = (transforms[:, i, None, None] for i in range(6))
+    places = xp.stack([v * b1 + u * b0 + b2, v * a1 + u * a0 + a2], 1)
+    places = xp.broadcast_to(places, (len(x), *places.shape[1:]))
+    return _values_at(be, x, places, order, mode, fill)[0], None
+
+
+@primitive
 def _sample(be, x, at, /, order, mode, fill):
+    return _values_at(be, x, at, order, mode, fill)
+
+
+def _values_at(be, x, at, order, mode, fill):
     """Values of x (batch, *spatial, channels) at places (batch, axes, ...): (batch, ..., channels).
 
     A pixel is the sum of the corners around it, each with the product of its weights along the

@@ -152,6 +152,20 @@ def confusion_cells(dtype):
     yield [y % 2, (p > 2), None], {"classes": 2, "strict": True}
 
 
+def affine_pixels(dtype):
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1, 1, 1), (3, 5, 7, 2), (2, 1, 9, 3), (0, 4, 4, 3)):
+        x = values(shape).astype(dtype)
+        t = np.tile([1.0, 0, 0, 0, 1, 0, 0, 0], (shape[0], 1)) + rng.normal(0, 0.7, (shape[0], 8))
+        t[:, 2::3] *= 9  # also off the image by more than its size
+        for mode in ("constant", "nearest", "wrap", "mirror", "reflect"):
+            for order in (0, 1):
+                static = {"order": order, "mode": mode, "fill": 0.25}
+                yield [x, t.astype("float32")], static
+        if len(t):  # one for all
+            yield [x, t[:1]], static
+
+
 class Still(gpunn.backend.Stream):
     """Gives the same numbers at every draw."""
 
@@ -355,6 +369,7 @@ CASES = {
     "log_softmax": softmax,
     "lstm": recurrent_layer(4, 2, ()),
     "linear": linear,
+    "affine_pixels": affine_pixels,
     "confusion_cells": confusion_cells,
     "mean": mean,
     "mean_sums": mean_sums,

@@ -288,3 +288,47 @@ def test_in_graph_models(name):
     outputs = make(name, **sizes)(inputs)
     model = gpunn.Model(inputs, outputs)
     assert model(IMAGES).shape[1:] == outputs.shape[1:]
+
+
+# launches of a layer: what it draws (one each), and what it does
+LAUNCHES = {
+    "RandomFlip": 3, "RandomRotation": 7, "RandomTranslation": 10, "RandomZoom": 4,
+    "RandomShear": 14, "RandomCrop": 10, "RandomContrast": 7, "RandomBrightness": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAUNCHES)
+def test_a_gpu_does_it_in_few_launches(name, cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        layer, x = make(name, seed=1), gpunn.Tensor(IMAGES.astype("float32"))
+        layer(x)
+        with cudaemu.measure() as counted:
+            layer(x)
+    assert counted.kernels + counted.cublas <= LAUNCHES[name]
+    assert not (counted.d2h or counted.h2d or counted.stream_syncs or counted.device_syncs)
+
+
+def test_augmented_steps_on_a_gpu_are_one_graph(cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        parts = [make(name, seed=1) for name in LAUNCHES]
+        model = gpunn.Sequential([gpunn.Input((7, 8, 3)), *parts, layers.Flatten()])
+        model.add(layers.Dense(2))
+        model.compile("adam", "mse", jit_compile=True)
+        x, y = np.ones((40, 7, 8, 3), "float32"), np.ones((40, 2), "float32")
+        model.fit(x, y, batch_size=8, verbose=0)
+        with cudaemu.measure() as counted:
+            model.fit(x, y, batch_size=8, verbose=0)
+    assert counted.graph_launches == 5
+
+
+def test_affine_layers_with_and_without_gradients(device):
+    """Without one a kernel of its own does it."""
+    for name in ("RandomRotation", "RandomTranslation", "RandomZoom", "RandomShear"):
+        layer = make(name, seed=3)
+        x = gpunn.Tensor(IMAGES.astype("float32"))
+        drawn = layer.get_random_transformation(x)
+        plain = layer.transform_images(x, drawn)
+        x.requires_grad = True
+        assert_close(layer.transform_images(x, drawn), plain.numpy())

@@ -3,11 +3,23 @@
 import math
 
 from gpunn import ops
+from gpunn.autograd import primitive
 from gpunn.errors import unknown
 from gpunn.layers.images.base import RandomImageLayer, factors, interpolation_and_fill
 from gpunn.ops import image
+from gpunn.ops.constants import constant
 
+SAME = (1, 0, 0, 0, 1, 0)  # the transform that moves nothing
 FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
+@primitive
+def _combined(be, p, q, by_p, by_q, more, /):
+    return be.fused(_sum_of_products)(be, p, q, by_p, by_q, more)
+
+
+def _sum_of_products(be, p, q, by_p, by_q, more):
+    return p * by_p + q * by_q + more, None
 
 
 class RandomFlip(RandomImageLayer):
@@ -68,17 +80,20 @@ class _Affine(RandomImageLayer):
         self.fill_value = fill_value
 
     def matrix(self, images, drawn):
-        """The numbers (a0, a1, a2, b0, b1, b2) of each transform: see `affine_transform`."""
+        """Numbers p and q, each (batch, 1), and what makes transforms of them.
+
+        Three rows of six numbers, which are multiplied with p and q, and added: the sum is
+        (a0, a1, a2, b0, b1, b2) of `affine_transform`.
+        """
         raise NotImplementedError
 
     def change(self, images, drawn, interpolation=None):
         """Move the pixels."""
-        rows = self.matrix(images, drawn)
-        some = next(v for v in rows if not isinstance(v, int))
-        columns = [some * 0 + v if isinstance(v, int) else v for v in (*rows, 0, 0)]
+        p, q, *rows = self.matrix(images, drawn)
+        rows = [constant((*row, 0, 0), p) for row in rows]
         return image.affine_transform(
             images,
-            ops.stack(columns, -1),
+            _combined(p, q, *rows),
             interpolation or self.interpolation,
             self.fill_mode,
             self.fill_value,
@@ -133,9 +148,9 @@ class RandomRotation(_Affine):
     def matrix(self, images, drawn):
         """A turn about the middle."""
         y, x = ((n - 1) / 2 for n in images.shape[1:3])
-        angle = drawn["angle"] * (math.pi / 180)
-        cos, sin = ops.cos(angle), ops.sin(angle)
-        return cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos
+        angle = ops.reshape(drawn["angle"], (-1, 1)) * (math.pi / 180)
+        by_cos, by_sin = (1, 0, -x, 0, 1, -y), (0, -1, y, 1, 0, -x)
+        return ops.cos(angle), ops.sin(angle), by_cos, by_sin, (0, 0, x, 0, 0, y)
 
 
 class RandomTranslation(_Affine):
@@ -187,7 +202,8 @@ class RandomTranslation(_Affine):
     def matrix(self, images, drawn):
         """A move."""
         moved = drawn["translations"]
-        return 1, 0, -moved[:, 0], 0, 1, -moved[:, 1]
+        right, down = (0, 0, -1, 0, 0, 0), (0, 0, 0, 0, 0, -1)
+        return moved[:, :1], moved[:, 1:], right, down, SAME
 
 
 class RandomZoom(_Affine):
@@ -243,8 +259,8 @@ class RandomZoom(_Affine):
     def matrix(self, images, drawn):
         """A scaling about the middle."""
         y, x = ((n - 1) / 2 for n in images.shape[1:3])
-        height, width = drawn["height_zoom"][:, 0], drawn["width_zoom"][:, 0]
-        return width, 0, x * (1 - width), 0, height, y * (1 - height)
+        wide, high = (1, 0, -x, 0, 0, 0), (0, 0, 0, 0, 1, -y)
+        return drawn["width_zoom"], drawn["height_zoom"], wide, high, (0, 0, x, 0, 0, y)
 
 
 class RandomShear(_Affine):
@@ -295,7 +311,7 @@ class RandomShear(_Affine):
     def matrix(self, images, drawn):
         """A slant."""
         slant = drawn["shear_factor"]
-        return 1, slant[:, 0], 0, slant[:, 1], 1, 0
+        return slant[:, :1], slant[:, 1:], (0, 1, 0, 0, 0, 0), (0, 0, 0, 1, 0, 0), SAME
 
 
 def _slant(layer, name, value):
