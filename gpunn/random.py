@@ -15,6 +15,7 @@ from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
 from gpunn.ops import noise
 from gpunn.ops.noise import stream_of
+from gpunn.serialization import Registry
 
 __all__ = [
     "SeedGenerator",
@@ -68,6 +69,9 @@ class SeedGenerator:
     def from_config(cls, config: dict) -> "SeedGenerator":
         """The generator of a configuration."""
         return cls(**config)
+
+
+Registry("seed generator", SeedGenerator, [SeedGenerator], module="gpunn.random")
 
 
 def _float_dtype(op, dtype):

@@ -148,7 +148,7 @@ def custom_object_scope(custom_objects: dict | None):
 
     >>> with gpunn.serialization.custom_object_scope({"Flat": gpunn.layers.Flatten}):
     ...     gpunn.layers.deserialize({"class_name": "Flat", "config": {"name": "f"}})
-    <Flatten name=f, built=False>
+    <Flatten name=f, built=True>
     """
     token = _scoped.set({**(_scoped.get() or {}), **(custom_objects or {})})
     try:
@@ -229,16 +229,19 @@ def custom_object(key: str):
 def serialize_value(value, where: str = "value"):
     """A value as JSON: numbers, strings, lists, dicts, dtypes, and objects with a config.
 
+    Tuples stay tuples, which a file then has as lists.
+
     Raises:
         SerializationError: naming `where`, for what cannot be written.
 
     >>> gpunn.serialization.serialize_value({"units": 3, "shape": (1, 2)})
-    {'units': 3, 'shape': [1, 2]}
+    {'units': 3, 'shape': (1, 2)}
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple | set):
-        return [serialize_value(v, where) for v in value]
+        items = [serialize_value(v, where) for v in value]
+        return tuple(items) if isinstance(value, tuple) else items
     if isinstance(value, dict):
         return {str(k): serialize_value(v, f"{where}.{k}") for k, v in value.items()}
     if isinstance(value, np.dtype):
@@ -308,8 +311,8 @@ def deserialize_value(value, custom_objects: dict | None = None):
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize_value(value)
-    if isinstance(value, list):
-        return [deserialize_value(v) for v in value]
+    if isinstance(value, list | tuple):
+        return type(value)(map(deserialize_value, value))
     if not isinstance(value, dict):
         return value
     if not ("class_name" in value and "config" in value):

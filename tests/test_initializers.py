@@ -1,5 +1,7 @@
 """Initializers: Keras' statistics, the same bits on both devices, seeds, configs."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -180,3 +182,14 @@ def test_wrong_kernels_of_fourier_transforms():
     for shape, window in (((6, 2, 9), None), ((6, 9), None), ((6, 1, 9), [1.0, 2.0])):
         with pytest.raises(ShapeError):
             initializers.STFT(window=window)(shape)
+
+
+def test_configs_of_values_and_generators():
+    value = np.arange(6.0).reshape(2, 3)
+    config = json.loads(json.dumps(initializers.Constant(value).get_config()))
+    again = initializers.Constant.from_config(config)
+    assert_close(again((2, 3)), value, rtol=0, atol=0)
+    seed = gpunn.random.SeedGenerator(3)
+    config = json.loads(json.dumps(initializers.GlorotUniform(seed=seed).get_config()))
+    first = initializers.GlorotUniform.from_config(config)((2, 3)).numpy()
+    assert_close(initializers.GlorotUniform(seed=seed)((2, 3)), first, rtol=0, atol=0)

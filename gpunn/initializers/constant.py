@@ -6,6 +6,7 @@ from gpunn.autograd import Tensor
 from gpunn.backend import host_array, standardize
 from gpunn.errors import ShapeError
 from gpunn.initializers.initializer import Initializer
+from gpunn.serialization import deserialize_value, serialize_value
 
 
 class Constant(Initializer):
@@ -37,7 +38,11 @@ class Constant(Initializer):
         return Tensor(values.astype(standardize(dtype)))
 
     def get_config(self) -> dict:
-        return {"value": self.value}
+        return {"value": serialize_value(self.value, "Constant.value")}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(deserialize_value(config.get("value", 0.0)))
 
 
 class Zeros(Initializer):

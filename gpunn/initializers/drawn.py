@@ -13,6 +13,7 @@ from gpunn.backend.dtypes import is_float
 from gpunn.checks import check_number
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from gpunn.initializers.initializer import Initializer
+from gpunn.serialization import deserialize_value, serialize_value
 
 # The standard deviation of a standard normal cut off at -2 and 2.
 TRUNCATED_DEVIATION = 0.87962566103423978
@@ -31,7 +32,7 @@ class RandomInitializer(Initializer):
     """
 
     def __init__(self, seed=None):
-        self.seed = seed
+        self.seed = seed = deserialize_value(seed)
         self._generator = None
         if seed is None:
             self._stream = current_seed().stream()
@@ -56,7 +57,7 @@ class RandomInitializer(Initializer):
         raise NotImplementedError
 
     def get_config(self) -> dict:
-        return {"seed": self.seed}
+        return {"seed": serialize_value(self.seed, f"{type(self).__name__}.seed")}
 
 
 def normal(stream, shape, mean, stddev):

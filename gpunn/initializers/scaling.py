@@ -111,8 +111,8 @@ class NamedScaling(VarianceScaling):
         super().__init__(*self.settings, seed, input_axes, output_axes)
 
     def get_config(self) -> dict:
-        names = ("seed", "input_axes", "output_axes")
-        return {name: getattr(self, name) for name in names}
+        config = super().get_config()
+        return {name: config[name] for name in ("seed", "input_axes", "output_axes")}
 
 
 class GlorotUniform(NamedScaling):

@@ -3,13 +3,15 @@
 from numbers import Integral
 
 from gpunn.checks import check_number
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 
 
 def positive_integer(layer, argument: str, value) -> int:
     """The value, if it is an integer from 1 up."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise wrong(layer, f"{argument} must be a positive integer, got {value!r}")
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_integer or value < 1:
+        error = ArgumentError if is_integer else ArgumentTypeError
+        raise wrong(layer, f"{argument} must be a positive integer, got {value!r}", error)
     return int(value)
 
 

@@ -4,12 +4,14 @@ from gpunn import activations, constraints, initializers, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.convolutional import Convolutional
-from gpunn.layers.lora import Lora
+from gpunn.layers.lora import Lora, adaptable
 from gpunn.ops.convolution import convolve
 
 
 class _Conv(Lora, Convolutional):
     """A convolution with `filters` kernels that see all channels of their group."""
+
+    kernel = adaptable("kernel")
 
     def __init__(
         self,
@@ -80,7 +82,7 @@ class _Conv(Lora, Convolutional):
         return convolve(
             type(self).__name__,
             inputs,
-            self._adapted(self.kernel),
+            self.kernel,
             self.bias,
             self.strides,
             self.padding,

@@ -4,7 +4,7 @@ from gpunn import activations, constraints, initializers, ops, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.lora import Lora
+from gpunn.layers.lora import Lora, adaptable
 
 
 class Dense(Lora):
@@ -33,6 +33,7 @@ class Dense(Lora):
     """
 
     supports_masking = True
+    kernel = adaptable("kernel")
 
     def __init__(
         self,
@@ -92,8 +93,7 @@ class Dense(Lora):
 
     def call(self, inputs):
         """Compute the outputs."""
-        kernel = self._adapted(self.kernel)
-        return activations.after(self.activation, ops.linear, inputs, kernel, self.bias)
+        return activations.after(self.activation, ops.linear, inputs, self.kernel, self.bias)
 
     def compute_output_shape(self, input_shape):
         """The input's shape with `units` last."""

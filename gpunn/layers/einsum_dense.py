@@ -8,7 +8,7 @@ from gpunn.errors import ShapeError
 from gpunn.initializers import VarianceScaling
 from gpunn.layers.check import wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.lora import Lora
+from gpunn.layers.lora import Lora, adaptable
 
 
 class EinsumDense(Lora):
@@ -37,6 +37,8 @@ class EinsumDense(Lora):
     >>> layer(np.ones((2, 5, 3))).shape
     (2, 5, 8)
     """
+
+    kernel = adaptable("kernel")
 
     def __init__(
         self,
@@ -175,7 +177,7 @@ class EinsumDense(Lora):
 
     def call(self, inputs):
         """Compute the outputs."""
-        summed, kernel = self._rows(), self._adapted(self.kernel)
+        summed, kernel = self._rows(), self.kernel
         if summed:
             y = self._product(inputs, kernel, summed)
         else:

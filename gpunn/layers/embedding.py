@@ -8,7 +8,7 @@ from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import DataError
 from gpunn.layers.check import positive_integer, wrong
-from gpunn.layers.lora import Lora
+from gpunn.layers.lora import Lora, adaptable
 
 
 class Embedding(Lora):
@@ -44,6 +44,7 @@ class Embedding(Lora):
 
     accepts_integers = True
     lora_kernel = "embeddings"
+    embeddings = adaptable("embeddings")
 
     def __init__(
         self,
@@ -90,10 +91,10 @@ class Embedding(Lora):
             inputs = inputs.to("int32")
         backend_of(inputs.array).look(self._check, inputs.array)
         with asked_by(f"layer {self.name!r} (Embedding)", wraps=False):
-            y = ops.take(self.embeddings, inputs, axis=0)
+            y = ops.take(self._embeddings, inputs, axis=0)
             if not self.lora_enabled:
                 return y
-            return y + self._change_of(ops.take(self._lora[0], inputs, axis=0))
+            return y + self._change_of(ops.take(self.lora_embeddings_a, inputs, axis=0))
 
     def _check(self, indices) -> None:
         n = self.input_dim

@@ -70,6 +70,7 @@ class GroupNormalization(Normalizing):
         if type(groups) is not int or groups == 0 or groups < -1:
             raise wrong(self, f"groups must be a positive integer or -1, got {groups!r}")
         self.groups = groups
+        self.autocast = False  # it computes in float32, of inputs as they come
 
     def build(self, input_shape):
         """Make gamma and beta."""

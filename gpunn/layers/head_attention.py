@@ -84,7 +84,7 @@ class HeadAttention(Layer):
         if not all(plain):
             return [d(x) for d in denses]
         biases = [d.bias for d in denses if d.bias is not None]
-        return projections(x, *[d._adapted(d.kernel) for d in denses], *biases)
+        return projections(x, *[d.kernel for d in denses], *biases)
 
     def _check_lengths(self, value_shape, key_shape) -> None:
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):

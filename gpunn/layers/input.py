@@ -1,8 +1,11 @@
 """Input: what a model is given (Keras: `Input`, `layers.InputLayer`)."""
 
+from numbers import Integral
+
 from gpunn.autograd import KerasTensor
 from gpunn.autograd.symbolic import connect
 from gpunn.backend.dtypes import floatx, standardize
+from gpunn.checks import check_flag
 from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers.layer import Layer
 
@@ -16,9 +19,15 @@ class InputLayer(Layer):
         dtype: default: `floatx`.
         sparse, ragged: must not be True; there are no sparse or ragged tensors.
         batch_shape: the shape with the batch, instead of `shape` and `batch_size`.
-        input_tensor: a symbolic tensor whose shape, dtype and name the input has.
+        input_tensor: a symbolic tensor whose shape, dtype and name the input has; one that no layer
+            made is the input itself.
         optional: whether the model may be given None for it, which layers then get. Default: False.
         name: default: "input_layer".
+        input_shape, batch_input_shape: older names of `shape` and `batch_shape`.
+
+    Raises:
+        ArgumentError: unless just one of `shape`, `batch_shape` and `input_tensor` is given, or
+            for a second one that says something else than `input_tensor`.
 
     Source: keras.layers.InputLayer.
 
@@ -37,36 +46,59 @@ class InputLayer(Layer):
         input_tensor=None,
         optional=False,
         name=None,
+        input_shape=None,
+        batch_input_shape=None,
     ):
         if sparse or ragged:
             raise ArgumentError("Input: there are no sparse or ragged tensors")
+        check_flag("optional", optional)
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
                 raise ArgumentTypeError(f"input_tensor must be symbolic, got {input_tensor!r}")
-            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
             name = name or input_tensor.name
         super().__init__(name=name)
-        if (shape is None) == (batch_shape is None):
+        shape = _sizes(input_shape if shape is None else shape)
+        batch_shape = _sizes(batch_input_shape if batch_shape is None else batch_shape)
+        if input_tensor is not None:
+            self._check_like(input_tensor, shape, batch_size, batch_shape, dtype)
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        elif (shape is None) == (batch_shape is None):
             raise ArgumentError(
                 f"input {self.name!r} needs either its shape or its batch_shape, got "
                 f"{'none' if shape is None else 'both'}"
             )
-        if batch_shape is None:
-            shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        elif shape is not None:
             batch_shape = (batch_size, *shape)
-        tensor = KerasTensor(batch_shape, dtype or floatx(), self.name)
+        elif batch_size is not None:
+            raise ArgumentError(f"input {self.name!r}: its batch_shape says the batch_size")
+        tensor = input_tensor
+        if tensor is None or tensor.made_by is not None:
+            tensor = KerasTensor(batch_shape, dtype or floatx(), self.name)
         self.batch_shape = tensor.shape
         self.optional = bool(optional)
         self.input_dtype = standardize(tensor.dtype)
-        self.built = True
         connect(self, (), {}, tensor)
+
+    def _check_like(self, tensor, shape, batch_size, batch_shape, dtype) -> None:
+        """Refuse what is not so of the symbolic tensor that the input is."""
+        dtype = None if dtype is None else standardize(dtype)
+        for what, given, own in (
+            ("shape", shape, tensor.shape[1:]),
+            ("batch_size", batch_size, next(iter(tensor.shape), None)),
+            ("batch_shape", batch_shape, tensor.shape),
+            ("dtype", dtype, tensor.dtype),
+        ):
+            if given not in (None, own):
+                raise ArgumentError(
+                    f"input {self.name!r}: {what} {given} is not that of input_tensor, {own}"
+                )
 
     @property
     def dtype(self) -> str:
         """The dtype of the inputs."""
         return self.input_dtype.name
 
-    def call(self, inputs):
+    def call(self, inputs=None):
         """The inputs themselves."""
         return inputs
 
@@ -76,12 +108,16 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict:
         """The arguments that make a layer like this one."""
-        config = {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+        config = {"batch_shape": self.batch_shape, "dtype": self.dtype, "name": self.name}
         return {**config, "optional": True} if self.optional else config
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
         connect(self, (), {}, KerasTensor(self.batch_shape, self.input_dtype, self.name))
+
+
+def _sizes(shape) -> tuple | None:
+    return None if shape is None else (shape,) if isinstance(shape, Integral) else tuple(shape)
 
 
 def Input(
@@ -102,7 +138,7 @@ def Input(
         tensor: a symbolic tensor whose shape, dtype and name it has.
 
     Raises:
-        ArgumentError: if neither or both of `shape` and `batch_shape` are given.
+        ArgumentError: as `InputLayer`.
 
     Source: keras.Input.
 

@@ -14,7 +14,7 @@ from gpunn.autograd.mode import observers
 from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend import quiet
 from gpunn.backend.dtypes import is_float, standardize
-from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
+from gpunn.errors import ArgumentTypeError, GpunnError
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
 from gpunn.layers.input_spec import InputSpec
@@ -76,6 +76,8 @@ class Layer(SymbolicLayer):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _marking_built(cls.__dict__["build"])
+        ours = cls.__module__.partition(".")[0] == "gpunn"
+        cls.built = cls.build is Layer.build and (ours or cls.built)  # it has no weights to make
         if "compute_mask" in cls.__dict__:
             cls._computes_mask = True
             cls.supports_masking = cls.__dict__.get("supports_masking", True)
@@ -329,8 +331,10 @@ class Layer(SymbolicLayer):
         """A new layer of a config made by `get_config`."""
         try:
             return cls(**config)
-        except TypeError as e:
-            raise ArgumentError(f"{cls.__name__} cannot be made of its config {config}: {e}") from e
+        except (TypeError, ValueError) as e:
+            raise ArgumentTypeError(
+                f"{cls.__name__} cannot be made of its config {config}: {e}"
+            ) from e
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -6,12 +6,35 @@ from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.layer import Layer
 
 
+def adaptable(name: str) -> property:
+    """An attribute for a kernel: what is added to it, once it is, is part of what is got."""
+    own = f"_{name}"
+
+    def get(layer):
+        kernel = getattr(layer, own)
+        return kernel + layer._change_of(layer.lora_matrices[0]) if layer.lora_enabled else kernel
+
+    return property(get, lambda layer, weight: setattr(layer, own, weight))
+
+
+def without_product(layer) -> list:
+    """A layer's own weights but for a and b, each with the value that a file of weights has."""
+    own = layer._own_weights()
+    if not getattr(layer, "lora_enabled", False):
+        return [(v, v) for v in own]
+    kernel, (a, b) = getattr(layer, f"_{layer.lora_kernel}"), layer.lora_matrices
+    adapted = getattr(layer, layer.lora_kernel)
+    return [(v, adapted if v is kernel else v) for v in own if v is not a and v is not b]
+
+
 class Lora(Layer):
     """Adds to a layer's kernel, once it is asked for, lora_alpha / lora_rank times a b.
 
     Only a (of the kernel's shape, with lora_rank in place of its last axis) and b (lora_rank, last
-    axis) are trained then. A subclass has the arguments `lora_rank` and `lora_alpha`, calls
-    `_adapt` at the end of its `build`, and computes with `_adapted(kernel)`.
+    axis) are trained then. A subclass has the arguments `lora_rank` and `lora_alpha`, and
+    `kernel = adaptable("kernel")`, and calls `_adapt` at the end of its `build`.
+
+    A file of weights has the sum as the kernel, as in Keras; one of a whole model has all three.
 
     Source: Hu et al., 2021, https://arxiv.org/abs/2106.09685; keras.layers.Dense.enable_lora.
     """
@@ -62,10 +85,9 @@ class Lora(Layer):
         )
 
     def _add_matrices(self, rank, alpha, a_initializer, b_initializer) -> None:
-        kernel = getattr(self, self.lora_kernel)
+        kernel = getattr(self, f"_{self.lora_kernel}")
         if kernel.constraint is not None:
             raise wrong(self, "a kernel with a constraint cannot be adapted", ArgumentError)
-        made = []
         for end, shape, initializer in (
             ("a", (*kernel.shape[:-1], rank), a_initializer),
             ("b", (rank, kernel.shape[-1]), b_initializer),
@@ -75,20 +97,19 @@ class Lora(Layer):
                 shape, initializer, dtype="float32", regularizer=kernel.regularizer, name=name
             )
             setattr(self, name, weight)
-            made.append(weight)
-        self._lora = made
         kernel.trainable = False
         self.lora_enabled = True
         self.lora_rank = rank
         self.lora_alpha = rank if alpha is None else alpha
 
-    def _adapted(self, kernel):
-        """The kernel to compute with."""
-        return kernel if not self.lora_enabled else kernel + self._change_of(self._lora[0])
+    @property
+    def lora_matrices(self) -> tuple:
+        """The weights a and b."""
+        return tuple([getattr(self, f"lora_{self.lora_kernel}_{end}") for end in "ab"])
 
     def _change_of(self, rows):
         """lora_alpha / lora_rank times rows b, in the compute dtype."""
-        change = ops.matmul(rows, self._lora[1]) * (self.lora_alpha / self.lora_rank)
+        change = ops.matmul(rows, self.lora_matrices[1]) * (self.lora_alpha / self.lora_rank)
         return ops.cast(change, self.compute_dtype)
 
     @classmethod

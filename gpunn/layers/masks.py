@@ -2,8 +2,8 @@
 
 import warnings
 
-from gpunn.autograd import Masked, mask_of, with_mask
-from gpunn.autograd.symbolic import infer
+from gpunn.autograd import KerasTensor, Masked, mask_of, with_mask
+from gpunn.autograd.symbolic import Operation, connect, infer
 from gpunn.layers import tree
 from gpunn.tree import flatten, pack
 
@@ -61,7 +61,12 @@ def note_masks(layer, names, args, kwargs, outputs) -> None:
         mask = tree.map(mask_of, inputs)
     if not layer.supports_masking or not (layer._computes_mask or _any(mask)):
         return
-    found = infer(layer.compute_mask, (inputs, mask), {}) if layer._computes_mask else mask
+    found = mask
+    if layer._computes_mask:
+        found = infer(layer.compute_mask, (inputs, mask), {})
+        if all(isinstance(m, KerasTensor) for m in flatten(found)):
+            making = Operation(layer.compute_mask, f"{layer.name}_mask")
+            found = connect(making, (inputs, mask), {}, found)
     for y, m in zip(flatten(outputs), flatten(found)):
         if y._keras_mask is None:
             y._keras_mask = m

@@ -28,9 +28,18 @@ class _Merge(Layer):
 
     def compute_mask(self, inputs, mask=None):
         """True where the mask of any input is; None unless every input has one."""
-        if mask is None or any(m is None for m in mask):
+        if mask is None or any(m is None for m in self._masks(inputs, mask)):
             return None
         return reduce(ops.logical_or, mask)
+
+    def _masks(self, inputs, mask):
+        """The masks, if they are a list of one for each of a list of inputs."""
+        for what in (inputs, mask):
+            if not isinstance(what, list | tuple):
+                raise wrong(self, f"compute_mask() takes lists of inputs and masks, got {what!r}")
+        if len(mask) != len(inputs):
+            raise wrong(self, f"there must be a mask for each input, {len(inputs)}, or None")
+        return mask
 
     def _checked(self, shapes) -> list:
         """The shapes, if they are a list of as many as there must be, of one batch size."""
@@ -264,7 +273,7 @@ class Concatenate(_Merge):
 
     def compute_mask(self, inputs, mask=None):
         """The masks one after the other, all True for an input without; None if none has one."""
-        if mask is None or all(m is None for m in mask):
+        if mask is None or all(m is None for m in self._masks(inputs, mask)):
             return None
         return ops.any(
             ops.concatenate(
@@ -285,9 +294,10 @@ class Concatenate(_Merge):
 
 def _full_mask(x, mask):
     """A mask of the shape of x."""
-    if mask is None:
-        return ops.ones(x.shape, "bool")
-    return ops.broadcast_to(mask if mask.ndim == x.ndim else ops.expand_dims(mask, -1), x.shape)
+    if mask is not None and mask.ndim == x.ndim:
+        return mask
+    everything = ops.ones_like(x, dtype="bool")
+    return everything if mask is None else ops.logical_and(ops.expand_dims(mask, -1), everything)
 
 
 class Dot(_Merge):

@@ -1,8 +1,10 @@
 """Normalizing layers: BatchNormalization, LayerNormalization."""
 
+from numbers import Integral
+
 from gpunn import constraints, initializers, ops, regularizers
 from gpunn.autograd import changing
-from gpunn.errors import ShapeError
+from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
@@ -97,8 +99,8 @@ class BatchNormalization(Normalizing):
     Call arguments:
         inputs: tensor.
         training: False (default): the moving statistics are used, and stay.
-        mask: booleans of the inputs' shape without the last axis: where it is False, values do not
-            count in the batch's statistics.
+        mask: booleans of the inputs' shape without the last axis, or that broadcast to it: where it
+            is False, values do not count in the batch's statistics.
 
     Shapes: the output has that of the input. Weights: gamma, beta, moving_mean, moving_variance
     (and with renorm: moving_stddev, renorm_mean, renorm_stddev), each (channels,); only gamma and
@@ -273,7 +275,13 @@ class LayerNormalization(Normalizing):
             gamma_constraint,
             **kwargs,
         )
+        self.autocast = False  # it computes in float32, of inputs as they come
         self.rms_scaling = rms_scaling
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        if any(isinstance(a, bool) or not isinstance(a, Integral) for a in axes):
+            raise wrong(
+                self, f"axis must be an integer or several, got {axis!r}", ArgumentTypeError
+            )
         if rms_scaling:
             self.scale, self.center = True, False
 

@@ -40,7 +40,8 @@ class SpectralNormalization(Wrapper):
     def build(self, input_shape):
         """Build the layer, and make the vector that the iteration goes on with."""
         super().build(input_shape)
-        names = [n for n in ("kernel", "embeddings") if getattr(self.layer, n, None) is not None]
+        known = ("_kernel", "kernel", "_embeddings", "embeddings")
+        names = [n for n in known if getattr(self.layer, n, None) is not None]
         if not names:
             raise wrong(self, f"expected a layer with a kernel, got {self.layer!r}")
         self._kernel_name = names[0]
@@ -57,13 +58,13 @@ class SpectralNormalization(Wrapper):
     def call(self, inputs, training=False):
         """Normalize the kernel if training, and apply the layer."""
         if not training:
-            return self.layer(inputs)
+            return self._cast(self.layer(inputs))
         kernel = spectral_normalization(
             self.kernel, self.vector_u, iterations=self.power_iterations, update=self._keep
         )
         setattr(self.layer, self._kernel_name, kernel)
         try:
-            return self.layer(inputs)
+            return self._cast(self.layer(inputs))
         finally:
             setattr(self.layer, self._kernel_name, self.kernel)
 

@@ -132,7 +132,7 @@ def to_keras(x):
     Raises:
         SerializationError: for what Keras does not have, by name.
     """
-    if isinstance(x, list):
+    if isinstance(x, list | tuple):
         return [to_keras(v) for v in x]
     if not isinstance(x, dict):
         return x
@@ -199,7 +199,7 @@ def _is_operand(value, given: dict) -> bool:
 
 
 def _holds_tensor(x) -> bool:
-    if isinstance(x, list):
+    if isinstance(x, list | tuple):
         return any(map(_holds_tensor, x))
     if not isinstance(x, dict):
         return False

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from gpunn import optimizers
-from gpunn.autograd import Variable
 from gpunn.errors import MissingDependencyError, SerializationError
 from gpunn.layers import tree
+from gpunn.layers.lora import without_product
 from gpunn.layers.owner import WeightOwner
 from gpunn.models.keras_config import from_keras, to_keras
 from gpunn.serialization import (
@@ -160,11 +160,14 @@ def read_weights(file, model, source, skip_mismatch: bool = False) -> None:
     """
     wrong, found = [], []
     for path, layer in _by_keras_path(model):
-        weights = layer._own_weights()
+        weights = [v for v, _ in without_product(layer)]
         group = file[f"{path}/vars"] if f"{path}/vars" in file else {}
         arrays = [np.asarray(group[key]) for key in sorted(group, key=int)] if group else []
         if [a.shape for a in arrays] == [v.shape for v in weights]:
             found += zip(weights, arrays, strict=True)
+            if getattr(layer, "lora_enabled", False):  # the kernel has it
+                b = layer.lora_matrices[1]
+                found.append((b, np.zeros(b.shape)))
         else:
             wrong.append(
                 f"{path or '/'} ({layer.name}): the file has {[a.shape for a in arrays]}, the "
@@ -181,10 +184,11 @@ def read_weights(file, model, source, skip_mismatch: bool = False) -> None:
 
 def _write_weights(file, model) -> None:
     for path, layer in _by_keras_path(model):
-        _write_own(file.require_group(path or "/"), layer._own_weights(), layer.name)
+        values = [value for _, value in without_product(layer)]
+        _write_own(file.require_group(path or "/"), values, layer.name)
 
 
-def _write_own(group, weights: list[Variable], name: str) -> None:
+def _write_own(group, weights: list, name: str) -> None:
     own = group.create_group("vars")
     own.attrs["name"] = name
     for i, v in enumerate(weights):

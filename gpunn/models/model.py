@@ -275,7 +275,7 @@ class Model(Trainer):
         """
         self._require_built("save")
         files.refuse_existing(filepath, overwrite)
-        files.write(filepath, files.state_of(self), {"kind": "weights"})
+        files.write(filepath, files.weights_of(self), {"kind": "weights"})
 
     def load_weights(self, filepath, skip_mismatch: bool = False) -> None:
         """Read the weights from a file that `save_weights` or `save` wrote, here or in Keras 3.

@@ -18,7 +18,8 @@ def masked_moments(be, x, mask, /, axis, update=None):
 
     Args:
         x: tensor.
-        mask: of the shape of x without its last axis, False where values do not count.
+        mask: of the shape of x without its last axis, or that broadcasts to it; False where values
+            do not count.
         axis: the channels' axis.
         update: a function `(be, mean, variance)` that is handed the raw results, to follow them.
 
@@ -32,8 +33,11 @@ def masked_moments(be, x, mask, /, axis, update=None):
     >>> [y.numpy() for y in gpunn.ops.normalizers.masked_moments(x, [[1.0, 1.0, 0.0]], axis=-1)]
     [array([2.], dtype=float32), array([1.], dtype=float32)]
     """
-    if mask.shape != x.shape[:-1]:
-        raise ShapeError(f"expected a mask of shape {x.shape[:-1]}, got {mask.shape}")
+    places = x.shape[:-1]
+    if mask.ndim > len(places) or not all(
+        m in (1, n) for m, n in zip(mask.shape[::-1], places[::-1])
+    ):
+        raise ShapeError(f"expected a mask of shape {places}, got {mask.shape}")
     axis = normalize_axis("masked_moments", axis, x.ndim)
     others = tuple([a for a in range(x.ndim) if a != axis])
     dtype, x = x.dtype, wide(x)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gpunn.errors import MissingFileError, SerializationError
 from gpunn.layers import Layer
+from gpunn.layers.lora import Lora
 
 FORMAT = 1
 OPTIMIZER = "optimizer/"  # the prefix of the optimizer's state among the weights
@@ -121,6 +122,26 @@ def state_of(layer) -> dict[str, np.ndarray]:
     return {name: v.numpy() for name, v in weights.items()} | tensors
 
 
+def weights_of(layer) -> dict[str, np.ndarray]:
+    """What `state_of` gives, with products of low rank added to their kernels, as in Keras."""
+    tensors = state_of(layer)
+    for x, (kernel, *product) in _adapted(layer):
+        if kernel in tensors:
+            tensors[kernel] = getattr(x, x.lora_kernel).numpy()
+        for name in product:
+            tensors.pop(name, None)
+    return tensors
+
+
+def _adapted(layer):
+    """The layers with a product of low rank, each with the names of its kernel, a and b."""
+    found = [x for x in layer.walk() if isinstance(x, Lora) and x.lora_enabled]
+    path = names_of(layer) if found else None
+    for x in found:
+        weights = getattr(x, f"_{x.lora_kernel}"), *x.lora_matrices
+        yield x, [path(v) for v in weights]
+
+
 def restore(layer, tensors: dict[str, np.ndarray], source, skip_mismatch: bool = False) -> None:
     """Give a layer the state that `state_of` read off one like it.
 
@@ -138,6 +159,10 @@ def restore(layer, tensors: dict[str, np.ndarray], source, skip_mismatch: bool =
     by_hooks = {id(v) for x in hooked.values() for v in x._own_weights()}
     weights = {n: v for n, v in layer.named_weights().items() if id(v) not in by_hooks}
     plain = {n: a for n, a in tensors.items() if OWN not in n and ASSETS not in n}
+    for x, (_, *product) in _adapted(layer):
+        if not set(product) & set(plain):  # the kernel has it
+            a, b = x.lora_matrices
+            plain.update(zip(product, (a.numpy(), np.zeros(b.shape)), strict=True))
     fit_weights(layer.name, weights, plain, source, skip_mismatch)
     for path, x in hooked.items():
         x.load_own_variables(_below(tensors, f"{path}{OWN}"))

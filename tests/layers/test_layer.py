@@ -651,3 +651,29 @@ def test_configs_that_keras_wrote():
     assert given.batch_shape == (None, 3) and not given.optional
     with pytest.raises(ArgumentError):
         layers.Dense.from_config({"units": 2, "quantization_config": {"class_name": "Int8"}})
+
+
+def test_without_weights_to_make_it_is_built_at_once():
+    class Unbuilt(layers.Dropout):
+        def build(self, input_shape):
+            pass
+
+    class Inherited(layers.Dropout):
+        pass
+
+    assert layers.ReLU().built and layers.MaxPooling2D().built and Inherited(0.5).built
+    assert layers.Dropout(0.5).count_params() == 0
+    assert not Unbuilt(0.5).built and not Linear().built and not layers.Dense(1).built
+
+
+def test_configs_keep_tuples():
+    config = layers.Conv2D(2, 3).get_config()
+    assert config["kernel_size"] == (3, 3) and config["strides"] == (1, 1)
+    assert layers.InputLayer((3,)).get_config()["batch_shape"] == (None, 3)
+    assert layers.ZeroPadding2D(((1, 1), (2, 2))).get_config()["padding"] == ((1, 1), (2, 2))
+
+
+def test_a_config_that_makes_no_layer():
+    for wrong in ({"units": 2.5}, {"units": -1}, {"unitz": 1}):
+        with pytest.raises(ArgumentTypeError, match="Dense cannot be made of its config"):
+            layers.Dense.from_config(wrong)

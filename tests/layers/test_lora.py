@@ -20,7 +20,7 @@ CASES = {
 
 
 def kernel_of(layer):
-    return getattr(layer, layer.lora_kernel)
+    return getattr(layer, f"_{layer.lora_kernel}")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -40,6 +40,8 @@ def test_the_product_is_added_to_the_kernel(case, device):
     layer.set_weights([kernel, *bias, a, b])
     plain.set_weights([kernel + 1.5 * (a @ b), *bias])
     assert_close(layer(x), plain(x).numpy(), rtol=1e-5, atol=1e-5)
+    merged = getattr(layer, layer.lora_kernel).numpy()  # what it computes with, as in Keras
+    assert_close(merged, kernel + 1.5 * (a @ b), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -81,7 +83,7 @@ def test_within_attention(device):
     plain.set_weights(layer.get_weights())
     dense = layer._query_dense
     dense.enable_lora(2, b_initializer="ones")
-    kernel, a, b = (v.numpy() for v in (dense.kernel, dense.lora_kernel_a, dense.lora_kernel_b))
+    kernel, a, b = (v.numpy() for v in (kernel_of(dense), *dense.lora_matrices))
     plain._query_dense.kernel.assign(kernel + a @ b)
     assert_close(layer(x, x), plain(x, x).numpy(), rtol=1e-5)
 
@@ -101,6 +103,47 @@ def test_configs():
 def test_mixed_precision():
     layer = layers.Dense(2, lora_rank=1, dtype="mixed_float16")
     assert layer(rand(3, 4)).dtype == "float16"
+
+
+@pytest.mark.parametrize("suffix", [".weights.gpunn", ".weights.h5"])
+@pytest.mark.parametrize("case", ["dense", "einsum", "embedding", "conv"])
+def test_a_file_of_weights_has_the_sum(case, suffix, tmp_path):
+    make, x = CASES[case]
+    layer, path = make(lora_rank=2), tmp_path / f"m{suffix}"
+    model, plain = gpunn.Sequential([layer]), gpunn.Sequential([make()])
+    model(x), plain(x)
+    layer.lora_matrices[1].assign(rand(*layer.lora_matrices[1].shape))
+    y = model(x).numpy()
+    if suffix == ".weights.h5":
+        pytest.importorskip("h5py")
+        gpunn.saving.save_keras(model, path)
+    else:
+        model.save_weights(path)
+    plain.load_weights(path)
+    assert_close(plain(x), y, rtol=1e-5, atol=1e-5)
+    layer.lora_matrices[1].assign(layer.lora_matrices[1] + 1.0)
+    model.load_weights(path)
+    assert_close(model(x), y, rtol=1e-5, atol=1e-5)
+    assert not layer.lora_matrices[1].numpy().any()
+
+
+def test_a_file_of_a_model_has_all_three(tmp_path):
+    layer = layers.Dense(4, lora_rank=2)
+    model = gpunn.Sequential([gpunn.Input((3,)), layer])
+    layer.lora_kernel_b.assign(rand(2, 4))
+    model.save(tmp_path / "m.keras")
+    again = gpunn.load_model(tmp_path / "m.keras")
+    for new, old in zip(again.get_weights(), model.get_weights(), strict=True):
+        assert_close(new, old, rtol=0, atol=0)
+
+
+def test_the_way_back_of_an_adapted_embedding():
+    layer = layers.ReversibleEmbedding(5, 3)
+    x = rand(2, 3)
+    layer.build((None,))
+    layer.enable_lora(2, b_initializer="ones")
+    kernel, a, b = (v.numpy() for v in (layer._embeddings, *layer.lora_matrices))
+    assert_close(layer(x, reverse=True), x @ (kernel + a @ b).T, rtol=1e-5, atol=1e-5)
 
 
 def test_errors():

@@ -213,8 +213,14 @@ def test_batch_statistics_under_a_mask(device):
             lambda x, layer=layer, mask=mask: layer(x, training=True, mask=mask),
             x.astype("float64"),
         )
+        given = np.broadcast_to(mask[:, :1], mask.shape)
+        wide, narrow = (
+            layer(x, training=True, mask=given),
+            layer(x, training=True, mask=mask[:, :1]),
+        )
+        assert_close(narrow, wide.numpy(), rtol=0, atol=0)
     with pytest.raises(ShapeError, match="mask of shape"):
-        layer(x, training=True, mask=mask[0])
+        layer(x, training=True, mask=mask[:, :2])
 
 
 # --- losses and metrics ---

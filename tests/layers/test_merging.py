@@ -5,7 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import layers
-from gpunn.errors import GpunnError, SerializationError
+from gpunn.errors import ArgumentError, GpunnError, SerializationError
 from tests.golden.cases_merging import CASES, inputs, values, weights
 from tests.harness import assert_close, golden, rand
 
@@ -147,3 +147,23 @@ def test_what_is_wrong_is_said(layer, inputs, message):
     with pytest.raises(GpunnError) as error:
         layer()(inputs)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("make", [layers.Add, layers.Concatenate])
+def test_masks_that_do_not_go_with_the_inputs(make):
+    layer, x = make(), gpunn.Input((4, 5))
+    with pytest.raises(ArgumentError, match="takes lists"):
+        layer.compute_mask([x, x], np.ones((2, 4), bool))
+    with pytest.raises(ArgumentError, match="takes lists"):
+        layer.compute_mask(x, [None, None])
+    with pytest.raises(ArgumentError, match="a mask for each input, 2"):
+        layer.compute_mask([x, x], [None])
+
+
+def test_the_mask_of_symbolic_tensors_as_an_output():
+    a, b = gpunn.Input((None, 2)), gpunn.Input((None, 2))
+    y = layers.Concatenate(axis=1)([layers.Masking()(a), b])
+    model = gpunn.Model([a, b], y._keras_mask)
+    masked = np.array([[[0, 0], [1, 2], [0, 0]]], "float32")
+    got = model([masked, masked]).numpy()
+    assert got.tolist() == [[False, True, False, True, True, True]]

@@ -7,7 +7,7 @@ import gpunn
 from gpunn import dtype_policies, layers, mixed_precision
 from gpunn.errors import ArgumentError, MissingDependencyError
 from tests.golden.cases_mixed import CASES, POLICIES, cotangent, inputs, values
-from tests.harness import assert_close, golden
+from tests.harness import assert_close, golden, rand
 
 # how far halves may be off, as a share of the largest element: Keras rounds in other places
 OFF = {"mixed_float16": 4e-3, "mixed_bfloat16": 3e-2}
@@ -128,3 +128,20 @@ def test_functional_model_in_half():
     assert model.predict(np.ones((2, 4)), verbose=0).dtype == np.float32
     copy = gpunn.models.clone_model(model)
     assert [x.dtype_policy.name for x in copy.layers[1:]] == ["mixed_float16", "float32"]
+
+
+@pytest.mark.parametrize(
+    "make", [layers.LayerNormalization, lambda **k: layers.GroupNormalization(2, **k)]
+)
+def test_what_is_too_large_for_half_is_normalized(make, device):
+    x = np.full((2, 4, 8), 70000.0, "float32")
+    x[..., ::2] = -70000.0
+    y = make(dtype="mixed_float16")(x)
+    assert y.dtype == "float16"
+    assert_close(y.numpy(), np.sign(x), rtol=1e-2)
+
+
+def test_spectral_normalization_of_a_layer_of_another_policy():
+    layer = layers.SpectralNormalization(layers.Dense(2), dtype="mixed_float16")
+    for training in (False, True):
+        assert layer(rand(3, 4), training=training).dtype == "float16"
