@@ -48,8 +48,7 @@ REASONS = {
     "a model may train another in its own train_step": "keras.distillation.*",
     "no files of sounds": "keras.utils.audio_dataset*",
     "no bounding boxes": """
-        *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*
-        *ContrastLimitedAdaptiveHistogramEqualization""",
+        *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*""",
     "methods of a model; see gpunn.saving for files that Keras reads": """
         keras.saving.KerasFileEditor keras.saving.load_weights keras.saving.save_weights""",
     "tf.data pipelines; gpunn.data makes batches of arrays, tables and PyDatasets": """

@@ -51,7 +51,7 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> DTypePolicy
 
     >>> config = gpunn.dtype_policies.serialize(gpunn.DTypePolicy("float16"))
     >>> gpunn.dtype_policies.deserialize(config)
-    <DTypePolicy 'float16'>
+    <DTypePolicy "float16">
     """
     name = config.get("class_name") if isinstance(config, dict) else config
     cls = {"DTypePolicy": DTypePolicy, **(custom_objects or {})}.get(name)

@@ -16,7 +16,7 @@ class ShapeError(GpunnError, ValueError):
     """A shape does not fit."""
 
 
-class DTypeError(GpunnError, TypeError):
+class DTypeError(GpunnError, TypeError, ValueError):
     """A dtype does not fit."""
 
 

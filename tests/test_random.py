@@ -101,6 +101,7 @@ def test_refusals():
         (lambda: random.normal((2,), seed="a"), ArgumentTypeError),
         (lambda: random.normal((2,), dtype="int32"), DTypeError),
         (lambda: random.randint((2,), 0, 5, "float32"), DTypeError),
+        (lambda: random.randint((2,), 0, 5, "float32"), ValueError),  # what Keras raises
         (lambda: random.randint((2,), 5, 5), ArgumentError),
         (lambda: random.uniform((2,), 1, 0), ArgumentError),
         (lambda: random.uniform((-2,)), ShapeError),

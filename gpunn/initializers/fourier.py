@@ -9,12 +9,20 @@ from gpunn.backend.dtypes import standardize
 from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.initializers.initializer import Initializer
 
+
+def _tukey(n: int) -> np.ndarray:
+    """A plateau of half the length between two halves of a Hann window."""
+    x = np.linspace(-1, 1, n) if n > 1 else np.zeros(n)
+    return 0.5 + 0.5 * np.cos(2 * np.pi * np.maximum(np.abs(x) - 0.5, 0))
+
+
 WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
     "hann": np.hanning,
     "hamming": np.hamming,
     "blackman": np.blackman,
     "bartlett": np.bartlett,
     "boxcar": np.ones,
+    "tukey": _tukey,
 }
 
 
@@ -23,7 +31,8 @@ class STFT(Initializer):
 
     Args:
         side: "real" (default): cosines; "imag": minus sines.
-        window: "hann" (default), "hamming", "blackman", "bartlett", "boxcar", a vector, or None.
+        window: "hann" (default), "hamming", "blackman", "bartlett", "boxcar", "tukey", a vector, or
+            None.
         scaling: the window is divided by the root of its squares' sum ("density", the default), by
             the sum of its magnitudes ("spectrum"), or not (None).
         periodic: whether the window would go on smoothly if it were repeated. Default: False.

@@ -69,6 +69,7 @@ from gpunn.layers.images.geometry import (
     RandomTranslation,
     RandomZoom,
 )
+from gpunn.layers.images.local_contrast import ContrastLimitedAdaptiveHistogramEqualization
 from gpunn.layers.images.mixing import CutMix, MixUp
 from gpunn.layers.images.sizes import CenterCrop, RandomCrop, Resizing
 from gpunn.layers.images.tones import (
@@ -170,6 +171,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",

@@ -3,6 +3,7 @@
 import math
 
 from gpunn import ops
+from gpunn.autograd import KerasTensor, Tensor
 from gpunn.errors import ShapeError
 from gpunn.layers.check import fraction, wrong
 from gpunn.layers.layer import Layer
@@ -67,7 +68,8 @@ class Attention(Layer):
             self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
 
     def _check(self, inputs, mask=None) -> None:
-        if not isinstance(inputs, list | tuple) or len(inputs) not in (2, 3):
+        listed = isinstance(inputs, list | tuple) and len(inputs) in (2, 3)
+        if not listed or not isinstance(inputs[0], list | tuple | Tensor | KerasTensor):
             raise wrong(
                 self, "call it on a list: [query, value] or [query, value, key]", ShapeError
             )

@@ -1,10 +1,10 @@
 """Dtype policies: the dtypes a layer computes in and keeps its weights in (Keras: DTypePolicy)."""
 
-from gpunn.backend.dtypes import bfloat16, floatx, standardize
-from gpunn.errors import ArgumentError
+from gpunn.backend.dtypes import NAMES, bfloat16, floatx, standardize
+from gpunn.errors import ArgumentError, ArgumentTypeError
 
 # name: (to compute in, of the weights)
-POLICIES = {name: (name, name) for name in ("float16", "bfloat16", "float32", "float64")}
+POLICIES = {name: (name, name) for name in NAMES}
 POLICIES |= {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16", "float32")}
 
 
@@ -12,12 +12,13 @@ class DTypePolicy:
     """The dtypes that a layer computes in and keeps its weights in.
 
     Args:
-        name: "float32", "float64", "float16" or "bfloat16": that dtype for both. "mixed_float16"
-            or "mixed_bfloat16": float32 weights, which are cast where they are used; inputs and
+        name: a dtype, "float32" or "int32" say: that one for both. "mixed_float16" or
+            "mixed_bfloat16": float32 weights, which are cast where they are used; inputs and
             outputs have the half dtype. Default: the global policy's.
 
     Raises:
         ArgumentError: for another name.
+        ArgumentTypeError: if it is no string.
         MissingDependencyError: for bfloat16 without the package ml_dtypes.
 
     Source: keras.DTypePolicy; Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740
@@ -30,7 +31,9 @@ class DTypePolicy:
     quantization_mode = None
 
     def __init__(self, name: str | None = None):
-        self.name: str = dtype_policy().name if name is None else str(name)
+        self.name: str = dtype_policy().name if name is None else name
+        if not isinstance(self.name, str):
+            raise ArgumentTypeError(f"the name of a dtype policy must be a string, got {name!r}")
         if self.name not in POLICIES:
             raise ArgumentError(
                 f"unknown dtype policy {name!r}: expected one of {', '.join(POLICIES)}"
@@ -40,7 +43,7 @@ class DTypePolicy:
             bfloat16()
 
     def __repr__(self) -> str:
-        return f"<DTypePolicy {self.name!r}>"
+        return f'<DTypePolicy "{self.name}">'
 
     def __eq__(self, other) -> bool:
         return isinstance(other, DTypePolicy) and self.name == other.name

@@ -87,7 +87,7 @@ class Normalization(Layer):
             raise wrong(self, "give both mean and variance, or neither")
         axes = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if mean is not None:
-            mean, variance = host_array(mean), host_array(variance)
+            mean, variance = _float64(mean), _float64(variance)
             if mean.shape != variance.shape or mean.ndim > len(axes):
                 raise wrong(
                     self,
@@ -118,7 +118,11 @@ class Normalization(Layer):
             )
         self._reduced = tuple(a for a in range(ndim) if a not in kept)
         self._broadcast = tuple(n if a in kept else 1 for a, n in enumerate(input_shape))
-        self.input_spec = InputSpec(ndim=ndim, axes=dict(zip(kept, shape, strict=True)))
+        self.input_spec = InputSpec(
+            ndim=None if all(a < 0 for a in self.axis) else ndim,  # axes may come in front
+            min_ndim=ndim,
+            axes={a - ndim: n for a, n in zip(kept, shape, strict=True)},
+        )
         if self.input_mean is None:
             state = {"trainable": False}
             self.adapt_mean = self.add_weight(shape, "zeros", name="mean", **state)
@@ -179,11 +183,18 @@ class Normalization(Layer):
         )
         for batch in [data] if hasattr(data, "shape") or numbers else data:
             x = host_array(batch[0] if isinstance(batch, tuple) else batch)
+            if not x.ndim:
+                raise wrong(
+                    self, f"adapt() takes batches, arrays of rows; got {x}", ArgumentTypeError
+                )
             if not x.size:
                 continue
             if not self.built:
                 self.build((x.shape[0] if self._keeps_rows(x.ndim) else None, *x.shape[1:]))
             self.input_spec.check(x.shape, self.name)
+            if x.ndim != len(self._broadcast):
+                built = len(self._broadcast)
+                raise wrong(self, f"was built for rank {built}, adapt() got {x.shape}", ShapeError)
             if self._keeps_rows(x.ndim):
                 yield x.astype(np.float64)
                 continue
@@ -232,6 +243,12 @@ class Normalization(Layer):
 def _on_device(values, like: Tensor):
     """Fixed values as a tensor of the dtype and device of `like`; numbers as they are."""
     return values if isinstance(values, int | float) else constant(host_array(values), like)
+
+
+def _float64(values) -> np.ndarray:
+    """Numbers, nested lists or an array of any device in float64, with all the digits they have."""
+    listed = isinstance(values, list | tuple | int | float)
+    return np.asarray(values if listed else host_array(values), np.float64)
 
 
 def _json(values):

@@ -175,6 +175,7 @@ class RNN(Layer):
             y, states = self._run(sequences, states, mask, training)
         finally:
             reset_dropout(self.cell)
+        y, states = tree.map_structure(self._cast, (y, states))  # a cell may have its own policy
         if self.zero_output_for_mask and mask is not None:
             kept = mask if self.return_sequences else mask[:, -1]
             y = ops.where(ops.reshape(kept, (*kept.shape, *[1] * (y.ndim - kept.ndim))), y, 0)
@@ -358,6 +359,8 @@ def _first_states(cell, x):
         with device(x.device):
             return cell.get_initial_state(batch_size=x.shape[0])
     size = cell.state_size
+    if own is None and isinstance(size, int):
+        return no_state(x, size=size)
     return [no_state(x, size=n) for n in (size if isinstance(size, list | tuple) else [size])]
 
 

@@ -132,6 +132,7 @@ class Bidirectional(Layer):
         if self.return_state:
             states = [*y[1:], *y_back[1:]]
             y, y_back = y[0], y_back[0]
+        y, y_back = self._cast(y), self._cast(y_back)  # the layers may have a policy of their own
         if self.return_sequences:
             y_back = ops.flip(y_back, axis=1)
         if self.merge_mode is None:
@@ -275,7 +276,7 @@ class TimeDistributed(Wrapper):
 
     def _apply(self, given, training):
         masks = {"mask": given[1]} if len(given) > 1 and self.layer._takes_mask else {}
-        return self.layer(given[0], training=training, **masks)
+        return self._to_input(self.layer(given[0], training=training, **masks))
 
     def compute_output_shape(self, input_shape):
         """The layer's output shape with the steps as axis 1."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpunn.autograd import Tensor, primitive
 from gpunn.errors import ArgumentError, ShapeError, unknown
+from gpunn.ops.constants import constant
 from gpunn.ops.indexing import get_item, take
 from gpunn.ops.shaping import _dims, _shape, broadcast_to, normalize_axes, normalize_axis, reshape
 
@@ -58,7 +59,7 @@ def pad(x, pad_width, mode="constant", constant_values=None):
             continue
         if n == 0:
             raise ShapeError(f"pad: axis {axis} of size 0 has nothing to {mode}")
-        y = take(y, np.pad(np.arange(n), width, mode=mode), axis)
+        y = take(y, constant(np.pad(np.arange(n), width, mode=mode), y, "int64"), axis)
     return y
 
 

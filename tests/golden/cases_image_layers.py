@@ -24,6 +24,7 @@ MASKS[0, 1:4, 2:5] = MASKS[2, :, 5:] = True
 FIRST = {"data_format": "channels_first"}
 
 # name: class, arguments, what is drawn (None: nothing, or it is certain)
+CLAHE = "ContrastLimitedAdaptiveHistogramEqualization"
 CASES = {
     "resizing": ("Resizing", {"height": 4, "width": 11}, None),
     "resizing_nearest": ("Resizing", {"height": 4, "width": 5, "interpolation": "nearest"}, None),
@@ -116,6 +117,11 @@ CASES = {
     "auto_contrast_range": ("AutoContrast", {"value_range": [0, 300]}, None),
     "equalization": ("Equalization", {}, None),
     "equalization_bins": ("Equalization", {"bins": 16}, None),
+    "local_contrast": (CLAHE, {"tile_grid_size": [2, 3]}, None),
+    "local_contrast_range": (
+        CLAHE, {"tile_grid_size": [3, 2], "clip_limit": 0, "value_range": [0, 300]}, None
+    ),
+    "local_contrast_small": (CLAHE, {"clip_limit": 60.0}, None),
     "perspective": (
         "RandomPerspective",
         {"fill_value": 3.0},
@@ -140,7 +146,7 @@ CASES = {
 CHANNELS_FIRST = (
     "resizing_crop", "center_crop", "flip_horizontal", "rotation", "translation", "zoom_both",
     "shear", "contrast", "brightness", "degeneration", "saturation", "hue", "sharpness",
-    "blur", "equalization", "mix_up", "posterization",
+    "blur", "equalization", "local_contrast", "mix_up", "posterization",
 )  # fmt: skip
 
 

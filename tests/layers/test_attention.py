@@ -267,6 +267,7 @@ def built_without_source():
     (lambda: layers.GroupQueryAttention(3, 4, 3), "must divide num_query_heads"),
     (lambda: layers.Attention(score_mode="sum"), "score_mode"),
     (lambda: layers.Attention()(X), "on a list"),
+    (lambda: layers.AdditiveAttention()(X), "on a list"),
     (lambda: layers.Attention()([X, X], mask=[None]), "mask must be a list"),
     (lambda: layers.RotaryEmbedding()(X[..., :5]), "must be even"),
     (lambda: layers.RotaryEmbedding(sequence_axis=-1)(X), "two axes"),

@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
-from gpunn import layers
+from gpunn import initializers, layers
 from gpunn.errors import GpunnError
 from tests.harness import assert_close, rand, require_fft
+
+
+def test_a_tukey_window():
+    """That of scipy.signal.get_window("tukey", 9, fftbins=False)."""
+    kernel = initializers.STFT(window="tukey", scaling=None)((9, 1, 5)).numpy()[:, 0, 0]
+    assert_close(kernel, [0, 0.5, 1, 1, 1, 1, 1, 0.5, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,12 @@ def test_learned_bins(case):
 # --- hashes ---
 
 
+def test_symbolic_bins_are_integers():
+    layer = layers.Discretization([0.0, 1.0])
+    spec = layer.compute_output_spec(gpunn.KerasTensor((None, 3)))
+    assert spec.dtype == layer(np.zeros((2, 3))).dtype == layer.output_dtype == "int32"
+
+
 def test_known_hashes():
     key = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
     assert siphash(bytes(range(15)), key) == 0xA129CA6149BE45E5  # of the paper
@@ -119,6 +125,11 @@ def test_hashing_modes(device):
     assert layers.Hashing(3, output_mode="count")([x]).numpy().tolist() == [[2, 2, 1]]
     assert layers.Hashing(3)(x).device.kind == device
     assert layers.Hashing(3, output_mode="one_hot").compute_output_shape((None, 1)) == (None, 3)
+
+
+def test_hashed_crossing_of_symbols():
+    y = layers.HashedCrossing(5)([gpunn.Input((), dtype="int64"), gpunn.Input((), dtype="int64")])
+    assert (y.shape, y.dtype) == ((None,), "int64")
 
 
 def test_hashed_crossing():
@@ -336,7 +347,9 @@ def test_in_models(device, tmp_path):
             ArgumentError,
             "count_weights",
         ),
-        (lambda: layers.Discretization(), ArgumentError, "give bin_boundaries"),
+        (lambda: layers.Discretization(), ArgumentError, "give either bin_boundaries"),
+        (lambda: layers.Discretization([0.0], 2), ArgumentError, "give either bin_boundaries"),
+        (lambda: layers.Hashing(3, dtype="float32"), ArgumentError, "integer dtype"),
         (lambda: layers.Discretization([1.0, 0.0]), ArgumentError, "must rise"),
         (lambda: layers.Discretization([1.0]).adapt([1.0]), ArgumentError, "nothing to adapt"),
         (lambda: layers.Discretization(num_bins=2).adapt([]), DataError, "no data"),

@@ -348,10 +348,33 @@ def test_adapt_starts_anew_and_says_what_is_wrong():
         layer.adapt([])
     with pytest.raises(ArgumentTypeError, match="array or an iterable"):
         layer.adapt(3)
+    with pytest.raises(ArgumentTypeError, match="arrays of rows"):
+        layers.Normalization().adapt(iter([42]))
+    with pytest.raises(ShapeError, match="built for rank 2"):
+        layer.adapt(np.ones((4, 5, 2)))
     with pytest.raises(ArgumentError, match="was given mean"):
         layers.Normalization(mean=0.0, variance=1.0).adapt(bad)
     for a, b in zip(layer.get_weights(), before, strict=True):
         assert (a == b).all()
+
+
+def test_statistics_of_the_last_axis_fit_inputs_with_more_axes():
+    layer = layers.Normalization()
+    layer.adapt(rand(5, 6, 3))
+    x = rand(2, 5, 6, 3).astype("float32")
+    assert_close(layer(x)[1], layer(x[1]).numpy())
+    with pytest.raises(ShapeError, match="rank >= 3"):
+        layer(x[0, 0])
+    with pytest.raises(ShapeError, match="rank 3"):
+        fixed = layers.Normalization(axis=2)
+        fixed.build((None, 6, 3))
+        fixed(x)
+
+
+def test_given_statistics_keep_their_digits():
+    for make in (list, np.array):
+        layer = layers.Normalization(mean=make([0.1, 0.2]), variance=make([0.3, 0.4]))
+        assert layer.get_config()["mean"] == [0.1, 0.2]
 
 
 def test_adapted_state_moves_and_inverts(device):

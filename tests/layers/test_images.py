@@ -10,6 +10,7 @@ from tests.capture.steps import train
 from tests.golden.cases_image_layers import (
     CASES,
     CHANNELS_FIRST,
+    CLAHE,
     FIRST,
     IMAGES,
     transformed,
@@ -47,7 +48,7 @@ DRAWN = {
     "RandAugment": {},
     "AugMix": {},
 }  # fmt: skip
-OTHER = {"Resizing", "CenterCrop", "AutoContrast", "Equalization", "Pipeline"}
+OTHER = {"Resizing", "CenterCrop", "AutoContrast", "Equalization", "Pipeline", CLAHE}
 HOST = {"MixUp", "CutMix", "RandAugment", "AugMix", "RandomElasticTransform"}  # draw on it too
 
 
@@ -201,6 +202,23 @@ def test_pipeline(device):
     assert [type(layer) for layer in again.layers] == [type(layer) for layer in steps]
 
 
+def test_pipeline_passes_a_mask_on():
+    pipeline = layers.Pipeline([layers.Dropout(0.5), layers.LSTM(3)])
+    x, mask = np.ones((2, 4, 3)), np.array([[True, True, False, False]] * 2)
+    y = pipeline(x, mask=mask, training=False)
+    assert_close(y, pipeline(x[:, :2], training=False).numpy(), rtol=1e-6)
+    for config in ({"name": "p"}, {"name": "p", "layers": None}):
+        with pytest.raises(ArgumentError, match="a list 'layers'"):
+            layers.Pipeline.from_config(config)
+
+
+def test_a_factor_of_zero():
+    config = layers.RandomTranslation((0.5, 0.5), 0).get_config()
+    assert str(tuple(config["width_factor"])) == "(0.0, 0.0)"  # not -0.0
+    x = np.ones((2, 4, 4, 3), "float32")
+    assert (layers.RandAugment(num_ops=0)(x).numpy() == x).all()
+
+
 def test_in_a_model(device, tmp_path):
     model = gpunn.Sequential(
         [
@@ -246,9 +264,11 @@ def test_in_a_model(device, tmp_path):
         (lambda: layers.RandomErasing(fill_value="red"), ArgumentTypeError, "fill_value"),
         (lambda: layers.RandomPosterization(9), ArgumentError, "between 1 and 8"),
         (lambda: layers.Equalization(bins=0), ArgumentError, "bins"),
+        (lambda: getattr(layers, CLAHE)(clip_limit=-1), ArgumentError, "clip_limit"),
+        (lambda: getattr(layers, CLAHE)(tile_grid_size=4), ArgumentError, "two integers"),
         (lambda: layers.RandomPerspective(scale=2), ArgumentError, "scale"),
         (lambda: layers.MixUp(alpha=0), ArgumentError, "alpha must be positive"),
-        (lambda: layers.RandAugment(num_ops=0), ArgumentError, "num_ops"),
+        (lambda: layers.RandAugment(num_ops=-1), ArgumentError, "num_ops"),
         (lambda: layers.Pipeline([3]), ArgumentTypeError, "expected layers"),
         (lambda: layers.RandomFlip(data_format="last"), ArgumentError, "data_format"),
         (lambda: layers.RandomFlip(seed="a"), ArgumentTypeError, "seed must be"),

@@ -59,8 +59,18 @@ def test_policies_by_name_and_config():
     assert layers.Dense(1, dtype="float32").compute_dtype == "float32"
     with pytest.raises(ArgumentError, match=r"mixed_float8.*mixed_bfloat16"):
         gpunn.DTypePolicy("mixed_float8")
+    with pytest.raises(TypeError, match="must be a string"):
+        gpunn.DTypePolicy(123)
+    assert repr(policy) == '<DTypePolicy "mixed_float16">'
     with pytest.raises(ArgumentError, match="config of a DTypePolicy"):
         dtype_policies.deserialize({"class_name": "Dense", "config": {}})
+
+
+def test_layers_of_integers(device):
+    layer = layers.Identity(dtype="int32")
+    assert layer.dtype_policy == dtype_policies.get("int32")
+    y = layer([1.9, 3.0])
+    assert (y.dtype, y.tolist()) == ("int32", [1, 3])
 
 
 def test_bfloat16_without_its_package(monkeypatch):

@@ -11,6 +11,7 @@ from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, v
 from tests.harness import assert_close, golden, rand
 
 GOLDEN = golden("recurrent")
+HALF = "mixed_float16"
 
 
 def found(prefix):
@@ -235,6 +236,28 @@ def test_cells_of_ones_own(device):
     assert_close(layer(x)[:, -1], x.mean(1), rtol=1e-5, atol=1e-6)
     again = layers.RNN.from_config(layer.get_config())
     assert type(again.cell) is Mean
+
+
+def test_the_state_of_a_stacked_cell_with_one_is_no_list():
+    x = rand(2, 4, 3).astype("float32")
+    y, first, second = layers.RNN([Sum(), Sum()], return_state=True)(x)
+    assert first.shape == second.shape == (2, 3)
+    assert_close(first, x.sum(1), rtol=1e-5, atol=1e-6)
+    assert_close(second, y.numpy())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.RNN([layers.SimpleRNNCell(3), layers.SimpleRNNCell(2)], dtype=HALF),
+        lambda: layers.RNN(layers.LSTMCell(3), return_state=True, dtype=HALF),
+        lambda: layers.Bidirectional(layers.GRU(3), dtype=HALF),
+        lambda: layers.TimeDistributed(layers.Dense(3), dtype=HALF),
+    ],
+)
+def test_outputs_have_the_dtype_of_the_outer_layer(make, device):
+    found = tree.flatten(make()(rand(2, 4, 3)))
+    assert {y.dtype.name for y in found} == {"float16"}
 
 
 def test_weights_given_to_bidirectional():

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gpunn import ops
-from gpunn.autograd import Tensor
+from gpunn.autograd import KerasTensor, Tensor
 from gpunn.errors import DataError, NotBuiltError
 from gpunn.layers.categories.host import HostLayer, check_mode, encoded, encoded_shape, host_values
 from gpunn.layers.check import positive_integer, wrong
@@ -96,8 +96,8 @@ class Discretization(HostLayer):
         name=None,
     ):
         super().__init__(name=name, dtype=dtype)
-        if num_bins is None and bin_boundaries is None:
-            raise wrong(self, "give bin_boundaries, or num_bins and call adapt()")
+        if (num_bins is None) == (bin_boundaries is None):
+            raise wrong(self, "give either bin_boundaries, or num_bins and call adapt()")
         self.num_bins = None if num_bins is None else positive_integer(self, "num_bins", num_bins)
         self.bin_boundaries = None
         if bin_boundaries is not None:
@@ -142,8 +142,16 @@ class Discretization(HostLayer):
         x = inputs if isinstance(inputs, Tensor) else ops.convert_to_tensor(host_values(inputs))
         bins = ops.digitize(x, constant(self.bin_boundaries, x, "float32"))
         depth = len(self.bin_boundaries) + 1
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
-        return encoded(bins, self.output_mode, depth, dtype)
+        return encoded(bins, self.output_mode, depth, self.output_dtype)
+
+    @property
+    def output_dtype(self) -> str:
+        """int32 of bins, the layer's own dtype of vectors."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
+
+    def compute_output_spec(self, inputs):
+        """A symbolic tensor like what a call gives."""
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
 
     def compute_output_shape(self, input_shape):
         """The shape of the inputs, or of the vectors."""

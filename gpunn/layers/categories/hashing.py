@@ -7,6 +7,7 @@ from gpunn.layers.categories.hashes import bucket, crossed, farmhash
 from gpunn.layers.categories.host import (
     HostLayer,
     check_mode,
+    check_output_dtype,
     check_salt,
     encoded,
     encoded_shape,
@@ -54,7 +55,7 @@ class Hashing(HostLayer):
         self.mask_value = mask_value
         self.salt = check_salt(self, salt)
         self.output_mode = check_mode(self, output_mode, sparse=sparse)
-        self.output_dtype = dtype or ("int64" if self.output_mode == "int" else None)
+        self.output_dtype = check_output_dtype(self, dtype, self.output_mode)
         self.built = True
 
     def call(self, inputs):
@@ -108,7 +109,7 @@ class HashedCrossing(HostLayer):
         super().__init__(name=name, **kwargs)
         self.num_bins = positive_integer(self, "num_bins", num_bins)
         self.output_mode = check_mode(self, output_mode, ("int", "one_hot"), sparse)
-        self.output_dtype = dtype or ("int64" if self.output_mode == "int" else None)
+        self.output_dtype = check_output_dtype(self, dtype, self.output_mode)
         self.built = True
 
     def call(self, inputs):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from gpunn import ops
-from gpunn.autograd import KerasTensor, Tensor
+from gpunn.autograd import Tensor
+from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import ArgumentTypeError, DTypeError, GpunnError, unknown
 from gpunn.layers.check import wrong
@@ -23,7 +24,7 @@ class HostLayer(Layer):
 
     def __call__(self, inputs, *args, **kwargs):
         """What `call` makes of the inputs; symbolic tensors are passed on to `Layer`."""
-        if isinstance(inputs, KerasTensor):
+        if holds_symbols(inputs):
             return super().__call__(inputs, *args, **kwargs)
         kwargs.pop("training", None)
         self._require_init()
@@ -103,6 +104,15 @@ def check_salt(layer, salt) -> tuple[int, int] | None:
     if not good or not all(isinstance(n, int) for n in pair):
         raise wrong(layer, f"salt must be an integer or two, got {salt!r}")
     return tuple(pair)
+
+
+def check_output_dtype(layer, dtype, mode: str):
+    """The dtype of indices or vectors; default: int64 of indices, the layer's own of vectors."""
+    if mode != "int":
+        return dtype
+    if dtype is not None and standardize(dtype).kind not in "iu":
+        raise wrong(layer, f"output_mode 'int' needs an integer dtype, got {dtype!r}")
+    return dtype or "int64"
 
 
 def encoded(indices, mode: str, depth: int, dtype=None, weights=None) -> Tensor:

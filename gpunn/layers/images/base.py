@@ -186,7 +186,8 @@ def factors(layer, name: str, value, low=-1.0, high=1.0, start=None) -> tuple[fl
         raise wrong(layer, f"{name} must lie between {low} and {high}, got {value!r}")
     if pair:
         return min(value), max(value)
-    return max(-abs(value), low) if start is None else start, abs(value)
+    value = float(abs(value))
+    return max(0.0 - value, low) if start is None else start, value
 
 
 def checked_range(layer, value) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from gpunn import ops, random
-from gpunn.errors import ArgumentTypeError
+from gpunn.autograd import with_mask
+from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.images.base import RandomImageLayer, checked_range, factors
 from gpunn.layers.images.blurring import RandomSharpness
@@ -96,7 +97,7 @@ class RandAugment(_Chain):
         super().__init__(
             value_range, factor, interpolation, seed=seed, data_format=data_format, **kwargs
         )
-        self.num_ops = positive_integer(self, "num_ops", num_ops)
+        self.num_ops = num_ops and positive_integer(self, "num_ops", num_ops)
         self.parts = self._parts()
 
     def draw(self, images):
@@ -210,8 +211,10 @@ class Pipeline(Layer):
                 raise wrong(self, f"expected layers, got {layer!r}", ArgumentTypeError)
         self.layers = list(layers)
 
-    def call(self, inputs, training=True):
-        """Apply one after the other."""
+    def call(self, inputs, training=True, mask=None):
+        """Apply one after the other; a mask goes along as far as the layers pass it on."""
+        if mask is not None:
+            inputs = with_mask(inputs, mask)
         for layer in self.layers:
             inputs = layer(inputs, training=training)
         return inputs
@@ -225,5 +228,8 @@ class Pipeline(Layer):
     @classmethod
     def from_config(cls, config):
         """A new layer of a config made by `get_config`."""
-        layers = [deserialize_value(layer) for layer in config["layers"]]
+        layers = config.get("layers")
+        if not isinstance(layers, list | tuple):
+            raise ArgumentError(f"Pipeline: expected a config with a list 'layers', got {config!r}")
+        layers = [deserialize_value(layer) for layer in layers]
         return cls(**{**config, "layers": layers})
