@@ -4,6 +4,7 @@ from gpunn.autograd import primitive
 from gpunn.errors import ArgumentError
 from gpunn.ops.recurrence import (
     added,
+    blocks,
     by_step,
     divided,
     halved,
@@ -11,6 +12,7 @@ from gpunn.ops.recurrence import (
     inputs,
     last_gradients,
     outputs,
+    product,
     projected,
     row_sums,
     side_by_side,
@@ -58,14 +60,15 @@ def simple_rnn(
     b = None if bias is None else wide(bias)
     z = be.empty((count, units, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), z.dtype)
-    transposed, masks = be.copy(recurrent.T), step_masks(mask)
-    product = be.empty((units, batch), z.dtype)
+    weights = be.copy(kernel.T)
+    forth, back = (blocks(be, w, batch) for w in (be.copy(recurrent.T), recurrent))
+    masks, sums = step_masks(mask), be.empty((units, batch), z.dtype)
     spans = spans_of(be, z)
     for span in spans:
-        projected(be, x[:, span], kernel.T, b, z[span])
+        projected(be, x[:, span], weights, b, z[span])
         for t in range(span.start, span.stop):
             y = z[t]
-            y += be.dot(transposed, hs[t], product)
+            y += product(be, forth, hs[t], sums)
             if activation == "tanh":
                 be.xp.tanh(y, y)
             else:
@@ -86,7 +89,7 @@ def simple_rnn(
                     dh, passed = divided(be, masks[t], dh)
                 dh *= 1 - z[t] * z[t] if activation == "tanh" else z[t] > 0
                 be.copyto(dzs[:, t - span.start], dh)
-                dh = be.dot(recurrent, dh)
+                dh = product(be, back, dh, be.empty(dh.shape, dh.dtype))
                 if passed is not None:
                     dh += passed
             flat = dzs.reshape(units, -1)
@@ -134,25 +137,27 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     sigmoids = 3 * units
     kernel, recurrent = _ordered(be, kernel, units), _ordered(be, recurrent_kernel, units)
     b = None if bias is None else halved(be, _ordered(be, bias, units), sigmoids)
-    weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
     (batch, count, _), rows = x.shape, 4 * units
+    weights = halved(be, kernel, sigmoids)
+    forth = blocks(be, halved(be, recurrent, sigmoids), batch)
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     cs = states(be, c, hs.shape, gates.dtype)
     tanhs = be.empty((count, units, batch), gates.dtype)
-    masks, product = step_masks(mask), be.empty((rows, batch), gates.dtype)
+    masks, sums = step_masks(mask), be.empty((rows, batch), gates.dtype)
     spans = spans_of(be, gates)
     for span in spans:
         projected(be, x[:, span], weights, b, gates[span])
         for t in range(span.start, span.stop):
-            be.dot(transposed, hs[t], product)
-            lstm_step(be, gates[t], product, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
+            product(be, forth, hs[t], sums)
+            lstm_step(be, gates[t], sums, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
             if masks is not None:
                 be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
                 be.copyto(cs[t + 1], be.xp.where(masks[t], cs[t + 1], cs[t]))
 
     def pullback(dy, needs):
         dh, dc = last_gradients(be, dy, 2)
+        back = blocks(be, recurrent, batch)
         dz, slopes = be.empty((rows, batch), gates.dtype), be.empty((rows, batch), gates.dtype)
         dx = be.empty(x.shape, gates.dtype) if needs[0] else None
         dkernel = drecurrent = dbias = passed_h = passed_c = None
@@ -167,7 +172,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
                     dc, passed_c = divided(be, masks[t], dc)
                 lstm_step_back(be, gates[t], tanhs[t], cs[t], dh, dc, dz, slopes)
                 be.copyto(dzs[:, t - span.start], dz)
-                dh = be.dot(recurrent, dz, dh)
+                dh = product(be, back, dz, dh)
                 if passed_h is not None:
                     dh += passed_h
                     dc += passed_c
@@ -193,14 +198,14 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     return outputs(be, hs, sequences, [hs, cs], dtype), pullback
 
 
-def lstm_step(be, gate, product, c, c_next, tanh_c, h_next):
+def lstm_step(be, gate, sums, c, c_next, tanh_c, h_next):
     """Squash the gates' sums in place, and write the next states and tanh of the next c."""
     units = len(c)
-    gate += product
+    gate += sums
     squash(be, gate, 3 * units)
     i, f, o, g = _four(gate, units)
     be.xp.multiply(f, c, c_next)
-    c_next += be.xp.multiply(i, g, product[:units])
+    c_next += be.xp.multiply(i, g, sums[:units])
     be.xp.tanh(c_next, tanh_c)
     be.xp.multiply(o, tanh_c, h_next)
 

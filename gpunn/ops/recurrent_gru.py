@@ -3,6 +3,7 @@
 from gpunn.autograd import primitive
 from gpunn.ops.recurrence import (
     added,
+    blocks,
     by_step,
     divided,
     halved,
@@ -10,6 +11,7 @@ from gpunn.ops.recurrence import (
     inputs,
     last_gradients,
     outputs,
+    product,
     projected,
     row_sums,
     side_by_side,
@@ -58,30 +60,30 @@ def gru(
     sigmoids = 2 * units
     kernel, recurrent = wide(kernel), wide(recurrent_kernel)
     b, b_state = _biases(be, bias, reset_after, sigmoids)
-    weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
-    both, candidate = transposed[:sigmoids], transposed[sigmoids:]
     (batch, count, _), rows = x.shape, 3 * units
+    weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
+    both, candidate = (blocks(be, w, batch) for w in (transposed[:sigmoids], transposed[sigmoids:]))
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     # of every step: h R_g + b'_g, or r h without reset_after
     inner = be.empty((count, units, batch), gates.dtype)
-    masks, product = step_masks(mask), be.empty((sigmoids, batch), gates.dtype)
+    masks, sums = step_masks(mask), be.empty((sigmoids, batch), gates.dtype)
     spans = spans_of(be, gates)
     for span in spans:
         projected(be, x[:, span], weights, b, gates[span])
         for t in range(span.start, span.stop):
             zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
-            zr += be.dot(both, hs[t], product)
+            zr += product(be, both, hs[t], sums)
             squash(be, zr, sigmoids)
             z, r = zr[:units], zr[units:]
             if reset_after:
-                be.dot(candidate, hs[t], inner[t])
+                product(be, candidate, hs[t], inner[t])
                 if b_state is not None:
                     be.xp.add(inner[t], b_state, inner[t])
-                g += be.xp.multiply(r, inner[t], product[:units])
+                g += be.xp.multiply(r, inner[t], sums[:units])
             else:
                 be.xp.multiply(r, hs[t], inner[t])
-                g += be.dot(candidate, inner[t], product[:units])
+                g += product(be, candidate, inner[t], sums[:units])
             be.xp.tanh(g, g)
             be.xp.subtract(hs[t], g, h_next)
             h_next *= z
@@ -93,7 +95,9 @@ def gru(
         (dh,) = last_gradients(be, dy, 1)
         d = be.empty((rows, batch), gates.dtype)
         dz, dr, dzr, dg = d[:units], d[units:sigmoids], d[:sigmoids], d[sigmoids:]
-        back, back_g = be.copy(recurrent[:, :sigmoids]), be.copy(recurrent[:, sigmoids:])
+        parts = be.copy(recurrent[:, :sigmoids]), be.copy(recurrent[:, sigmoids:])
+        back, back_g = (blocks(be, w, batch) for w in parts)
+        to_h, sums = (be.empty((units, batch), gates.dtype) for _ in range(2))
         dx = be.empty(x.shape, gates.dtype) if needs[0] else None
         dkernel = of_zr = of_g = dbias = dbias_state = passed = None
         for span in reversed(spans):
@@ -116,16 +120,16 @@ def gru(
                     be.xp.multiply(dg, inner[t], dr)
                     dinner = dg * r
                     be.copyto(dinners[:, i], dinner)
-                    to_h = be.dot(back_g, dinner)
+                    product(be, back_g, dinner, to_h)
                 else:
-                    to_h = be.dot(back_g, dg)
+                    product(be, back_g, dg, to_h)
                     be.xp.multiply(to_h, h_prev, dr)
                     to_h *= r
                 dzr *= zr - zr * zr
                 be.copyto(dgates[:, i], d)
                 dh = dh * z
                 dh += to_h
-                dh += be.dot(back, dzr)
+                dh += product(be, back, dzr, sums)
                 if passed is not None:
                     dh += passed
             flat, inner_flat = dgates.reshape(rows, -1), dinners.reshape(units, -1)
