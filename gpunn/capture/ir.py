@@ -127,11 +127,12 @@ class Call(NamedTuple):
 
     def replaced(self, replace: Callable[[View], View]) -> "Call":
         """The call with other views."""
-        return self._replace(
-            args=mapped(self.args, replace),
-            reads=tuple([replace(view) for view in self.reads]),
-            out=None if self.out is None else replace(self.out),
-        )
+        new = {view: replace(view) for view in self.uses()}
+        if all(view is other for view, other in new.items()):
+            return self
+        args, reads = mapped(self.args, new.__getitem__), tuple([new[v] for v in self.reads])
+        out = None if self.out is None else new[self.out]
+        return Call(self.form, self.fn, args, self.options, reads, out, self.lasting)
 
 
 def mapped(x: Any, f: Callable[[View], Any]) -> Any:

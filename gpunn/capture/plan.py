@@ -1,23 +1,25 @@
 """Plan: the calls of a recording bound to memory that was made once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 
 import numpy as np
 
 from gpunn.backend import get_num_threads, one_blas_thread
+from gpunn.backend.host import trim
 from gpunn.backend.team import TEAM, Calls, make
 from gpunn.capture.arena import arena
 from gpunn.capture.bind import bound
 from gpunn.capture.carrier import RecArray
-from gpunn.capture.ir import Storage, View
+from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.pace import Pace
 from gpunn.capture.pages import fresh
 from gpunn.capture.passes import PASSES
 from gpunn.capture.record import Recorder
-from gpunn.capture.side_by_side import arranged
+from gpunn.capture.side_by_side import MORE, arranged
 
 MOST_THREADS = 4  # more have not been tried
+LONG = 1.0  # seconds that a plan has run before it is arranged for several threads
 
 
 class Plan:
@@ -60,45 +62,66 @@ class Plan:
             if name in chosen:
                 calls = apply(calls)
         self.threads = min(threads or get_num_threads(), MOST_THREADS)
-        sections, lives = arranged(calls, self.threads)
-        calls = [call for section in sections for call in section.calls]
-        places, size = arena(calls, "arena" in chosen, lives)
-        fits = memory is not None and memory.size >= size
-        self.arena = memory if fits else np.ndarray(size, np.uint8, fresh(size))
-        memory = _Memory(self.arena, places)
-
-        def real(calls) -> Calls:
-            return [pair for call in calls for pair in bound(call, memory.array)]
-
-        self.calls = real(calls)
-        self.sections = None if lives is None else _joined(sections, real)
         self.pace = Pace()
-        self.results = [memory.array(view) for view in wanted]
+        self.sections: list[list[Calls]] | None = None  # for several threads
+        self._one_arena = "arena" in chosen
+        places, size = arena(calls, self._one_arena)
+        if memory is None or memory.size < size:
+            size = size if self.threads == 1 else int(size * MORE)  # unused pages take no memory
+            memory = np.ndarray(size, np.uint8, fresh(size))
+        self.arena = memory
+        real = _Memory(self.arena, places)
+        self.calls = real.calls(calls)
+        self.results = [real.array(view) for view in wanted]
+        self._recorded = (calls, real.own) if self.threads > 1 else None  # until it is arranged
+        self._worked = 0.0  # seconds until then
 
     def run(self) -> None:
         """Make every call, by several threads if that is quicker lately."""
-        if self.sections is None or get_num_threads() < self.threads:
+        arranged = self._recorded is None
+        if (arranged and self.sections is None) or get_num_threads() < self.threads:
             make(self.calls)
             return
         start = perf_counter()
         with one_blas_thread:
-            if not self.pace.several:
+            if self.sections is None or not self.pace.several:
                 make(self.calls)
             elif not TEAM.run(self.sections):  # it works for another plan
                 make(self.calls)
                 return
-        self.pace.took(perf_counter() - start)
+        seconds = perf_counter() - start
+        if arranged:
+            self.pace.took(seconds)
+            return
+        self._worked += seconds
+        if self._worked > LONG:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        """Find what several threads can do, which takes as long as several runs."""
+        (calls, own), self._recorded = self._recorded, None  # type: ignore[misc]
+        sections, lives = arranged(calls, self.threads)
+        if lives is None:
+            return
+        calls = [call for section in sections for call in section.calls]
+        places, size = arena(calls, self._one_arena, lives)
+        if self.arena.size < size:
+            self.arena = np.ndarray(size, np.uint8, fresh(size))
+        real = _Memory(self.arena, places, own)
+        self.calls = real.calls(calls)
+        self.sections = _joined(sections, real)
+        trim()
 
     def poison(self) -> None:
         """Fill the memory with NaN: a test's way to find calls that read what nobody wrote."""
         self.arena.fill(0xFF)
 
 
-def _joined(sections, real) -> list[list[Calls]]:
+def _joined(sections, real: "_Memory") -> list[list[Calls]]:
     """The lists of each section; neighbours without any are one list."""
     joined: list[list] = []
     for section in sections:
-        lists = [real(calls) for calls in section.lists or [section.calls]]
+        lists = [real.calls(calls) for calls in section.lists or [section.calls]]
         if joined and len(joined[-1]) == len(lists) == 1:
             joined[-1][0] += lists[0]
         else:
@@ -107,15 +130,26 @@ def _joined(sections, real) -> list[list[Calls]]:
 
 
 class _Memory:
-    """The real array of each view; needed while a plan is made, and no longer."""
+    """The real array of each view; needed while a plan is made, and no longer.
 
-    def __init__(self, shared: np.ndarray, places: dict[Storage, int]):
+    Args:
+        shared: what storages lie in,
+        places: from which byte on.
+        own: the bytes of those that lie elsewhere.
+    """
+
+    def __init__(self, shared: np.ndarray, places: dict[Storage, int], own=None):
+        self.own: dict[Storage, np.ndarray] = {} if own is None else own
         self._shared = shared
         self._places = places
-        self._own: dict[Storage, np.ndarray] = {}
         self._arrays: dict[View, np.ndarray] = {}
 
+    def calls(self, calls: list[Call]) -> list[tuple[Callable, tuple]]:
+        """The calls with real arrays."""
+        return [pair for call in calls for pair in bound(call, self.array)]
+
     def array(self, view: View) -> np.ndarray:
+        """The array of a view."""
         found = self._arrays.get(view)
         if found is None:
             place = self._places.get(view.storage)
@@ -127,10 +161,10 @@ class _Memory:
 
     def _bytes(self, storage: Storage) -> np.ndarray:
         """The bytes of a storage that does not lie in the shared memory."""
-        memory = self._own.get(storage)
+        memory = self.own.get(storage)
         if memory is None:
             array = storage.array
             if array is None:
                 array = np.zeros(storage.nbytes, np.uint8)
-            memory = self._own[storage] = array.reshape(-1).view(np.uint8)
+            memory = self.own[storage] = array.reshape(-1).view(np.uint8)
         return memory

@@ -5,7 +5,7 @@ sections the threads wait for each other. What depends on what, the bytes that c
 tell.
 """
 
-from functools import cache
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -19,16 +19,18 @@ CALL = 0.5e-6
 FLOP = 1 / 80e9
 BYTE = 1 / 60e9
 REDUCED = 1e-9  # an element of a reduction
+TURNED = 1e-9  # an element of a copy along another axis than the source lies
 FAST = 0.02e-9  # an element of a step of a loop
 SLOW: dict = {np.exp: 1e-9, np.log: 1e-9, np.tanh: 0.7e-9, np.sqrt: 0.3e-9, np.divide: 0.3e-9}
-ENOUGH = 1.5  # times as quick
+WORTH, ENOUGH = 1.1, 1.6  # times as quick: lists at all, and chains instead of parts
 JOIN = 50e-6  # a thread that waits begins, and is waited for
+SHORT = 16 * JOIN  # what a thread that begins at once can do more than others, tells there
 
 SOON = 40  # calls in which chains that do not wait for each other show
 
 
 class Section(NamedTuple):
-    """Calls in order, and lists of them for a thread each; none where one thread is as quick."""
+    """Calls in order, and lists of them for a thread each; a call alone has none."""
 
     calls: list[Call]
     lists: list[list[Call]]
@@ -84,10 +86,15 @@ class _Draft:
     @property
     def gain(self) -> float:
         """How many times quicker it is than one thread."""
-        return self.total / self.seconds if self.calls else 0.0
+        return self.total / min(self.total, self._dealt()[1]) if self.calls else 0.0
 
     def _time(self, total: float, longest: float) -> float:
         return min(total, max(longest, total / self.n) + JOIN)
+
+    def alone(self, ways: list[list[_Part]]) -> float:
+        """How long a call would take in a section of its own."""
+        costs = [[part.cost for part in made] for made in ways]
+        return min([self._time(sum(their), max(their)) for their in costs])
 
     def after(self, made: list[_Part]) -> tuple[float, list[set[_Chain]]]:
         """How long it would take with a call more, and the chains that its parts belong to."""
@@ -136,20 +143,25 @@ class _Draft:
                     known.setdefault(storage, []).append((low, high, chain))
         self.calls.append(call)
 
-    def section(self) -> Section:
-        """The section, with lists if they save time."""
-        chains = [chain for chain in self._chains if chain.into is None]
+    def sections(self) -> list[Section]:
+        """The section, or one for each call if lists do not save time."""
+        lists, seconds = self._dealt()
+        if self.total < seconds * WORTH:
+            return [Section([call], []) for call in self.calls]
+        # in the calls' order, in which one thread makes them too: memory is given for that
+        ordered = [sorted(made, key=lambda numbered: numbered[0]) for made in lists if made]
+        return [Section(self.calls, [[part.call for _, part in made] for made in ordered])]
+
+    def _dealt(self) -> tuple[list[list[tuple[int, _Part]]], float]:
+        """The chains dealt out to the threads, the longest first, and the seconds of it all."""
         lists: list[list[tuple[int, _Part]]] = [[] for _ in range(self.n)]
-        busy = [0.0] + [JOIN / 2] * (self.n - 1)
+        busy = [0.0] + [JOIN] * (self.n - 1)
+        chains = [chain for chain in self._chains if chain.into is None]
         for chain in sorted(chains, key=lambda chain: -chain.cost):
             i = busy.index(min(busy))
             lists[i] += chain.parts
             busy[i] += chain.cost
-        if max(busy) + JOIN / 2 > self.total:
-            return Section(self.calls, [])
-        # in the calls' order, in which one thread makes them too: memory is given for that
-        ordered = [sorted(made, key=lambda numbered: numbered[0]) for made in lists if made]
-        return Section(self.calls, [[part.call for _, part in made] for made in ordered])
+        return lists, max([time for made, time in zip(lists, busy, strict=True) if made])
 
 
 def sections(calls: list[Call], n: int) -> list[Section]:
@@ -157,35 +169,58 @@ def sections(calls: list[Call], n: int) -> list[Section]:
 
     A section is of calls in parts, or of chains of whole calls where those alone gain as much.
     """
-    whole = [_part(call, _cost(call)) for call in calls]
+    whole = [_part(call) for call in calls]
+    last = _last_before(whole)
 
-    @cache
-    def ways(i: int) -> list[list[_Part]]:
+    @lru_cache(256)
+    def ways(i: int, ahead: bool) -> list[list[_Part]]:
         """The ways to do a call: whole, or in parts."""
-        made = parts(calls[i], n)
-        if len(made) == 1:
-            return [[whole[i]]]
-        return [[whole[i]], [_part(p, CALL + (whole[i].cost - CALL) / len(made)) for p in made]]
+        made = parts(calls[i], n, ahead)
+        return [[whole[i]]] if len(made) == 1 else [[whole[i]], [_part(part) for part in made]]
 
     result: list[Section] = []
     at = 0
     while at < len(calls):
-        draft, of_chains = _of_parts(whole, ways, at, n), _of_chains(whole, at, n)
-        if of_chains.gain > max(draft.gain, ENOUGH):
-            draft = of_chains
-        section = draft.section()
-        result.append(section)
-        at += len(section.calls)
+        draft = _of_parts(whole, ways, at, n)
+        if draft.total < SHORT:
+            draft = max(draft, _of_parts(whole, ways, at, n, ahead=True), key=lambda d: d.gain)
+        if any(j < at for j in last[at + 1 : at + SOON]):
+            of_chains = _of_chains(whole, at, n)
+            if of_chains.gain > max(draft.gain, ENOUGH):
+                draft = of_chains
+        result += draft.sections()
+        at += len(draft.calls)
     return result
 
 
-def _part(call: Call, cost: float) -> _Part:
+def _last_before(whole: list[_Part]) -> list[int]:
+    """For each call the number of the last one that it must come after, or -1."""
+    read: dict[Storage, list[tuple[int, int, int]]] = {}
+    written: dict[Storage, list[tuple[int, int, int]]] = {}
+    found = []
+    for i, part in enumerate(whole):
+        last = -1
+        for uses, earlier in ((part.reads, written), (part.writes, written), (part.writes, read)):
+            for storage, low, high in uses:
+                for start, stop, j in reversed(earlier.get(storage, ())):
+                    if j <= last:
+                        break
+                    if start < high and low < stop:
+                        last = j
+        for uses, known in ((part.reads, read), (part.writes, written)):
+            for storage, low, high in uses:
+                known.setdefault(storage, []).append((low, high, i))
+        found.append(last)
+    return found
+
+
+def _part(call: Call) -> _Part:
     reads = [(view.storage, *view.span) for view in call.reads if view.storage.kind != "constant"]
     writes = [(view.storage, *view.span) for view in call.writes]
-    return _Part(call, cost, reads, writes)
+    return _Part(call, _cost(call), reads, writes)
 
 
-def _of_parts(whole: list[_Part], ways, start: int, n: int) -> _Draft:
+def _of_parts(whole: list[_Part], ways, start: int, n: int, ahead: bool = False) -> _Draft:
     """A section of calls in parts: as many as are better made in it than after it."""
     draft = _Draft(n)
     for i in range(start, len(whole)):
@@ -195,12 +230,10 @@ def _of_parts(whole: list[_Part], ways, start: int, n: int) -> _Draft:
                 draft.add(call, [whole[i]], [set()])
             break
         time, chains, made = min(
-            [(*draft.after(made), made) for made in ways(i)], key=lambda found: found[0]
+            [(*draft.after(made), made) for made in ways(i, ahead)], key=lambda found: found[0]
         )
-        if draft.calls:
-            apart = min([_Draft(n).after(made)[0] for made in ways(i)])
-            if draft.seconds + apart < time * (1 - 1e-9):
-                break
+        if draft.calls and draft.seconds + draft.alone(ways(i, ahead)) < time * (1 - 1e-9):
+            break
         draft.add(call, made, chains)
     return draft
 
@@ -239,4 +272,6 @@ def _cost(call: Call) -> float:
         return CALL + flops * FLOP * call.out.dtype.itemsize / 4
     if call.form == "into" and call.reads:
         return CALL + prod(call.reads[0].shape) * REDUCED
-    return CALL + moved * BYTE + elements * SLOW.get(call.fn, 0.0)
+    turned = any(view.strides[-1:] > (view.dtype.itemsize,) for view in call.reads)
+    slow = TURNED if call.fn is np.copyto and turned else SLOW.get(call.fn, 0.0)
+    return CALL + moved * BYTE + elements * slow

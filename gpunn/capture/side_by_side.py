@@ -1,5 +1,7 @@
 """Calls arranged for several threads, and memory that suits them."""
 
+from itertools import chain
+
 import numpy as np
 
 from gpunn.backend import one_blas_thread
@@ -7,19 +9,46 @@ from gpunn.capture.arena import Lives, arena, lifetimes
 from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.sections import Section, sections
 
+MORE = 1.1  # times as much memory as one thread needs, at most
+
+
+MORE = 1.1  # times as much memory as one thread needs, at most
+
 
 def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:
-    """The calls as sections for n threads, and when each temp is used.
+    """The calls as sections for n threads, and in which ones each temp is used.
 
     One section, and None, if nothing is worth being done side by side.
     """
-    if n > 1:
-        with one_blas_thread:
-            made = sections(renamed(calls), n)
-        if any(section.lists for section in made):
-            made = with_scratch(made)
-            return made, _lives(made)
+    with one_blas_thread:
+        made = sections(renamed(calls), n)
+        most = MORE * _needed(lifetimes(calls), len(calls)).max(initial=0)
+        while any(section.lists for section in made):
+            places = _scratch(made)
+            lives = _lives(made, places)
+            fits = _needed(lives, len(made)) <= most
+            if fits.all():
+                return [_placed(*pair) for pair in zip(made, places, strict=True)], lives
+            shorter = [[s] if ok else _halves(s, n) for s, ok in zip(made, fits, strict=True)]
+            made = list(chain.from_iterable(shorter))
     return [Section(calls, [])], None
+
+
+def _needed(lives: Lives, times: int) -> np.ndarray:
+    """The bytes of temps that are in use at each time."""
+    change = np.zeros(times + 1, np.int64)
+    for storage, (first, last) in lives.items():
+        change[first] += storage.nbytes
+        change[last + 1] -= storage.nbytes
+    return change.cumsum()[:-1]
+
+
+def _halves(section: Section, n: int) -> list[Section]:
+    """Shorter sections, which need less memory at a time."""
+    half = len(section.calls) // 2
+    if not half:
+        return [Section(section.calls, [])]
+    return sections(section.calls[:half], n) + sections(section.calls[half:], n)
 
 
 def renamed(calls: list[Call]) -> list[Call]:
@@ -42,8 +71,12 @@ def renamed(calls: list[Call]) -> list[Call]:
     return result
 
 
-def with_scratch(made: list[Section]) -> list[Section]:
-    """Put the temps that one list alone uses into a piece of memory of that list.
+Places = dict[Storage, tuple[Storage, int]]
+
+
+def _scratch(made: list[Section]) -> list[Places]:
+    """For each section the temps that one list alone uses, and where they lie: in a piece of memory
+    of that list.
 
     Its next calls use the same bytes again. Other temps of lists side by side are all needed at
     once, as far as the plan's memory is concerned.
@@ -55,36 +88,34 @@ def with_scratch(made: list[Section]) -> list[Section]:
                 users.setdefault(storage, set()).add((i, j))
     result = []
     for i, section in enumerate(made):
-        places: dict[Storage, tuple[Storage, int]] = {}
+        places: Places = {}
         for j, calls in enumerate(section.lists):
             own = {s: life for s, life in lifetimes(calls).items() if users[s] == {(i, j)}}
             offsets, size = arena(calls, lives=own)
             scratch = Storage("temp", np.empty(max(size, 1), np.uint8))
             places.update({s: (scratch, offset) for s, offset in offsets.items()})
-        if places:
-            calls, *lists = [_placed(calls, places) for calls in (section.calls, *section.lists)]
-            section = Section(calls, lists)
-        result.append(section)
+        result.append(places)
     return result
 
 
-def _placed(calls: list[Call], places: dict[Storage, tuple[Storage, int]]) -> list[Call]:
+def _lives(made: list[Section], places: list[Places]) -> Lives:
+    """The first and the last section that use each temp."""
+    lives: Lives = {}
+    for i, (section, own) in enumerate(zip(made, places, strict=True)):
+        for storage in lifetimes(section.calls):
+            home, _ = own.get(storage, (storage, 0))
+            lives[home] = (lives.get(home, (i, i))[0], i)
+    return lives
+
+
+def _placed(section: Section, places: Places) -> Section:
+    """The section with its scratch."""
+
     def moved(view: View) -> View:
         place = places.get(view.storage)
         if place is None:
             return view
-        return view._replace(storage=place[0], offset=place[1] + view.offset)
+        return View(place[0], place[1] + view.offset, view.shape, view.strides, view.dtype)
 
-    return [call.replaced(moved) for call in calls]
-
-
-def _lives(made: list[Section]) -> Lives:
-    """The first and the last time that each temp is used; lists side by side are one time."""
-    lives: Lives = {}
-    now = 0
-    for section in made:
-        for calls in [section.calls] if section.lists else [[call] for call in section.calls]:
-            for storage in lifetimes(calls):
-                lives[storage] = (lives.get(storage, (now, now))[0], now)
-            now += 1
-    return lives
+    calls, *lists = [[c.replaced(moved) for c in cs] for cs in (section.calls, *section.lists)]
+    return Section(calls, lists)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 import numpy as np
 
 from gpunn.capture.ir import Call, View
 from gpunn.capture.loops import loop_over
+from gpunn.capture.pages import fresh
 
 PRODUCTS = (np.dot, np.matmul)
 EXACT = [  # reductions whose order cannot matter
@@ -16,22 +17,31 @@ EXACT = [  # reductions whose order cannot matter
 ]
 BLOCK = 16  # rows of a product that a BLAS works on at a time, or more: parts start at multiples
 LONG = 8  # terms of a sum
-SURE = 64  # elements of a row that are compared
+SURE = 16  # elements of a row that are compared
+AHEAD = 9 / 8  # times its share: the first part, if it is ahead of the others
+LARGE = 1 << 24  # multiplications: no BLAS looks at the number of rows if there are more
+NUMBERS = 65521  # random ones for a trial: a prime, so that rows differ
 
 
-def parts(call: Call, n: int) -> list[Call]:
-    """The call in n parts, or alone if it has none."""
+def parts(call: Call, n: int, ahead: bool = False) -> list[Call]:
+    """The call in n parts, or alone if it has none.
+
+    Args:
+        call: the call.
+        n: how many parts are wanted.
+        ahead: make the first part larger than the others, whose threads begin later.
+    """
     if call.form == "loop":
-        return _of_loop(call, n)
+        return _of_loop(call, n, ahead)
     out = call.out
     if out is None or call.lasting or any(_in_the_way(view, out) for view in call.reads):
         return [call]
     if call.fn in PRODUCTS:
-        return _of_product(call, out, n)
+        return _of_product(call, out, n, ahead)
     if call.form == "ufunc" or (call.fn is np.copyto and call.args[0] == out):
-        return _along(call, n, out.shape, range(len(out.shape)))
+        return _along(call, n, ahead, out.shape, range(len(out.shape)))
     if call.form == "into" and call.fn in EXACT and len(call.args) <= 2:
-        return _of_reduction(call, out, n)
+        return _of_reduction(call, out, n, ahead)
     return [call]
 
 
@@ -40,7 +50,7 @@ def _in_the_way(view: View, out: View) -> bool:
     return view != out and view.overlaps(out)
 
 
-def _along(call: Call, n: int, shape: tuple[int, ...], axes) -> list[Call]:
+def _along(call: Call, n: int, ahead: bool, shape: tuple[int, ...], axes) -> list[Call]:
     """Parts along the first of the axes that has several elements."""
     axis = next((i for i in axes if shape[i] > 1), None)
     if axis is None or shape[axis] < n:
@@ -49,7 +59,7 @@ def _along(call: Call, n: int, shape: tuple[int, ...], axes) -> list[Call]:
     def part(start: int, stop: int) -> Call:
         return call.replaced(lambda view: _cut(view, shape, axis, start, stop))
 
-    return [part(*bounds) for bounds in _bounds(shape[axis], n)]
+    return [part(*bounds) for bounds in _bounds(shape[axis], n, ahead)]
 
 
 def _cut(view: View, shape: tuple[int, ...], axis: int, start: int, stop: int) -> View:
@@ -57,28 +67,31 @@ def _cut(view: View, shape: tuple[int, ...], axis: int, start: int, stop: int) -
     axis += len(view.shape) - len(shape)
     if axis < 0 or view.shape[axis] == 1:
         return view
-    return view._replace(
-        shape=(*view.shape[:axis], stop - start, *view.shape[axis + 1 :]),
-        offset=view.offset + start * view.strides[axis],
-    )
+    offset = view.offset + start * view.strides[axis]
+    rows = (*view.shape[:axis], stop - start, *view.shape[axis + 1 :])
+    return View(view.storage, offset, rows, view.strides, view.dtype)
 
 
-def _bounds(size: int, n: int) -> list[tuple[int, int]]:
-    """Where n parts of equal sizes start and stop; long ones where products are cut too."""
-    step = -(-size // n)
-    if size >= 4 * BLOCK:
-        step = -(-step // BLOCK) * BLOCK
-    starts = range(0, size, step)
+def _bounds(size: int, n: int, ahead: bool) -> list[tuple[int, int]]:
+    """Where n parts start and stop, all but the first of equal sizes; long ones where products are
+    cut too."""
+    block = BLOCK if size >= 4 * BLOCK else 1
+
+    def share(size, n):
+        return -(-size // (n * block)) * block
+
+    first = share(ceil(size * AHEAD) if ahead else size, n)
+    starts = [0, *range(first, size, max(share(size - first, n - 1), 1))]
     return list(zip(starts, [*starts[1:], size], strict=True))
 
 
-def _of_loop(call: Call, n: int) -> list[Call]:
+def _of_loop(call: Call, n: int, ahead: bool) -> list[Call]:
     loop: Any = call.fn
     axis = next((i for i, size in enumerate(loop.shape) if size > 1), None)
     if axis is None or loop.shape[axis] < n:
         return [call]
     made = []
-    for i, j in _bounds(loop.shape[axis], n):
+    for i, j in _bounds(loop.shape[axis], n, ahead):
         shape = (*loop.shape[:axis], j - i, *loop.shape[axis + 1 :])
         views = tuple(
             [
@@ -91,7 +104,7 @@ def _of_loop(call: Call, n: int) -> list[Call]:
     return made
 
 
-def _of_reduction(call: Call, out: View, n: int) -> list[Call]:
+def _of_reduction(call: Call, out: View, n: int, ahead: bool) -> list[Call]:
     """Parts along the operand's first axis, if the result has it too."""
     (x, *more) = call.args
     axis = more[0] if more else call.options.get("axis")
@@ -99,27 +112,39 @@ def _of_reduction(call: Call, out: View, n: int) -> list[Call]:
     if any(a is None or a % len(x.shape) == 0 for a in axes) or x.shape[0] < n:
         return [call]
     made = []
-    for i, j in _bounds(x.shape[0], n):
+    for i, j in _bounds(x.shape[0], n, ahead):
         part, rows = _cut(x, x.shape, 0, i, j), _cut(out, out.shape, 0, i, j)
         made.append(call._replace(args=(part, *more), reads=(part,), out=rows))
     return made
 
 
-def _of_product(call: Call, out: View, n: int) -> list[Call]:
+def _of_product(call: Call, out: View, n: int, ahead: bool) -> list[Call]:
     a, b = call.args
     if len(out.shape) > 2:  # many products
-        return _along(call, n, out.shape, range(len(out.shape) - 2))
+        return _along(call, n, ahead, out.shape, range(len(out.shape) - 2))
     if len(a.shape) != 2 or a.shape[0] < 4 * BLOCK or len(b.shape) > 2:
         return [call]
-    bounds = _bounds(a.shape[0], n)
-    layouts = [(v.shape, v.strides, v.dtype) for v in (a, b, out)]
-    if not _equal_bits(call.fn, tuple(bounds), *layouts):
+    bounds = _bounds(a.shape[0], n, ahead)
+    tried = _few(bounds, prod(b.shape))
+    layouts = [((tried[-1][1], *v.shape[1:]), v.strides, v.dtype) for v in (a, out)]
+    if not _equal_bits(call.fn, tried, layouts[0], (b.shape, b.strides, b.dtype), layouts[1]):
         return [call]
     made = []
     for i, j in bounds:
         part, rows = _cut(a, a.shape, 0, i, j), _cut(out, out.shape, 0, i, j)
         made.append(call._replace(args=(part, b), reads=(part, b), out=rows))
     return made
+
+
+def _few(bounds: list[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...]:
+    """Bounds of fewer rows, as many as make each product of them with `size` elements large."""
+    few = -(-LARGE // size // BLOCK) * BLOCK
+    found, start = [], 0
+    for i, j in bounds:
+        stop = start + min(j - i, few + (j - i) % BLOCK)
+        found.append((start, stop))
+        start = stop
+    return tuple(found)
 
 
 @lru_cache(1024)
@@ -132,15 +157,18 @@ def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layout
     """
     if any(stride < 0 for _, strides, _ in layouts for stride in strides):
         return False
+    (rows, terms), (_, *columns), dtype = layouts[0][0], layouts[1][0], layouts[2][2]
+    a, b, whole, made = [_empty(*layout) for layout in (*layouts, layouts[2])]
     rng = np.random.default_rng(0)
-    (terms, *_), (_, *columns) = layouts[1][0], layouts[2][0]
-    half = terms // 2 if terms >= LONG else 0
-    for _ in range(max(2, -(-SURE // prod(columns)))):
-        a, b, whole, made = [_random(rng, *layout) for layout in (*layouts, layouts[2])]
-        if half:
-            order = rng.permutation(terms)
-            plus, minus, alone = order[:half], order[half : 2 * half], order[2 * half :]
-            a[:, minus], b[minus], a[:, alone] = a[:, plus], -b[plus], 0
+    numbers = rng.random(NUMBERS, np.float32 if dtype == np.float32 else np.float64) - 0.5
+    numbers = numbers.astype(dtype)
+    half = terms // 2 if terms >= LONG else terms
+    for _ in range(-(-SURE // prod(columns))):
+        order = rng.permutation(terms)
+        signs = np.where(order < half, 1, np.where(order < 2 * half, -1, 0)).astype(dtype)
+        rng.shuffle(numbers)
+        a[...] = np.resize(numbers, (rows, half))[:, order % half]
+        b[...] = (np.resize(numbers[::-1], (half, *columns))[order % half].T * signs).T
         function(a, b, out=whole)
         for i, j in bounds:
             function(a[i:j], b, out=made[i:j])
@@ -149,9 +177,7 @@ def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layout
     return True
 
 
-def _random(rng, shape, strides, dtype) -> np.ndarray:
-    """Numbers in an array of a layout."""
+def _empty(shape, strides, dtype) -> np.ndarray:
+    """An array of a layout, which goes back to the system when it is not needed any more."""
     size = sum([(n - 1) * stride for n, stride in zip(shape, strides, strict=True)])
-    exact = np.float32 if dtype == np.float32 else np.float64
-    values = rng.random(size // dtype.itemsize + 1, exact) - exact(0.5)
-    return np.ndarray(shape, dtype, values.astype(dtype, copy=False), 0, strides)
+    return np.ndarray(shape, dtype, fresh(size + dtype.itemsize), 0, strides)

@@ -12,6 +12,7 @@ from gpunn.backend.team import TEAM
 from gpunn.backend.threads import _function
 from gpunn.capture import plan, sections, split
 from gpunn.capture.ir import Call, Storage, View
+from gpunn.capture.record import Recorder
 from tests.capture.steps import assert_same, rows, train, twins
 
 needs_threads = pytest.mark.skipif(
@@ -34,6 +35,7 @@ def eager_to_split(request, monkeypatch):
     for name, value in {"JOIN": 0.0, "CALL": 1e-9, "BYTE": 1e-6, "ENOUGH": 1.0}.items():
         monkeypatch.setattr(sections, name, value)
     monkeypatch.setattr(plan, "Pace", _Turns)
+    monkeypatch.setattr(plan, "LONG", 0.0)
     monkeypatch.setattr("gpunn.backend.threads._chosen", request.param)
     return request.param
 
@@ -139,6 +141,7 @@ def large():
 @needs_threads
 def test_a_step_that_is_worth_it_as_it_is_made(monkeypatch):
     monkeypatch.setattr("gpunn.backend.threads._chosen", 2)
+    monkeypatch.setattr(plan, "LONG", 0.0)
     batches = [(rows(256, 256, i), rows(256, 10, i)) for i in range(30)]
     (step,) = train(large, batches)._steps.values()
     assert max(len(lists) for lists in step.plan.sections) == 2
@@ -147,6 +150,7 @@ def test_a_step_that_is_worth_it_as_it_is_made(monkeypatch):
 @needs_threads
 def test_small_steps_stay_with_one_thread(monkeypatch):
     monkeypatch.setattr("gpunn.backend.threads._chosen", 2)
+    monkeypatch.setattr(plan, "LONG", 0.0)
     make, batch = MODELS["mlp"]
     (step,) = train(make, [batch(12, i) for i in range(4)])._steps.values()
     assert step.plan.sections is None
@@ -270,3 +274,61 @@ def test_products_whose_parts_have_other_bits_stay_whole(monkeypatch):
         product = product._replace(fn=partial(dot, other=other))
         monkeypatch.setattr(split, "PRODUCTS", (product.fn,))
         assert len(split.parts(product, 3)) == n
+
+
+def recorded(steps, rows):
+    """A recorder and the result of so many functions of (rows, 64), one after the other."""
+    recorder = Recorder()
+    x = np.random.default_rng(0).random((rows, 64))
+    with recorder:
+        y = recorder.external(x)
+        for _ in range(steps):
+            y = np.sqrt(y)
+    return recorder, y, x
+
+
+@needs_threads
+def test_a_plan_is_arranged_when_it_has_run_for_long(eager_to_split, monkeypatch):
+    recorder, y, x = recorded(4, 64)
+    made = plan.Plan(recorder, [y], passes=("arena",))
+    monkeypatch.setattr(plan, "LONG", 1e9)
+    for _ in range(5):
+        made.run()
+    (result,) = made.results
+    assert made.sections is None
+    monkeypatch.setattr(plan, "LONG", 0.0)
+    made.run()
+    assert max(map(len, made.sections)) == eager_to_split
+    x[:] = np.random.default_rng(1).random(x.shape)
+    for _ in range(2):  # several threads, and one
+        result.fill(0)
+        made.poison()
+        made.run()
+        np.testing.assert_array_equal(result, np.sqrt(np.sqrt(np.sqrt(np.sqrt(x)))))
+
+
+@needs_threads
+def test_memory_is_little_more_than_for_one_thread(eager_to_split):
+    """All temps of a section are needed at once: it is cut where those are too many."""
+    recorder, y, _ = recorded(32, 512)
+    made = plan.Plan(recorder, [y], passes=("arena",))
+    allowed = made.arena.size
+    assert allowed <= 1.1 * 2 * 512 * 64 * 8
+    made.run()
+    assert made.arena.size == allowed
+    assert max(map(len, made.sections)) == eager_to_split
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 63, 64, 100, 1024])
+@pytest.mark.parametrize("n", [2, 3, 4])
+@pytest.mark.parametrize("ahead", [False, True])
+def test_parts_cover_all_rows_once(size, n, ahead):
+    x, y = storage(size, 4), storage(size, 4)
+    whole = call(np.add, (x, 0, (size, 4)), (x, 0, (size, 4)), (y, 0, (size, 4)))
+    made = split.parts(whole, n, ahead)
+    views = [part.out for part in made]
+    assert len(views) <= n
+    if size >= n:
+        assert [view.offset for view in views] + [size * 16] == [
+            0, *[view.offset + view.shape[0] * 16 for view in views]
+        ]  # fmt: skip
