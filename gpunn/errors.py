@@ -28,6 +28,13 @@ class ArgumentTypeError(ArgumentError, TypeError):
     """An argument has a type that is not allowed: also a ValueError, which Keras raises then."""
 
 
+class UnknownOutputError(ArgumentError, KeyError):
+    """A loss was given for an output that the model does not have."""
+
+    def __str__(self) -> str:
+        return self.args[0]  # a KeyError shows the repr
+
+
 class GradientError(GpunnError, RuntimeError):
     """A gradient was asked for that does not exist, or exists no more."""
 
@@ -42,6 +49,10 @@ class InvalidLossError(AnomalyError, RuntimeError):
 
 class NotBuiltError(GpunnError, ValueError, RuntimeError):
     """A layer, model or optimizer was used before its weights exist (in Keras a ValueError)."""
+
+
+class NoInputError(NotBuiltError, AttributeError):
+    """A model has no symbolic input or output yet; `hasattr` says so."""
 
 
 class NotSupportedError(GpunnError, NotImplementedError):

@@ -127,6 +127,15 @@ def lists_to_tuples(structure):
     return traverse(lambda x: tuple(x) if isinstance(x, list) else None, structure, top_down=False)
 
 
+def is_shape(x) -> bool:
+    """Whether x is a list or tuple of sizes and None.
+
+    >>> is_shape((None, 3)), is_shape([(None, 3), (2,)])
+    (True, False)
+    """
+    return isinstance(x, list | tuple) and all(n is None or hasattr(n, "__index__") for n in x)
+
+
 def map_shape_structure(function, structure):
     """The structure of `function(shape)` for the shapes, tuples of sizes and None, in it.
 
@@ -137,9 +146,7 @@ def map_shape_structure(function, structure):
     """
     if isinstance(structure, dict):
         return {key: map_shape_structure(function, x) for key, x in structure.items()}
-    if isinstance(structure, list | tuple) and not all(
-        n is None or isinstance(n, int) for n in structure
-    ):
+    if isinstance(structure, list | tuple) and not is_shape(structure):
         return type(structure)([map_shape_structure(function, x) for x in structure])
     return function(tuple(structure))
 

@@ -9,7 +9,9 @@ def is_nested(x) -> bool:
     """
     if isinstance(x, dict):
         return True
-    return isinstance(x, list | tuple) and any(_holds_array(v) for v in x)
+    if not isinstance(x, list | tuple) or not len(x):
+        return False
+    return any(_holds_array(v) for v in x) or all(v is None for v in x)
 
 
 def _holds_array(x) -> bool:
@@ -41,7 +43,8 @@ def unflatten(like, leaves):
     if isinstance(like, dict):
         return {key: unflatten(value, leaves) for key, value in like.items()}
     if is_nested(like):
-        return type(like)([unflatten(value, leaves) for value in like])
+        parts = [unflatten(value, leaves) for value in like]
+        return type(like)(*parts) if hasattr(like, "_fields") else type(like)(parts)
     return next(leaves)
 
 

@@ -1,12 +1,15 @@
 """PyDataset: batches by number, made by a class of the user's own (Keras: `utils.PyDataset`)."""
 
+import itertools
+
 
 class PyDataset:
     """Base class of data whose batches are made when they are needed.
 
     Override `__getitem__(index)`, which gives batch `index` as x, (x, y) or (x, y, sample_weight),
-    and `__len__` or `num_batches`, the number of batches. `on_epoch_begin` and `on_epoch_end` are
-    called around each pass. With `shuffle=True`, `fit` takes the batches in random order.
+    and `__len__` or `num_batches`, the number of batches: without them, or where that is None, they
+    do not end, and `fit` needs `steps_per_epoch`. `on_epoch_begin` and `on_epoch_end` are called
+    around each pass. With `shuffle=True`, `fit` takes the batches in random order.
 
     Args:
         workers, use_multiprocessing, max_queue_size: taken for Keras' sake; batches are made one
@@ -34,18 +37,14 @@ class PyDataset:
         """Batch number `index`."""
         raise NotImplementedError(f"{type(self).__name__} must define __getitem__(index)")
 
-    def __len__(self) -> int:
-        return self.num_batches
-
     @property
-    def num_batches(self) -> int:
-        """How many batches there are."""
-        if type(self).__len__ is PyDataset.__len__:
-            raise NotImplementedError(f"{type(self).__name__} must define __len__ or num_batches")
-        return len(self)
+    def num_batches(self) -> int | None:
+        """How many batches there are; None: without end."""
+        return len(self) if hasattr(self, "__len__") else None
 
     def __iter__(self):
-        return (self[i] for i in range(self.num_batches))
+        count = self.num_batches
+        return (self[i] for i in (itertools.count() if count is None else range(count)))
 
     def on_epoch_begin(self) -> None:
         """Before each pass over the data."""

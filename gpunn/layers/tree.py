@@ -26,9 +26,8 @@ def map(function, structure, *others):
     if isinstance(structure, dict):
         return {k: map(function, v, *(o[k] for o in others)) for k, v in structure.items()}
     if isinstance(structure, list | tuple) and any(_holds_arrays(v) for v in structure):
-        return type(structure)(
-            [map(function, v, *(o[i] for o in others)) for i, v in enumerate(structure)]
-        )
+        parts = [map(function, v, *(o[i] for o in others)) for i, v in enumerate(structure)]
+        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
     return function(structure, *others)
 
 
@@ -39,8 +38,8 @@ def _holds_arrays(x) -> bool:
 
 
 _NOT_SEARCHED = {
-    "_added_weights", "_kept_states", "_arguments", "_compile_arguments", "_inbound_nodes",
-    "_built_for", "_tensors",
+    "_added_weights", "_kept_states", "_arguments", "_compile_arguments", "_compile_metrics",
+    "_inbound_nodes", "_built_for", "_tensors",
 }  # fmt: skip
 
 

@@ -73,6 +73,7 @@ class Metric:
         variable = Variable(
             initializer, shape, dtype or self._dtype, trainable=False, name=name or "variable"
         )
+        variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
         self._be = None
         return variable

@@ -104,9 +104,11 @@ def _clone_graph(model, input_tensors, clone, call_function):
         fresh = [_alike(x.made_by.operation).output for x in given]
     else:
         fresh = tree.flatten(input_tensors)
-        if len(fresh) != len(given):
+        kinds = [isinstance(x, dict) for x in (graph.inputs, input_tensors)]
+        if len(fresh) != len(given) or len(set(kinds)) > 1:
             raise ArgumentError(
-                f"clone_model: {model.name!r} has {len(given)} inputs, got {len(fresh)}"
+                f"clone_model: input_tensors must be nested like the {len(given)} inputs of "
+                f"{model.name!r}, got {input_tensors!r:.200}"
             )
     new = {id(x): y for x, y in zip(given, fresh, strict=True)}
 

@@ -1,5 +1,7 @@
 """What a graph model is given, as a list of tensors of the dtypes and ranks of its inputs."""
 
+import warnings
+
 from gpunn import ops, tree
 from gpunn.autograd import KerasTensor, convert, mask_of, with_mask
 from gpunn.errors import ArgumentError, ShapeError
@@ -27,6 +29,8 @@ def feed(given, inputs, model: str) -> list:
             raise ArgumentError(
                 f"model {model!r} takes {_described(inputs)}, got {len(values)} without names"
             )
+        if isinstance(inputs, dict):
+            _warn(f"{len(values)} without names", inputs, model)
     return [_fit(x, like, model) for x, like in zip(values, flat, strict=True)]
 
 
@@ -35,6 +39,8 @@ def _by_name(given: dict, inputs, flat: list, model: str) -> list:
     if isinstance(inputs, dict):
         missing = [key for key in inputs if key not in given]
         if not missing:
+            if len(given) > len(inputs):
+                _warn(", ".join(map(repr, given)), inputs, model)
             return tree.flatten({key: given[key] for key in inputs})
     else:
         missing = [x.name for x in flat if x.name not in given]
@@ -44,6 +50,14 @@ def _by_name(given: dict, inputs, flat: list, model: str) -> list:
         f"model {model!r} takes {_described(inputs)}: {', '.join(map(repr, missing))} is missing "
         f"among {', '.join(map(repr, given))}"
     )
+
+
+def _warn(got: str, inputs, model: str) -> None:
+    message = (
+        "The structure of `inputs` doesn't match the expected structure: "
+        f"model {model!r} takes {_described(inputs)}, got {got}"
+    )
+    warnings.warn(message, stacklevel=2)
 
 
 def _described(inputs) -> str:

@@ -114,7 +114,8 @@ def _places(structure, places: dict):
         return places[id(structure)]
     if isinstance(structure, dict):
         return {key: _places(x, places) for key, x in structure.items()}
-    return [_places(x, places) for x in structure]
+    found = [_places(x, places) for x in structure]
+    return {"class_name": "__tuple__", "config": found} if isinstance(structure, tuple) else found
 
 
 def _to_json(x, places: dict):
@@ -230,6 +231,8 @@ _WHAT = ("module", "class_name", "config", "registered_name", "build_config")
 def _found(places, tensor):
     """The nested tensors of nested places."""
     if isinstance(places, dict):
+        if places.get("class_name") == "__tuple__":
+            return tuple(_found(places["config"], tensor))
         return {key: _found(value, tensor) for key, value in places.items()}
     if len(places) == 3 and isinstance(places[0], str):
         return tensor(*places)

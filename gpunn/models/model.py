@@ -10,7 +10,7 @@ from gpunn.layers import InputLayer, Layer
 from gpunn.layers.graph import Graph
 from gpunn.layers.symbolic import batch_shapes
 from gpunn.layers.tree import map_shapes
-from gpunn.models import graph_config
+from gpunn.models import graph_config, state_tree
 from gpunn.models.feeding import feed
 from gpunn.models.table import print_summary
 from gpunn.serialization import deserialize_value, serialize_value
@@ -260,6 +260,39 @@ class Model(Trainer):
         """Compile as `get_compile_config` says."""
         self.compile(**{name: deserialize_value(value) for name, value in config.items()})
 
+    # --- state ---
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict:
+        """The variables of the model, its optimizer and its metrics, nested by their paths.
+
+        Args:
+            value_format: "backend_tensor": the variables themselves; "numpy_array": copies.
+
+        Returns:
+            A dict of "trainable_variables", "non_trainable_variables", "optimizer_variables" and
+            "metrics_variables".
+
+        Raises:
+            SerializationError: if two variables have one path.
+
+        Source: keras.Model.get_state_tree.
+
+        >>> model = gpunn.Sequential([gpunn.Input((1,)), gpunn.layers.Dense(1, name="out")])
+        >>> sorted(model.get_state_tree()["trainable_variables"]["out"])
+        ['bias', 'kernel']
+        """
+        return state_tree.get_state_tree(self, value_format)
+
+    def set_state_tree(self, tree: dict) -> None:
+        """Assign the values of (a part of) such a tree.
+
+        Raises:
+            ArgumentError: for what the model does not have; nothing is changed then.
+
+        Source: keras.Model.set_state_tree.
+        """
+        state_tree.set_state_tree(self, tree)
+
     # --- files ---
 
     def save_weights(self, filepath, overwrite: bool = True) -> None:
@@ -342,6 +375,13 @@ class Model(Trainer):
 
 class Functional(Model):
     """What `Model(inputs, outputs)` makes."""
+
+    _graph: Graph
+
+    @property
+    def operations(self) -> list:
+        """The layers and ops of the graph, in the order of `layers`."""
+        return list(self._graph.operations)
 
 
 def _maker(x: KerasTensor):

@@ -1,10 +1,11 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
 from gpunn.autograd import KerasTensor, with_mask
-from gpunn.errors import ArgumentError, ArgumentTypeError, NotBuiltError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, NoInputError, NotBuiltError, ShapeError
 from gpunn.layers import InputLayer, Layer
-from gpunn.models.model import Model
+from gpunn.models.model import Functional, Model
 from gpunn.serialization import deserialize_value, serialize_value
+from gpunn.tree import is_nested, is_shape
 
 
 class Sequential(Model):
@@ -55,8 +56,11 @@ class Sequential(Model):
             raise ArgumentError(
                 f"{self.name!r} has a layer named {layer.name!r} already: names must differ"
             )
-        if not self._layers and self._input is None and layer.batch_input_shape is not None:
-            self._connect(InputLayer(batch_shape=layer.batch_input_shape))
+        if not self._layers and self._input is None:
+            if layer.batch_input_shape is not None:
+                self._connect(InputLayer(batch_shape=layer.batch_input_shape))
+            elif (like := _single_input(layer)) is not None:
+                self._connect(InputLayer(batch_shape=like.shape, dtype=like.dtype.name))
         if self._input is not None:
             self._tensors.append(layer(self._tensors[-1]))
         if not self._layers and layer.accepts_integers:
@@ -79,10 +83,23 @@ class Sequential(Model):
         return list(self._layers)
 
     def build(self, input_shape) -> None:
-        """Make the weights for inputs of a shape (batch, ...)."""
+        """Make the weights for inputs of a shape (batch, ...).
+
+        Raises:
+            NotBuiltError: if there is no layer.
+        """
         if not self._layers:
             raise NotBuiltError(f"there is no layer in {self.name!r}: add() some first")
-        self._connect(self._input or InputLayer(batch_shape=(None, *input_shape[1:])))
+        self.built = True
+        first = self._input
+        if first is None:
+            if not is_shape(input_shape):
+                return  # several inputs: the layers build themselves as they are called
+            first = InputLayer(batch_shape=(None, *input_shape[1:]))
+        try:
+            self._connect(first)
+        except NotImplementedError:  # a layer that cannot tell shapes
+            self._input, self._tensors = None, []
 
     def _connect(self, first: InputLayer) -> None:
         """Call every layer on what the one before makes of a symbolic input."""
@@ -118,7 +135,7 @@ class Sequential(Model):
     def input(self) -> KerasTensor:
         """The symbolic input; raises NotBuiltError if the input's shape is not known yet."""
         if self._input is None:
-            raise NotBuiltError(f"{self.name!r} does not know its input's shape yet")
+            raise NoInputError(f"{self.name!r} does not know its input's shape yet")
         return self._tensors[0]
 
     @property
@@ -136,3 +153,11 @@ class Sequential(Model):
         """A new model of a config made by `get_config`, with new weights."""
         layers = [deserialize_value(c, custom_objects) for c in config["layers"]]
         return cls(layers, name=config.get("name"))
+
+
+def _single_input(layer) -> KerasTensor | None:
+    """The symbolic input of a model that has one."""
+    if not isinstance(layer, Model) or not layer.built:
+        return None
+    like = getattr(layer, "input", None) if isinstance(layer, Functional | Sequential) else None
+    return None if is_nested(like) else like

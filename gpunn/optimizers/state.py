@@ -128,6 +128,8 @@ class State(Settings):
         own = [self._iterations]
         if isinstance(self._learning_rate, Variable):
             own.append(self._learning_rate)
+        for variable in own:
+            variable.path = f"{self.name}/{variable.name}"
         if not self.built:
             return own
         if self._views is None:

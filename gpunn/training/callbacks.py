@@ -11,6 +11,7 @@ from gpunn.training.learning_rate import LearningRateScheduler, ReduceLROnPlatea
 from gpunn.training.monitor import MonitorCallback
 from gpunn.training.progress import ProgbarLogger
 from gpunn.training.remote_monitor import RemoteMonitor
+from gpunn.training.spaced_callbacks import SpacedCallbackList
 from gpunn.training.swap_weights import SwapEMAWeights
 from gpunn.training.tensorboard import TensorBoard
 from gpunn.training.terminate_on_nan import TerminateOnNaN
@@ -47,3 +48,12 @@ def default_callbacks(callbacks, history: History | None, verbose) -> list[Callb
     if verbose and not any(isinstance(c, ProgbarLogger) for c in chosen):
         chosen.append(ProgbarLogger())
     return chosen
+
+
+def callbacks_for(model, callbacks, history: History | None, verbose, **params) -> CallbackList:
+    """The callbacks of a loop over batches of a model; see `CallbackList`."""
+    chosen = default_callbacks(callbacks, history, verbose)
+    params["verbose"] = verbose
+    if model.steps_per_execution == 1:
+        return CallbackList(chosen, model, **params)
+    return SpacedCallbackList(chosen, model, model.steps_per_execution, **params)

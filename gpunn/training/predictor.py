@@ -5,7 +5,7 @@ from gpunn.backend import backend_of, get_backend, is_array, one_blas_thread, qu
 from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError
 from gpunn.layers import tree
-from gpunn.training.callbacks import CallbackList, default_callbacks
+from gpunn.training.callbacks import callbacks_for
 from gpunn.training.inference import InferenceStep
 from gpunn.training.out_of_memory import out_of_memory_explained
 from gpunn.training.steps import Steps
@@ -14,6 +14,8 @@ from gpunn.tree import flatten, map_structure
 
 class Predictor(Steps):
     """What makes a model predict."""
+
+    stop_predicting = False  # a callback may set it
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """The outputs for x, batch after batch.
@@ -38,16 +40,11 @@ class Predictor(Steps):
                 y = self._predict_one(x)
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
-        calls = CallbackList(
-            default_callbacks(callbacks, None, verbose),
-            model=self,
-            epochs=1,
-            steps=source.num_batches,
-            verbose=verbose,
-        )
+        calls = callbacks_for(self, callbacks, None, verbose, epochs=1, steps=source.num_batches)
         parts = []
         heard = calls.hears("on_predict_batch_begin", "on_predict_batch_end")
         unchanged = False
+        self.stop_predicting = False
         calls.on_predict_begin()
         explained = out_of_memory_explained(self, "predict", source)
         with no_grad(), quiet(), one_blas_thread, explained:
@@ -58,6 +55,8 @@ class Predictor(Steps):
                 parts.append(tree.map(lambda t: t.array, y))
                 if heard:
                     calls.on_predict_batch_end(step, {"outputs": y})
+                if self.stop_predicting:
+                    break
                 unchanged = not heard and source.is_own
         calls.on_predict_end()
         if not parts:
@@ -133,7 +132,7 @@ class Predictor(Steps):
         step = None if captured is None else captured.last()
         device = self.device if step is None else step.be.device  # a plan knows it sooner
         dtype = None if self.accepts_integers else self.compute_dtype
-        x = tree.map(lambda a: convert(a, dtype, device), x)
+        x = tree.map(lambda a: None if a is None else convert(a, dtype, device), x)
         return self._predict(pack_x_y_sample_weight(x), unchanged=step is not None)
 
 

@@ -16,7 +16,8 @@ from gpunn.losses import Loss
 from gpunn.metrics import Metric
 from gpunn.optimizers import LossScaleOptimizer
 from gpunn.regularizers import Regularizer
-from gpunn.training.compiled import CompiledLoss, CompiledMetrics
+from gpunn.training.compiled_loss import CompiledLoss
+from gpunn.training.compiled_metrics import CompiledMetrics
 
 COPIED = (
     *(Layer, Graph, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics),

@@ -165,8 +165,7 @@ class StepPlan:
 
     def _variables(self):
         yield from self.model.weights
-        for metric in self.model.metrics:
-            yield from metric.variables
+        yield from self.model.metrics_variables
 
 
 class TrainPlan(StepPlan):

@@ -12,12 +12,8 @@ from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError, NotBuiltError
 from gpunn.layers import Layer, tree
 from gpunn.training.captured import CapturedStep
-from gpunn.training.compiled import (
-    CompiledLoss,
-    CompiledMetrics,
-    outputs_of,
-    weights_by_output,
-)
+from gpunn.training.compiled_loss import CompiledLoss
+from gpunn.training.compiled_metrics import CompiledMetrics
 from gpunn.training.logs import Logs
 from gpunn.tree import flatten
 
@@ -32,7 +28,8 @@ class Steps(Layer):
     accepts_integers = True  # integers reach `call` as they are
     output_names: tuple[str, ...] = ()
     _loss: CompiledLoss | None = None
-    _metrics: Any = None
+    _compile_metrics: Any = None
+    steps_per_execution = 1
     _captured: CapturedStep | None = None
     _captured_test: CapturedStep | None = None
     _captured_predict: CapturedStep | None = None
@@ -63,7 +60,7 @@ class Steps(Layer):
             metrics: a list of metrics, names or functions, or a dict by output name.
             weighted_metrics: like `metrics`; these see the sample weights.
             run_eagerly: nothing is captured, whatever `jit_compile` says.
-            steps_per_execution: taken for Keras' sake.
+            steps_per_execution: callbacks are told of every so many batches only.
             jit_compile: "auto": a step of training, evaluation or prediction is recorded for each
                 batch shape, after a few ordinary ones, and replayed from then on, on a GPU as a
                 CUDA graph: several times faster for small models, with the same bits; models with
@@ -89,15 +86,20 @@ class Steps(Layer):
                     f"loss_weights must be numbers, not {factor!r}: they are the third argument of "
                     "compile(); write metrics=... for metrics"
                 )
+        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ArgumentError(f"steps_per_execution must be at least 1: {steps_per_execution!r}")
         optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
             optimizer = _scaling(optimizer)
-        loss_object = CompiledLoss(loss, loss_weights) if loss is not None else None
+        loss_object = None
+        if loss is not None:
+            loss_object = CompiledLoss(loss, loss_weights, self.output_names)
         metric_object = CompiledMetrics(metrics, weighted_metrics, self.output_names)
         self.optimizer = optimizer
         self.loss = loss
         self._loss = loss_object
-        self._metrics = metric_object
+        self._compile_metrics = metric_object
+        self.steps_per_execution = steps_per_execution
         self._captured = self._captured_test = self._captured_predict = None
         if jit_compile is not False and not run_eagerly:
             strict = jit_compile is True
@@ -120,29 +122,44 @@ class Steps(Layer):
     @property
     def compiled(self) -> bool:
         """Whether `compile` was called."""
-        return self._metrics is not None
+        return self._compile_metrics is not None
 
     @property
     def metrics(self) -> list:
         """The metrics that training updates: the mean of the loss, those of `compile`, attributes.
 
-        For a `train_step` or `test_step` of your own, those of `compile` are one metric: before
-        the first batch nobody knows which ones a name such as "accuracy" stands for.
+        Those of `compile` are one metric: before the first batch nobody knows which ones a name
+        such as "accuracy" stands for.
         """
-        found, compiled = [], self._metrics.metrics if self.compiled else []
+        found = []
         if self.compiled:
-            as_one = self._has_own_steps() and not self._metrics.empty
-            several = [self._metrics] if as_one else compiled
-            found = [self._loss_tracker, *self._part_trackers.values(), *several]
-        known = {id(m) for m in [*found, *compiled]}
+            found = [self._loss_tracker]
+            found += [] if self._compile_metrics.empty else [self._compile_metrics]
+            found += self._part_trackers.values()
+        known = {id(m) for m in found}
         attributes = {id(m): m for _, m in tree.find(self, metrics.Metric, Layer)}
         return found + [m for key, m in attributes.items() if key not in known]
 
     @property
+    def metrics_variables(self) -> list:
+        """The state of the metrics."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    @property
     def metrics_names(self) -> list[str]:
-        """Names of the numbers that `evaluate` returns, in its order."""
-        nested = [m.metrics if m is self._metrics else [m] for m in self.metrics]
-        return [m.name for several in nested for m in several]
+        """Names of the numbers that `evaluate` returns, in its order.
+
+        Metrics of several outputs come last, by name, as in Keras.
+        """
+        compiled = self._compile_metrics
+        several = compiled is not None and compiled.of_several
+        names = []
+        for metric in self.metrics:
+            if metric is not compiled:
+                names.append(metric.name)
+            elif not several:
+                names += [m.name for m in metric.metrics]
+        return names + (sorted(m.name for m in compiled.metrics) if several else [])
 
     def reset_metrics(self) -> None:
         """Start every metric anew."""
@@ -191,12 +208,9 @@ class Steps(Layer):
         if self._loss is not None:
             if y is None:
                 raise DataError("a compiled loss needs targets: give y")
-            outputs = outputs_of(y_pred, self.output_names)
-            targets = outputs_of(y, tuple(outputs))
-            weights = weights_by_output(sample_weight, outputs)
-            total, parts = self._loss(targets, outputs, weights)
+            total, parts = self._loss(y, y_pred, sample_weight)
             if len(parts) > 1:
-                self._track_parts(parts, next(iter(outputs.values())).shape[0])
+                self._track_parts(parts, next(tree.leaves(y_pred)).shape[0])
         for extra in self.losses_among(*self._loss_sources()):
             total = extra if total is None else total + extra
         if total is None:
@@ -214,14 +228,12 @@ class Steps(Layer):
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> Mapping:
         """Update the metrics with a batch; values are only computed when somebody reads them."""
-        if y is not None and not self._metrics.empty:
+        if y is not None and not self._compile_metrics.empty:
+            if self._loss is not None:
+                y = self._loss.targets(y, y_pred)
             with no_grad():
-                self._metrics.update_state(y, y_pred, sample_weight)
+                self._compile_metrics.update_state(y, y_pred, sample_weight)
         return Logs(self.get_metrics_result)
-
-    def _has_own_steps(self) -> bool:
-        kind = type(self)
-        return kind.train_step is not Steps.train_step or kind.test_step is not Steps.test_step
 
     def _track_parts(self, parts: dict, size: int) -> None:
         for name, value in parts.items():

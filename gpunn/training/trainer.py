@@ -7,7 +7,7 @@ from gpunn.autograd import no_grad
 from gpunn.backend import current_seed, one_blas_thread, quiet
 from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
-from gpunn.training.callbacks import CallbackList, History, default_callbacks
+from gpunn.training.callbacks import History, callbacks_for
 from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
 from gpunn.training.out_of_memory import out_of_memory_explained
@@ -19,7 +19,8 @@ log = logging.getLogger("gpunn")
 class Trainer(Predictor):
     """What makes a layer a model that can be trained."""
 
-    stop_training = False
+    stop_training = False  # a callback may set it, and the one below
+    stop_evaluating = False
     last_batch = None
     _stream = None
     _interrupted = False
@@ -105,12 +106,8 @@ class Trainer(Predictor):
                 vx, vy, vw, validation_batch_size or batch_size, steps=validation_steps
             )
         history = History()
-        calls = CallbackList(
-            default_callbacks(callbacks, history, verbose),
-            model=self,
-            epochs=epochs,
-            steps=source.num_batches,
-            verbose=verbose,
+        calls = callbacks_for(
+            self, callbacks, history, verbose, epochs=epochs, steps=source.num_batches
         )
         self.stop_training = False
         self._first_epoch = initial_epoch  # a callback that restores a state may set it
@@ -167,7 +164,7 @@ class Trainer(Predictor):
 
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
-        if not self.built and (self.has_call or not self._has_own_steps()):
+        if not self.built and (self.has_call or not self.own_steps(("train_step", "test_step"))):
             with no_grad():
                 self(batch[0], training=False)
         if not self.optimizer.built:
@@ -202,13 +199,7 @@ class Trainer(Predictor):
         """
         self._require_compiled()
         source = self._source(x, y, sample_weight, batch_size, steps=steps)
-        calls = CallbackList(
-            default_callbacks(callbacks, None, verbose),
-            model=self,
-            epochs=1,
-            steps=source.num_batches,
-            verbose=verbose,
-        )
+        calls = callbacks_for(self, callbacks, None, verbose, epochs=1, steps=source.num_batches)
         results = self._evaluate_source(source, calls)
         if return_dict:
             return results
@@ -219,6 +210,7 @@ class Trainer(Predictor):
     def _evaluate_source(self, source, calls) -> dict[str, float]:
         self.reset_metrics()
         source.reset()
+        self.stop_evaluating = False
         calls.on_test_begin()
         logs = None
         heard = calls.hears("on_test_batch_begin", "on_test_batch_end")
@@ -231,6 +223,8 @@ class Trainer(Predictor):
                 logs = self._test(pack_x_y_sample_weight(*batch), unchanged)
                 if heard:
                     calls.on_test_batch_end(step, logs)
+                if self.stop_evaluating:
+                    break
                 unchanged = not heard and source.is_own
         if logs is None:
             raise DataError("the data gave no batch at all")
@@ -241,8 +235,9 @@ class Trainer(Predictor):
     # --- single batches ---
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One training step on one batch; returns loss and metrics so far, like `evaluate`."""
+        """One training step on one batch; returns its loss and metrics, like `evaluate`."""
         self._require_compiled()
+        self.reset_metrics()
         batch = self._batch(x, y, sample_weight, class_weight)
         with one_blas_thread:
             self._prepare(batch)
@@ -250,8 +245,9 @@ class Trainer(Predictor):
         return self._batch_results(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Evaluate one batch; returns loss and metrics so far, like `evaluate`."""
+        """The loss and metrics of one batch, like `evaluate`."""
         self._require_compiled()
+        self.reset_metrics()
         batch = self._batch(x, y, sample_weight)
         with no_grad(), one_blas_thread:
             return self._batch_results(self._test(pack_x_y_sample_weight(*batch)), return_dict)

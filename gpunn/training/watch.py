@@ -5,11 +5,13 @@ from operator import itemgetter
 
 from gpunn.errors import CaptureError
 from gpunn.metrics import Metric
+from gpunn.training.compiled_metrics import CompiledMetrics
 
 # What steps and the loop around them set all the time, and no step depends on.
 PASSING = {
     # of models, layers and metrics
-    "last_batch", "history", "stop_training", "_stream", "_interrupted", "_sources",
+    "last_batch", "history", "stop_training", "stop_evaluating", "stop_predicting", "_stream",
+    "_interrupted", "_sources",
     "_keeps_sources", "_last_call", "_losses_of", "_added_losses", "_captured",
     "_captured_test", "_captured_predict", "_be",
     # of optimizers: the numbers of a step are asked of the optimizer itself
@@ -71,8 +73,7 @@ def layers_and_losses(model) -> Iterator:
     loss = model._loss
     if loss is not None:
         yield loss
-        for part, _ in (loss._bound or {}).values():
-            yield part
+        yield from (term.loss for term in loss.terms)
     for v in model.trainable_weights:
         if hasattr(v.regularizer, "__dict__"):
             yield v.regularizer
@@ -84,6 +85,7 @@ def metrics_of(model) -> Iterator:
     while todo:
         metric = todo.pop()
         yield metric
+        todo += metric.metrics if isinstance(metric, CompiledMetrics) else []
         todo += [value for value in vars(metric).values() if isinstance(value, Metric)]
 
 

@@ -158,7 +158,7 @@ def new_optimizer(model):
 
 
 def new_loss_option(model):
-    next(iter(model._loss._bound.values()))[0].reduction = "sum"
+    model._loss.terms[0].loss.reduction = "sum"
 
 
 def new_layer(model):

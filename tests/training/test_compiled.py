@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn.errors import ArgumentError
+from gpunn import ops
+from gpunn.errors import ArgumentError, DataError
 from gpunn.layers import Dense
+from gpunn.tree import flatten
 
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
 
@@ -37,3 +39,81 @@ def test_positions_of_arguments_are_keras(device):
     with pytest.raises(ArgumentError, match=r"loss_weights must be numbers.*metrics="):
         model.compile("adam", "mse", ["accuracy"])
     assert model.evaluate(x, y, verbose=0, return_dict=True) == found
+
+
+def two_outputs(**options):
+    x = gpunn.Input((3,))
+    a, b = Dense(1, name="a")(x), Dense(1, name="b")(x)
+    return gpunn.Model(x, {"first": a, "rest": [b, a]}, **options)
+
+
+def distance(y_true, y_pred):
+    return sum(ops.sum(ops.abs(t - p), -1) for t, p in zip(flatten(y_true), flatten(y_pred)))
+
+
+def test_losses_nested_like_the_outputs_and_of_several(device):
+    with gpunn.device(device):
+        model = two_outputs()
+        loss = {"first": "mae", "rest": (distance, ["mse", None])}
+        model.compile("sgd", loss, loss_weights={"first": 2.0, "rest": (0.5, [3.0, None])})
+        x = X.astype("float32")
+        y = {"first": X[:, :1], "rest": [X[:, 1:2], X[:, 2:]]}
+        logs = model.evaluate(x, y, verbose=0, return_dict=True)
+        p = model.predict(x, verbose=0)
+    mae = np.abs(p["first"] - y["first"]).mean()
+    several = sum(np.abs(a - b)[:, 0] for a, b in zip(p["rest"], y["rest"])).mean()
+    mse = ((p["rest"][0] - y["rest"][0]) ** 2).mean()
+    expected = {
+        "loss": 2 * mae + 0.5 * several + 3 * mse,
+        "first_loss": mae, "rest_loss": several, "rest/b_loss": mse,
+    }  # fmt: skip
+    assert logs == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_list_of_losses_for_one_output():
+    model = gpunn.Sequential([gpunn.Input((3,)), Dense(1)])
+    model.compile("sgd", ["mse", "mae"])
+    p = model.predict(X, verbose=0)
+    expected = ((p - X[:, :1]) ** 2).mean() + np.abs(p - X[:, :1]).mean()
+    logs = model.evaluate(X, X[:, :1], verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_targets_only_where_there_is_a_loss():
+    x = gpunn.Input((3,))
+    outputs = [Dense(1, name="a")(x), Dense(2, name="b")(x), Dense(3, name="c")(x)]
+    model = gpunn.Model(x, outputs)
+    model.compile("sgd", [None, "mse", None], metrics=[None, "mae", None])
+    alone = gpunn.Model(x, outputs[1])
+    alone.compile("sgd", "mse", metrics=["mae"])
+    one = model.evaluate(X, X[:, :2], verbose=0)
+    assert one == pytest.approx(alone.evaluate(X, X[:, :2], verbose=0))
+    with pytest.raises(DataError, match="nested like the outputs"):
+        model.evaluate(X, [X[:, :2], X[:, :2]], verbose=0)
+
+
+def test_a_loss_of_an_output_that_is_not_there():
+    model = two_outputs()
+    model.compile("sgd", {"second": "mse"})
+    with pytest.raises(KeyError, match="no output") as found:
+        model.fit(X, {"first": X[:, :1], "rest": [X[:, :1]] * 2}, verbose=0)
+    assert isinstance(found.value, ArgumentError)
+
+
+def test_metrics_nested_like_the_outputs():
+    model = two_outputs()
+    model.compile("sgd", "mse", metrics={"first": "mae", "rest": [["mse", "mae"], None]})
+    y = {"first": X[:, :1], "rest": [X[:, 1:2], X[:, 2:]]}
+    logs = model.evaluate(X, y, verbose=0, return_dict=True)
+    assert {"a_mae", "b_mse", "b_mae"} <= set(logs)
+    values = model.evaluate(X, y, verbose=0)
+    assert values == [logs[name] for name in model.metrics_names]
+    assert model.metrics_names[-3:] == ["a_mae", "b_mae", "b_mse"]
+
+
+def test_metrics_of_compile_are_one_of_the_models():
+    model = gpunn.Sequential([Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae", "mse"])
+    assert [m.name for m in model.metrics] == ["loss", "compile_metrics"]
+    model.evaluate(X, X[:, :1], verbose=0)
+    assert len(model.metrics) == 2 and model.metrics_names == ["loss", "mae", "mse"]
