@@ -16,6 +16,7 @@ from gpunn.autograd.mode import enable_grad, no_grad
 from gpunn.autograd.node import Node, Pick
 from gpunn.autograd.tensor import Tensor, convert, seed_gradient, wrap
 from gpunn.backend import Stream, backend_of
+from gpunn.backend.kernels import Drawn
 from gpunn.errors import CaptureError, GpunnError, GradientError
 
 # ops/tracing.py puts it here: (op, operands, static, results) -> the pullback on tensors
@@ -112,7 +113,10 @@ def _values(order, ends: dict) -> tuple[dict, dict]:
             )
             continue
         function, held, static = node.recipe
-        if any(type(v) is Stream for v in static.values()) and static.get("rate", 1):
+        if type(node.pull) is Drawn:
+            numbers = [wrap(x) for x in node.pull.numbers()]
+            held = [*held[: -len(numbers)], *numbers]
+        elif any(type(v) is Stream for v in static.values()) and static.get("rate", 1):
             raise _without(node, "it draws random numbers: let an op of its own draw them")
         operands[node] = xs = [
             x if p is None else results[p] if type(p) is Node else p

@@ -25,7 +25,7 @@ from gpunn.errors import DTypeError, KernelError
 
 THREADS = 256
 FEW = 8192  # rows whose indices are compared with each other sooner than sorted
-HEADERS = ("block.cuh", "philox.cuh", "window.cuh")  # what every kernel may use
+HEADERS = ("block.cuh", "packs.cuh", "philox.cuh", "window.cuh")  # what every kernel may use
 
 
 def wide(dtype) -> np.dtype:
@@ -100,19 +100,18 @@ class CupyBackend(Backend):
             indices = indices.astype(np.int64)
         bits = np.dtype(f"uint{8 * x.dtype.itemsize}")
         low = -n if asker.get().wraps else 0
+        counter = index_type(out.size, x.size)
+        counts = (out.size, indices.size, n, math.prod(after))
         self.launch(
             "gather",
-            f"gather<{cuda_type(bits)}, {cuda_type(indices.dtype)}>",
+            f"gather<{cuda_type(bits)}, {cuda_type(indices.dtype)}, {counter}>",
             out.size,
             (
                 out,
                 cupy.ascontiguousarray(x),
                 cupy.ascontiguousarray(indices),
                 _nothing(x.dtype).view(bits)[()],
-                out.size,
-                indices.size,
-                n,
-                math.prod(after),
+                *map(INDEX[counter], counts),
                 low,
                 self.noted.place("index", low, n),
             ),
@@ -310,6 +309,13 @@ INDEX = {"int": np.int32, "long long": np.int64}
 def index_type(*sizes: int) -> str:
     """The type of INDEX that counts so many elements: 32 bits if they do, as divisions are slow."""
     return "int" if max(sizes) < 1 << 30 else "long long"
+
+
+def pack(dtype, n: int, *arrays) -> int:
+    """How many values of rows of n are moved at once: 16 bytes where arrays allow it, else 1."""
+    count = 16 // np.dtype(dtype).itemsize
+    fits = n % count == 0 and all(a.data.ptr % 16 == 0 for a in arrays)
+    return count if fits else 1
 
 
 def row_team(n: int) -> np.int32:

@@ -40,6 +40,23 @@ class Placing:
         return self.function(dy, needs, (None,) * len(needs))
 
 
+class Drawn:
+    """The pullback of an op that has drawn random numbers, its last operands where it is given any.
+
+    Args:
+        function: `f(dy, needs) -> one gradient per operand`.
+        numbers: a function that gives what was drawn, a tuple of arrays.
+    """
+
+    __slots__ = ("function", "numbers")
+
+    def __init__(self, function: Callable, numbers: Callable):
+        self.function, self.numbers = function, numbers
+
+    def __call__(self, dy, needs):
+        return self.function(dy, needs)
+
+
 _tables: dict[str, dict[tuple[str, np.dtype], Kernel]] = {}
 _enabled = True
 _watcher: Callable | None = None

@@ -150,6 +150,8 @@ def networks(rng):
             layers.DepthwiseConv2D(3, padding="same"),
             layers.AveragePooling2D(2),
             layers.UpSampling2D(),
+            layers.SpatialDropout2D(0.3),
+            layers.UpSampling2D(interpolation="bilinear"),
             layers.Conv2DTranspose(3, 3, strides=2),
             layers.Flatten(),
             layers.Dense(classes),
@@ -238,4 +240,8 @@ def _train(parts, x, labels, dtype: str) -> None:
         model(x)
         optimizers.SGD().build(model.trainable_variables)  # lays them out as in training
         y = model(x, training=True)
-        losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)(labels, y).backward()
+        cost: Any = losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)(labels, y)
+        shares = ops.one_hot(labels, y.shape[-1], dtype=dtype)
+        for loss in (losses.CategoricalCrossentropy, losses.BinaryCrossentropy):
+            cost = cost + loss(from_logits=True, dtype=dtype)(shares, y)
+        cost.backward()

@@ -1,11 +1,11 @@
 """Layers that make their inputs larger: UpSampling1D, UpSampling2D, UpSampling3D."""
 
-from gpunn import ops
 from gpunn.errors import unknown
 from gpunn.layers.check import positive_integer
 from gpunn.layers.spatial import ChannelsLast, Spatial
 from gpunn.ops.pooling import mix
 from gpunn.ops.resampling import INTERPOLATIONS, Interpolation
+from gpunn.ops.upsampling import up_sample
 
 
 class _UpSampling(ChannelsLast):
@@ -16,9 +16,8 @@ class _UpSampling(ChannelsLast):
 
     def call(self, inputs):
         """Repeat the values along each spatial axis."""
-        for axis, factor in zip(self._axes, self._factors(), strict=True):
-            inputs = ops.repeat(inputs, factor, axis=axis)
-        return inputs
+        around = (1,) * self._axes[0], (1,) * (inputs.ndim - 1 - self._axes[-1])
+        return up_sample(inputs, factors=(*around[0], *self._factors(), *around[1]))
 
     def compute_output_shape(self, input_shape):
         """The spatial sizes times `size`."""

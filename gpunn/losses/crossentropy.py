@@ -43,6 +43,9 @@ class BinaryCrossentropy(LossFunctionWrapper):
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(binary_crossentropy, reduction, name, dtype, **_checked(options))
 
+    def _mean(self, y_true, y_pred):
+        return _mean(self, ops.binary_crossentropy, y_true, y_pred, 1)
+
 
 class BinaryFocalCrossentropy(LossFunctionWrapper):
     """Binary cross-entropy times (1 - probability given to the label)^gamma.
@@ -111,6 +114,9 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     ):
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(categorical_crossentropy, reduction, name, dtype, **_checked(options))
+
+    def _mean(self, y_true, y_pred):
+        return _mean(self, ops.categorical_crossentropy, y_true, y_pred, 2)
 
 
 class CategoricalFocalCrossentropy(LossFunctionWrapper):
@@ -258,6 +264,15 @@ class Poisson(LossFunctionWrapper):
 
     def __init__(self, reduction="sum_over_batch_size", name="poisson", dtype=None):
         super().__init__(poisson, reduction, name, dtype)
+
+
+def _mean(loss, op, y_true, y_pred, columns: int):
+    """The mean by the op itself, where labels and predictions fit as they are; else None."""
+    shape = y_pred.shape
+    fits = len(shape) > 1 and y_true.shape == shape and shape[-1] >= columns and y_pred.size
+    if not fits or type(loss).call is not LossFunctionWrapper.call:
+        return None
+    return op(y_true, y_pred, loss.from_logits, loss.axis, loss.label_smoothing, mean=True)
 
 
 def _checked(options: dict) -> dict:

@@ -23,7 +23,9 @@ __all__ = [
 
 
 @primitive(promote="float")
-def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, label_smoothing=0.0):
+def binary_crossentropy(
+    be, target, output, /, from_logits=False, axis=None, label_smoothing=0.0, mean=False
+):
     """Cross-entropy of independent yes/no labels: -t log p - (1 - t) log(1 - p).
 
     Args:
@@ -32,9 +34,10 @@ def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, lab
         from_logits: whether `output` are logits; no logit is too large then.
         axis: an axis to take the mean over; default: none, one value per element.
         label_smoothing: s in [0, 1): labels t become t (1 - s) + s / 2.
+        mean: whether the result is the mean over all.
 
     Returns:
-        One value per element, or the means over `axis`.
+        One value per element, or the means over `axis`, or over all.
 
     Raises:
         ShapeError: if the shapes differ.
@@ -58,9 +61,13 @@ def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, lab
         loss = -(t * xp.log(p) + (1.0 - t) * xp.log(q))
     n = 1 if axis is None else loss.shape[axis]
     y = loss if axis is None else _mean(be, loss, axis)
+    if mean:
+        y, spread = mean_of.body(be, y)
 
     def pullback(dy, needs):
         dt = dx = None
+        if mean:
+            (dy,) = spread(dy, (True,))
         if axis is not None:
             dy = dy.reshape(_without(x.shape, axis, 1))
         if n != 1:
@@ -80,7 +87,7 @@ def binary_crossentropy(be, target, output, /, from_logits=False, axis=None, lab
 
 @primitive(promote="float")
 def categorical_crossentropy(
-    be, target, output, /, from_logits=False, axis=-1, label_smoothing=0.0
+    be, target, output, /, from_logits=False, axis=-1, label_smoothing=0.0, mean=False
 ):
     """Cross-entropy of one label distribution per row: -sum(t log p) over the classes.
 
@@ -90,9 +97,10 @@ def categorical_crossentropy(
         from_logits: whether `output` are logits.
         axis: the axis of the classes.
         label_smoothing: s in [0, 1): labels t become t (1 - s) + s / classes.
+        mean: whether the result is the mean over all rows.
 
     Returns:
-        One value per row: the shape of `output` without `axis`.
+        One value per row, the shape of `output` without `axis`; or their mean.
 
     Raises:
         ShapeError: if the shapes differ or have no axis of classes.
@@ -115,10 +123,14 @@ def categorical_crossentropy(
         total = be.dot(x, ones)
         q, p = _probabilities(be, x, total)
         log_p = be.xp.log(p)
-    y = -be.dot(t * log_p, ones)
+    y = _reshaped(-be.dot(t * log_p, ones), output, axis)
+    if mean:
+        y, spread = mean_of.body(be, y)
 
     def pullback(dy, needs):
         dt = dx = None
+        if mean:
+            (dy,) = spread(dy, (True,))
         dy = dy.reshape(-1)
         if needs[0]:
             dt = _unrows(be, log_p * (dy * (label_smoothing - 1.0))[:, None], whole, axis)
@@ -131,7 +143,7 @@ def categorical_crossentropy(
             dx = _unrows(be, dx, whole, axis)
         return dt, dx
 
-    return _reshaped(y, output, axis), pullback
+    return y, pullback
 
 
 @primitive

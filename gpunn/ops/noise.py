@@ -1,7 +1,8 @@
 """Noise in training: dropout and its relatives, drawn with the same bits on every device.
 
-The noise is drawn by ops of its own and is an operand of what uses it: an op that is done again,
-for a second derivative, is given the same noise again.
+The noise is drawn by ops of its own and is an operand of what uses it, or is an operand that the op
+itself draws where it is not given: an op that is done again, for a second derivative, is given the
+same noise again.
 """
 
 import math
@@ -9,8 +10,10 @@ from numbers import Integral
 
 from gpunn.autograd import primitive
 from gpunn.backend import Stream, current_seed
+from gpunn.backend.kernels import Drawn
 from gpunn.errors import ArgumentTypeError
 from gpunn.ops.arithmetic import add, multiply
+from gpunn.ops.shaping import _shape
 
 __all__ = []  # public through the layers and `gpunn.random`
 
@@ -82,6 +85,8 @@ def dropout(x, rate, stream, noise_shape=None):
     [0.0, 2.0]
     """
     scale = 1 / (1 - rate) if rate < 1 else 0
+    if noise_shape is None or tuple(noise_shape) == _shape(x):
+        return _dropped(x, rate=rate, stream=stream, scale=scale)
     return multiply(x, _kept(x, rate=rate, stream=stream, shape=noise_shape, scale=scale))
 
 
@@ -144,10 +149,26 @@ def kept(be, x, rate, stream, shape=None):
 @primitive(promote="float")
 def _kept(be, x, /, rate, stream, shape, scale):
     """`scale` where a value of x is kept and 0 where it is dropped."""
+    return _factors(be, x, rate, stream, shape, scale), None
+
+
+def _factors(be, x, rate, stream, shape, scale):
     keep = kept(be, x, rate, stream, shape)
     if scale != 1:
         keep *= scale
-    return keep, None
+    return keep
+
+
+@primitive(promote="float")
+def _dropped(be, x, factors=None, /, *, rate, stream, scale):
+    """x times `scale` where a value is kept, 0 where it is dropped; or times such factors."""
+    if factors is None:
+        factors = _factors(be, x, rate, stream, None, scale)
+
+    def pullback(dy, needs):
+        return dy * factors, None
+
+    return x * factors, Drawn(pullback, lambda: (factors,))
 
 
 @primitive(promote="float")

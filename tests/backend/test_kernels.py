@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gpunn
+import gpunn.metrics
 import gpunn.ops
 from gpunn.autograd import primitives
 from gpunn.backend import get_backend, kernels
@@ -19,7 +20,10 @@ from gpunn.ops import (  # noqa: F401 - so that their ops are known
     projection,
     recurrent,
     recurrent_gru,
+    upsampling,
 )
+from gpunn.ops.pooling import _averages
+from gpunn.ops.resampling import Interpolation
 from gpunn.ops.spatial import window
 from tests.harness import assert_close
 
@@ -57,12 +61,41 @@ def sparse_categorical_crossentropy(dtype):
         yield [labels[..., None], x], {"from_logits": True, "axis": len(shape) - 1}
         if x.size:
             yield [labels, x], {"from_logits": True, "mean": True}
+        kind = ("float16", "float32", "float64")[i % 3]
+        yield [labels, np.abs(x).astype(kind)], {"from_logits": False}
+        if i % 3 == 0:
+            yield [labels, np.exp(x)], {"ignore_class": 1, "mean": x.size > 0}
     x = values((5000, 3)).astype("float32")  # more rows than one block takes
     yield [np.arange(5000).astype(dtype) % 3, x], {"from_logits": True, "mean": True}
     bad = np.array([0, 3, 2, 200]).astype(dtype)
     x = np.array([[1.0, 2, 3], [1, 2, 3], [np.inf, 1, 2], [1, 2, 3]])
     yield [bad, x], {"from_logits": True}
     yield [bad[:3], x[:3] * 1000], {"from_logits": True, "ignore_class": 3}
+
+
+def dense_crossentropy(dtype):
+    for i, shape in enumerate(ROWS[::2]):
+        t, x = np.abs(values(shape, i + 1)), 2 * values(shape, i)
+        t = (t / t.sum(-1, keepdims=True)).astype(dtype)
+        static = {"label_smoothing": 0.2, "mean": x.size > 0, "axis": len(shape) - 1}
+        for logits in (True, False):
+            given = x if logits else np.clip(np.abs(x), 0.05, 0.9)
+            yield [t, given.astype(dtype)], {"from_logits": logits, "axis": -1}
+            yield [t, given.astype(dtype)], {"from_logits": logits, **static}
+    x = values((5000, 3)).astype(dtype)  # more rows than one block takes
+    static = {"from_logits": True, "mean": True, "axis": -1}
+    yield [np.eye(3)[np.arange(5000) % 3].astype(dtype), x], static
+    odd = np.array([[1000, -1000, 0], [0, 2, np.nan], [1, 0, 1]]).astype(dtype)
+    for logits in (True, False):
+        yield [np.eye(3).astype(dtype), odd], {"from_logits": logits, "axis": -1}
+
+
+def binary_crossentropy(dtype):
+    yield from dense_crossentropy(dtype)
+    for logits in (True, False):
+        for shape in ((), (0,), (7,), (3, 50)):
+            t, x = values(shape, 1) > 0, np.clip(np.abs(values(shape)), 0.01, 0.98)
+            yield [t.astype(dtype), x.astype(dtype)], {"from_logits": logits, "axis": None}
 
 
 def mean(dtype):
@@ -180,6 +213,13 @@ def kept(dtype):
         yield [values(shape).astype(dtype)], static | {"shape": shape[:1], "scale": 1}
 
 
+def dropped(dtype):
+    for shape in SHAPES:
+        yield [values(shape).astype(dtype)], {"rate": 0.3, "stream": Still(1), "scale": 1 / 0.7}
+    odd = np.array([0, -0.0, np.nan, np.inf, -np.inf] * 3).astype(dtype)
+    yield [odd], {"rate": 0.5, "stream": Still(2), "scale": 2.0}
+
+
 def batch_standardization(dtype):
     for i, (shape, axis) in enumerate(
         [
@@ -199,6 +239,18 @@ def batch_standardization(dtype):
     yield [values((6, 2)).astype(dtype), offset[:2], scale[:2]], static | {"axis": 0 - 1}
 
 
+def batch_normalization(dtype):
+    for i, (shape, axis) in enumerate(
+        (((7, 3), -1), ((2, 5, 4, 33), 3), ((2, 3, 5, 6), 1), ((300, 2), 1), ((0, 3), 1))
+    ):
+        x = values(shape, i).astype(dtype)
+        vectors = [values(shape[axis : axis + 1 or None], i + j).astype(dtype) for j in range(4)]
+        vectors[1] = abs(vectors[1]) + 1
+        static = {"axis": axis, "epsilon": 1e-3}
+        yield [x, *vectors], static
+        yield [x, *vectors[:2], None, None], static
+
+
 def layer_normalization(dtype):
     for i, shape in enumerate(((7, 3), (2, 5, 33), (3, 1100), (0, 3), (4,), (4100, 8))):
         x = (2 * values(shape, i) + 1).astype(dtype)
@@ -206,6 +258,11 @@ def layer_normalization(dtype):
         yield [x, gamma, beta], {"axis": -1, "epsilon": 1e-3}
         yield [x, gamma], {"axis": len(shape) - 1}
         yield [x], {}
+    for shape, axes in (((3, 4, 5), (1, 2)), ((2, 33, 40), [-1, -2]), ((4, 3), (0, 1))):
+        kept = shape[len(shape) - len(axes) :]
+        x = (2 * values(shape) + 1).astype(dtype)
+        gamma, beta = (values(kept, j).astype(dtype) / 4 for j in (1, 2))
+        yield [x, gamma, beta], {"axis": axes}
 
 
 def rms_normalization(dtype):
@@ -227,12 +284,7 @@ def convolve(dtype):
             ((4, 12, 12, 1), (3, 3), 2, 1, {"padding": "same"}),
         )
     ):
-        rank = len(taps)
-        settings = {"strides": (1,) * rank, "padding": "valid", "dilation": (1,) * rank, **options}
-        win = window("conv", shape[1:-1], taps, **settings)
-        x = values(shape, i).astype(dtype) / 2
-        kernel = values((*taps, shape[-1] // groups, filters), i + 1).astype(dtype) / 4
-        bias = values((filters,), i + 2).astype(dtype)
+        win, (x, kernel, bias) = convolution(dtype, i, shape, taps, filters, groups, options)
         static = {"win": win, "groups": groups}
         yield [x, kernel, bias], static
         if i == 0:
@@ -243,13 +295,83 @@ def convolve(dtype):
             yield [x, kernel, bias], {**static, "activation": gpunn.ops.tanh}
 
 
+def convolve_many(dtype):
+    """More filters than an own kernel takes; strips of an image."""
+    for i, (shape, taps, filters, groups, options) in enumerate(
+        (
+            ((2, 5, 6, 8), (3, 3), 130, 1, {"padding": "same"}),
+            ((3, 7, 5, 4), (3, 2), 260, 2, {"strides": (2, 3)}),
+            ((2, 9, 8, 16), (3, 3), 260, 2, {"dilation": (2, 3), "padding": "same"}),
+            ((3, 11, 2), (4,), 131, 1, {"padding": "causal", "dilation": (2,)}),
+            ((1, 4, 5, 3, 2), (2, 3, 2), 129, 1, {"strides": (2, 1, 3), "padding": "same"}),
+            ((0, 4, 4, 1), (2, 2), 129, 1, {}),
+            ((2, 3, 4, 6), (1, 1), 258, 2, {}),
+        )
+    ):
+        win, operands = convolution(dtype, i, shape, taps, filters, groups, options)
+        operands[1] /= 8  # in halves, each tap's share of a gradient is rounded
+        static = {"win": win, "groups": groups}
+        yield operands, static
+        if i < 2:
+            yield operands[:2], static
+            if np.dtype(dtype).itemsize > 2:  # halves are rounded before the bias is added
+                yield operands, {**static, "activation": gpunn.ops.silu}
+                yield operands, {**static, "activation": gpunn.ops.relu}
+
+
+def convolution(dtype, seed, shape, taps, filters, groups, options):
+    """A window, and inputs, kernel and bias."""
+    rank = len(taps)
+    settings = {"strides": (1,) * rank, "padding": "valid", "dilation": (1,) * rank, **options}
+    win = window("conv", shape[1:-1], taps, **settings)
+    x = values(shape, seed).astype(dtype) / 2
+    kernel = values((*taps, shape[-1] // groups, filters), seed + 1).astype(dtype) / 4
+    return win, [x, kernel, values((filters,), seed + 2).astype(dtype)]
+
+
+def convolve_transposed(dtype):
+    """The windows of a convolution whose inputs are the results."""
+    for i, (shape, taps, filters, options) in enumerate(
+        (
+            ((2, 5, 6, 3), (3, 3), 4, {"padding": "same"}),
+            ((2, 7, 5, 4), (3, 2), 20, {"strides": (2, 3)}),
+            ((1, 9, 8, 2), (3, 3), 18, {"dilation": (2, 3), "padding": "same"}),
+            ((3, 11, 2), (4,), 131, {"strides": (2,)}),
+            ((2, 4, 5, 132), (2, 3), 8, {"strides": (2, 1), "padding": "same"}),
+            ((0, 4, 4, 1), (2, 2), 2, {}),
+            ((2, 3, 4, 6), (1, 1), 130, {}),
+        )
+    ):
+        win, (like, kernel, _) = convolution(dtype, i, shape, taps, filters, 1, options)
+        x = values((shape[0], *win.out, filters), i + 3).astype(dtype) / 4
+        yield [x, kernel, like.reshape(-1, shape[-1]).sum(0)[: shape[-1]]], {"win": win}
+        yield [x, kernel, None], {"win": win}
+
+
+def convolve_depthwise(dtype):
+    for i, (shape, taps, each, options) in enumerate(
+        (
+            ((2, 5, 6, 3), (3, 3), 1, {"padding": "same"}),
+            ((2, 7, 5, 33), (3, 2), 2, {"strides": (2, 3)}),
+            ((1, 9, 8, 2), (3, 3), 3, {"dilation": (2, 3), "padding": "same"}),
+            ((3, 11, 2), (4,), 1, {"padding": "same"}),
+            ((0, 4, 4, 1), (2, 2), 2, {}),
+            ((4, 12, 12, 1), (3, 3), 2, {"padding": "same"}),
+        )
+    ):
+        win, (x, kernel, bias) = convolution(dtype, i, shape, taps, shape[-1] * each, 1, options)
+        kernel = values((*taps, shape[-1], each), i + 1).astype(dtype) / 4
+        yield [x, kernel, bias], {"win": win}
+        yield [x, kernel, None], {"win": win}
+
+
 def linear(dtype):
     """Narrow and wide layers, more rows than one block sums, an input without values."""
     relu, silu = gpunn.ops.relu, gpunn.ops.silu  # whose gradients read the result, and the operand
     long = ((2100, 3), 18) if dtype != "float16" else ((100, 3), 18)  # halves round sums too much
     for i, (shape, units) in enumerate(
         (((7, 5), 3), ((2, 3, 33), 20), ((2, 3, 33), 16), ((65, 70), 1), ((4,), 3), ((0, 4), 3),
-         ((3, 0), 3), ((7, 5), 33), ((0, 4), 17), ((3, 0), 20), long)
+         ((3, 0), 3), ((7, 5), 33), ((7, 5), 24), ((0, 4), 17), ((3, 0), 20), long)
     ):  # fmt: skip
         x, w = ((values(s, i) / 2).astype(dtype) for s in (shape, (shape[-1], units)))
         b = values((units,), i + 1).astype(dtype)
@@ -269,6 +391,10 @@ def group_normalization(dtype):
         gamma, beta = (values(shape[-1:], i + j).astype(dtype) / 4 for j in (1, 2))
         yield [x, gamma, beta], {"groups": groups}
         yield [x], {"groups": groups, "axis": len(shape) - 1, "epsilon": 0.1}
+        if len(shape) > 2:  # channels first
+            x = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+            yield [x, gamma, beta], {"groups": groups, "axis": 1}
+            yield [x, gamma], {"groups": groups, "axis": 1 - len(shape)}
 
 
 def softmax(dtype):
@@ -297,6 +423,34 @@ def max_pool(dtype):
         x.reshape(-1)[::17] = np.nan
         win = window("max_pool", shape[1:-1], taps, strides, padding, (1,) * len(taps))
         yield [x], {"win": win}
+
+
+def average_pool(dtype):
+    for operands, static in max_pool(dtype):
+        yield [np.nan_to_num(operands[0])], static
+
+
+def up_sample(dtype):
+    for shape, factors in (
+        ((2, 3, 4, 5), (1, 2, 3, 1)),
+        ((2, 3, 4, 5), (1, 1, 3, 2)),
+        ((2, 3, 4), (1, 3, 1)),
+        ((1, 2, 3, 2, 3), (1, 2, 1, 3, 1)),
+        ((3, 4), (1, 1)),
+        ((0, 3, 4, 1), (1, 2, 2, 1)),
+    ):
+        yield [values(shape).astype(dtype)], {"factors": factors}
+
+
+def mix(dtype):
+    for shape, size, axis, make in (
+        ((2, 5, 3), 12, 1, Interpolation("bilinear")),
+        ((2, 3, 5), 3, 2, Interpolation("bicubic", True)),
+        ((7, 33), 4, 0, _averages),
+        ((4, 1, 2), 3, 1, Interpolation("lanczos3")),
+        ((0, 5, 3), 12, 1, _averages),
+    ):
+        yield [values(shape).astype(dtype)], {"make": make, "size": size, "axis": axis}
 
 
 def attend(dtype):
@@ -329,7 +483,7 @@ def attend(dtype):
     yield operands(4, 5, 2, 1, 3, 3, batch=0), {"causal": True}
 
 
-def recurrent_layer(gates, states, biases):
+def recurrent_layer(gates, states, biases, **options):
     """Cases of a recurrent op: with and without states, a bias, a mask; one step and several."""
 
     def cases(dtype):
@@ -346,26 +500,45 @@ def recurrent_layer(gates, states, biases):
                 [x, *[None] * states, *weights, None, mask],
             ):
                 operands = [None if a is None else a.astype(dtype) for a in given]
-                yield operands, {"sequences": True}
-            yield operands, {"sequences": False}
+                yield operands, {"sequences": True, **options}
+            yield operands, {"sequences": False, **options}
 
     return cases
 
 
-SEVERAL = ("linear", "_convolve")  # that have several kernels: all cases take to meet them
+def several(*cases):
+    def all_cases(dtype):
+        for some in cases:
+            yield from some(dtype)
+
+    return all_cases
+
+
+# Ops that have several kernels: all cases take to meet them.
+SEVERAL = {
+    *("linear", "_convolve", "_convolve_transposed", "group_normalization", "gru", "simple_rnn"),
+    *("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
+}
 
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
-    "_convolve": convolve,
+    "_convolve": several(convolve, convolve_many),
+    "_convolve_depthwise": convolve_depthwise,
+    "_convolve_transposed": convolve_transposed,
+    "_average_pool": average_pool,
+    "_batch_normalization": batch_normalization,
+    "_dropped": dropped,
     "_kept": kept,
     "_max_pool": max_pool,
     "_take": take,
     "attend": attend,
     "batch_standardization": batch_standardization,
+    "binary_crossentropy": binary_crossentropy,
+    "categorical_crossentropy": dense_crossentropy,
     "layer_normalization": layer_normalization,
     "group_normalization": group_normalization,
-    "gru": recurrent_layer(3, 1, (2,)),
+    "gru": several(recurrent_layer(3, 1, (2,)), recurrent_layer(3, 1, (), reset_after=False)),
     "log_softmax": softmax,
     "lstm": recurrent_layer(4, 2, ()),
     "linear": linear,
@@ -376,9 +549,12 @@ CASES = {
     "right_classes": right_classes,
     "right_values": right_values,
     "threshold_counts": threshold_counts,
+    "mix": mix,
     "rms_normalization": rms_normalization,
+    "simple_rnn": several(recurrent_layer(1, 1, ()), recurrent_layer(1, 1, (), activation="relu")),
     "softmax": softmax,
     "sparse_categorical_crossentropy": sparse_categorical_crossentropy,
+    "up_sample": up_sample,
 }
 
 
@@ -474,6 +650,79 @@ def test_attention_of_flat_weights_copies_nothing(cuda):
         assert_close(again, y)
     assert [op.startswith("cublas") for op in operations] == [True, False, False, False]
     assert "attention" in operations[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "options", "forward", "backward"),
+    [
+        ("Dropout", (0.5,), {}, 1, 1),
+        ("AveragePooling2D", (2,), {}, 1, 1),
+        ("UpSampling2D", (), {}, 1, 1),
+        ("UpSampling2D", (), {"interpolation": "bilinear"}, 2, 2),
+        ("UpSampling2D", (), {"data_format": "channels_first"}, 1, 1),
+        ("GlobalAveragePooling2D", (), {}, 1, 1),
+        ("LayerNormalization", (), {"axis": (1, 2, 3)}, 1, 1),
+        ("GroupNormalization", (2,), {"axis": 1}, 1, 1),
+        ("BatchNormalization", (), {"axis": 1}, 2, 2),
+        ("DepthwiseConv2D", (3,), {}, 1, 2),
+        ("Conv2DTranspose", (4, 3), {}, 2, 3),
+        ("Conv2D", (4, 3), {"activation": "relu"}, 1, 2),
+        ("Conv2D", (132, 3), {"activation": "relu"}, 3, 5),
+    ],
+)
+def test_launches_of_layers(cuda, name, args, options, forward, backward):
+    """Kernels and products of a training step of one layer."""
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        layer = getattr(gpunn.layers, name)(*args, **options)
+        x = gpunn.Tensor(values((2, 4, 4, 4)).astype("float32"), requires_grad=True)
+        dy = gpunn.ops.ones_like(layer(x, training=True))
+        for _ in range(2):  # what is made once, and then a step
+            for v in (x, *layer.trainable_variables):
+                v.grad = None
+            with cudaemu.log() as ahead:
+                y = layer(x, training=True)
+            with cudaemu.log() as back:
+                y.backward(dy)
+    given = [op for op in back if "copy" not in op and not op.startswith("mem")]  # to leaves
+    assert (len(ahead), len(given)) == (forward, backward), (ahead, back)
+
+
+def test_a_model_that_predicts_has_one_launch_for_batch_normalization(cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    layer = gpunn.layers.BatchNormalization()
+    with gpunn.device("cuda"):
+        x = gpunn.Tensor(values((3, 4)).astype("float32"))
+        layer(x)
+        with cudaemu.log() as operations:
+            layer(x)
+    assert len(operations) == 1
+
+
+@pytest.mark.parametrize("loss", ["BinaryCrossentropy", "CategoricalCrossentropy"])
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_a_loss_and_its_gradient_are_one_launch(cuda, loss, from_logits):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        loss = getattr(gpunn.losses, loss)(from_logits=from_logits, label_smoothing=0.1)
+        x = gpunn.Tensor(np.full((5, 3), 0.5, "float32"), requires_grad=True)
+        labels = gpunn.Tensor(np.eye(3, dtype="float32")[[0, 1, 2, 1, 1]])
+        loss(labels, x).backward()
+        x.grad = None
+        with cudaemu.log() as operations:
+            loss(labels, x).backward()
+    assert len([op for op in operations if "copy" not in op]) == 1, operations
+
+
+def test_dropout_draws_the_same_numbers_again(cuda):
+    """Backward, and for the gradient of a gradient."""
+    with gpunn.device("cuda"):
+        x = gpunn.Tensor(np.ones((40, 5), "float32"), requires_grad=True)
+        y = gpunn.ops.noise.dropout(x * x, 0.5, gpunn.backend.Stream(1, "test"))
+        (dx,) = gpunn.gradients((y * y).sum(), [x], create_graph=True)
+        (dxx,) = gpunn.gradients(dx.sum(), [x])
+    assert 0 < (y.numpy() > 0).mean() < 1
+    assert_close(dxx, np.where(y.numpy() > 0, 48.0, 0.0))
 
 
 def test_what_a_kernel_does_not_take_goes_to_the_reference(cuda):

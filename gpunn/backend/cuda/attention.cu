@@ -131,10 +131,7 @@ __device__ A kept(const Attention& at, const unsigned long long* start, long lon
     if (!at.threshold) return A(1);
     long long e = row * at.s + j;
     Block bits = philox(e / 8, at.draw + (start ? *start : 0), at.key0, at.key1);
-    const int at_word = e % 8 / 2;  // as choices, not an index: that would put the words in memory
-    unsigned long long word = at_word < 2 ? (at_word ? bits.word[1] : bits.word[0])
-                                          : (at_word == 2 ? bits.word[2] : bits.word[3]);
-    return (unsigned int)(e % 2 ? word >> 32 : word) >= at.threshold ? A(at.keep) : A(0);
+    return bits.at(e % 8) >= at.threshold ? A(at.keep) : A(0);
 }
 
 // y = softmax(scale q k^T + bias) v; tops and inverses, of (batch, heads, t), are each row's largest

@@ -102,6 +102,39 @@ __global__ void batch_normalize(T* y, A* statistics, const A* moments, const T* 
     }
 }
 
+// y = x factor + offset - mean factor, factor = scale / sqrt(variance + epsilon), by given statistics, of
+// which statistics keeps a copy for the gradient. offset and scale may be null.
+template <typename T, typename A, typename I>
+__global__ void batch_scale(T* y, A* statistics, const T* x, const T* mean, const T* variance,
+                            const T* offset, const T* scale, Channels<I> of, double epsilon) {
+    const I stride = (I)gridDim.x * blockDim.x, n = of.rows * of.channels;
+    for (I i = (I)blockIdx.x * blockDim.x + threadIdx.x; i < n || i < of.channels; i += stride) {
+        if (i < of.channels) {
+            statistics[i] = (A)mean[i];
+            statistics[of.channels + i] = (A)variance[i];
+        }
+        if (i >= n) continue;
+        const I channel = i / of.after % of.channels;
+        A factor = A(1) / sqrt((A)variance[channel] + A(epsilon));
+        if (scale) factor *= (A)scale[channel];
+        const A shift = -(A)mean[channel] * factor;
+        y[i] = (T)((A)x[i] * factor + (offset ? shift + (A)offset[channel] : shift));
+    }
+}
+
+// dx = dy factor
+template <typename T, typename A, typename I>
+__global__ void batch_scale_back(T* dx, const T* dy, const A* statistics, const T* scale,
+                                 Channels<I> of, double epsilon) {
+    const I stride = (I)gridDim.x * blockDim.x, n = of.rows * of.channels;
+    for (I i = (I)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride) {
+        const I channel = i / of.after % of.channels;
+        A factor = A(1) / sqrt(statistics[of.channels + channel] + A(epsilon));
+        if (scale) factor *= (A)scale[channel];
+        dx[i] = (T)((A)dy[i] * factor);
+    }
+}
+
 template <typename A>
 struct Sums {
     A plain, along;

@@ -1,4 +1,5 @@
-"""Batch normalization by the batch's own statistics: two launches for each direction."""
+"""Batch normalization: by the batch's own statistics two launches for each direction, by given
+ones one."""
 
 from math import prod
 
@@ -46,6 +47,40 @@ def batch_standardization(be, x, offset, scale, axis, epsilon, update=None):
     return y, Placing(pullback)
 
 
+def _takes(x, mean, variance, offset, scale, axis, epsilon) -> bool:
+    vectors = (v for v in (mean, variance, offset, scale) if v is not None)
+    return -x.ndim <= axis < x.ndim and all(v.shape == (x.shape[axis],) for v in vectors)
+
+
+@kernel("_batch_normalization", "cuda", FLOATS, _takes)
+def _batch_normalization(be, x, mean, variance, offset, scale, axis, epsilon):
+    straight = be.xp.ascontiguousarray
+    x, dtype = straight(x), wide(x.dtype)
+    launch = _Launcher(be, x, axis % x.ndim)
+    offset, scale = (NOTHING if v is None else straight(v) for v in (offset, scale))
+    y, statistics = be.empty(x.shape, x.dtype), launch.two(dtype)
+    args = (y, statistics, x, straight(mean), straight(variance), offset, scale)
+    launch("batch_scale", args, (float(epsilon),), n=max(x.size, len(mean)))
+
+    def pullback(dy, needs):
+        dy, dx, sums = straight(dy), None, None
+        if needs[0]:
+            dx = be.empty(x.shape, x.dtype)
+            launch("batch_scale_back", (dx, dy, statistics, scale), (float(epsilon),), n=x.size)
+        if not any(needs[1:]):
+            return dx, None, None, None, None
+        sums = launch.partial()
+        launch("batch_sums", (sums, dy, x, statistics))
+        plain, along = sums.sum(0)
+        inv = 1 / be.xp.sqrt(statistics[1] + epsilon)
+        factor = inv if scale is NOTHING else inv * scale
+        dscale = along * inv
+        found = -plain * factor, dscale * factor * inv * -0.5, plain, dscale
+        return dx, *[d if need else None for d, need in zip(found, needs[1:], strict=True)]
+
+    return y, pullback
+
+
 class _Launcher:
     """How the values of each channel lie in an array; launches kernels that go by channels."""
 
@@ -70,9 +105,8 @@ class _Launcher:
         """A new array of two numbers for each split of each channel."""
         return self._be.empty((self._splits, 2, self._channels), wide(self._dtype))
 
-    def __call__(self, name: str, arrays, more=(), before: str = Inside.NONE):
+    def __call__(self, name: str, arrays, more=(), before: str = Inside.NONE, n=None):
         types = f"{cuda_type(self._dtype)}, {cuda_type(wide(self._dtype))}, {self._index}"
         args = (*arrays, self._sizes, *more)
-        self._be.launch(
-            "batch_norm", f"{name}<{types}>", self._blocks * THREADS, args, before=before
-        )
+        n = self._blocks * THREADS if n is None else n
+        self._be.launch("batch_norm", f"{name}<{types}>", n, args, before=before)

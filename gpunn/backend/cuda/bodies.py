@@ -6,6 +6,7 @@ from gpunn.backend.cuda import (  # noqa: F401
     batch_norm,
     convolution,
     cross_entropy,
+    depthwise,
     dropout,
     elementwise,
     gather,

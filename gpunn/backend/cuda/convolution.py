@@ -2,13 +2,15 @@
 for dx and one or two for the gradients of kernel and bias.
 
 Such a matrix (im2col) is written and read once, 8 bytes for 2 * filters operations each; where
-filters are few, these bytes take longer than what cuBLAS, which is faster at products, saves.
+filters are few, these bytes take longer than what cuBLAS, which is faster at products, saves. Where
+they are many, `columns.py` makes it.
 """
 
 from math import prod
 
 import numpy as np
 
+from gpunn.backend.cuda.columns import Columns
 from gpunn.backend.cuda.linear import Finish
 from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
 from gpunn.backend.cuda.window import window_of
@@ -17,20 +19,24 @@ from gpunn.backend.kernels import FLOATS, Placing, kernel
 from gpunn.backend.precision import get_float32_matmul_precision
 
 FILTERS = 128  # of a group, at most
+FEW = 16  # the same where cuBLAS has tensor cores to make its products with
 TILE = 4096  # results that a block makes
 BLOCKS, PLACES = 512, 256  # blocks that shall share the weights' gradient; places of one, at least
 
 
-def _takes(x, kernel, bias=None, *, win, groups, activation=None) -> bool:
-    tensor_cores = x.dtype == np.float32 and get_float32_matmul_precision() == "high"
-    return kernel.shape[-1] // groups <= FILTERS and not tensor_cores
+def _is_small(dtype, filters: int) -> bool:
+    """Whether a convolution with so many filters takes less time than its matrix of windows."""
+    high = dtype == np.float32 and get_float32_matmul_precision() == "high"
+    return filters <= (FEW if dtype.itemsize == 2 or high else FILTERS)
 
 
-@kernel("_convolve", "cuda", FLOATS, _takes)
+@kernel("_convolve", "cuda", FLOATS)
 def _convolve(be, x, kernel, bias=None, *, win, groups, activation=None):
     x, kernel = be.xp.ascontiguousarray(x), be.xp.ascontiguousarray(kernel)
     finish = Finish(be, x.dtype, activation)
     y = be.empty((len(x), *win.out, kernel.shape[-1]), x.dtype)
+    if not _is_small(x.dtype, kernel.shape[-1] // groups):
+        return _by_columns(be, x, kernel, bias, y, finish, win, groups)
     saved = y if finish.reads_result else be.empty(y.shape, x.dtype)
     run = _Launcher(be, finish.text, x, y, kernel, win, groups)
     bias = NOTHING if bias is None else be.xp.ascontiguousarray(bias)
@@ -50,6 +56,66 @@ def _convolve(be, x, kernel, bias=None, *, win, groups, activation=None):
             dw = placed(be, places[1], kernel.shape, x.dtype)
             db = placed(be, places[2], kernel.shape[-1:], x.dtype)
             run.weights(dw, db, x, dz)
+        return dx, dw, db
+
+    return y, Placing(pullback)
+
+
+def _by_columns(be, x, kernel, bias, y, finish, win, groups):
+    products = Columns(be, len(x), x.dtype, kernel.shape, win, groups)
+    products.correlate(x, kernel, y)
+    y, saved = finish(y, bias)
+    kept = None if finish.activation is None else saved
+
+    def pullback(dy, needs, places):
+        dx = dw = None
+        rows = be.xp.ascontiguousarray(dy).reshape(len(x) * products.places, dy.shape[-1])
+        dz, db = finish.back(kept, rows, needs[2], places[2])
+        dz = dz.reshape(dy.shape)
+        if needs[0]:
+            dx = be.empty(x.shape, x.dtype)
+            products.spread(dz, kernel, dx)
+        if needs[1]:
+            dw = placed(be, places[1], kernel.shape, x.dtype)
+            products.weights(x, dz, dw)
+        return dx, dw, db
+
+    return y, Placing(pullback)
+
+
+@kernel("_convolve_transposed", "cuda", FLOATS)
+def _convolve_transposed(be, x, kernel, bias, win):
+    """The same products: x is what a convolution gives, and the result what it is given."""
+    x, kernel = be.xp.ascontiguousarray(x), be.xp.ascontiguousarray(kernel)
+    filters, finish = kernel.shape[-2], Finish(be, x.dtype, None)
+    y = be.empty((len(x), *win.size, filters), x.dtype)
+    run = products = None
+    if _is_small(x.dtype, max(kernel.shape[-2:])):
+        run = _Launcher(be, finish.text, y, x, kernel, win, 1)
+        run("convolve_back", (y, x, NOTHING, kernel), run.values, run.channels)
+    else:
+        products = Columns(be, len(x), x.dtype, kernel.shape, win, 1)
+        products.spread(x, kernel, y)
+    y, _ = finish(y, bias)
+
+    def pullback(dy, needs, places):
+        dx = dw = db = None
+        dy = be.xp.ascontiguousarray(dy)
+        if needs[0]:
+            dx = be.empty(x.shape, x.dtype)
+            if run:
+                run("convolve", (dx, NOTHING, dy, kernel, NOTHING), run.places, run.filters)
+            else:
+                products.correlate(dy, kernel, dx)
+        if needs[1]:
+            dw = placed(be, places[1], kernel.shape, x.dtype)
+            if run:  # the sums of x, which it makes as well, are no one's gradient
+                run.weights(dw, be.empty(kernel.shape[-1:], x.dtype), dy, (x, NOTHING))
+            else:
+                products.weights(dy, x, dw)
+        if needs[2]:
+            rows = dy.reshape(len(x) * prod(win.size), filters)
+            _, db = finish.back(None, rows, True, places[2])
         return dx, dw, db
 
     return y, Placing(pullback)

@@ -1,15 +1,23 @@
 // What surrounds the product of a dense layer, and the whole of a layer of few units. T: the values,
 // A: what is computed in, I: counts elements. `Activation` is made of the op's own body.
 
-// y = f(z + bias); z + bias goes to `saved` as well, unless that is y. bias may be null.
-template <typename T, typename A, typename I>
+// y = f(z + bias); z + bias goes to `saved` as well, unless that is y. bias may be null. N values of a
+// row are moved at once.
+template <typename T, typename A, typename I, int N>
 __global__ void finish(T* y, T* saved, const T* bias, I n, I units) {
-    I stride = (I)gridDim.x * blockDim.x;
-    for (I i = (I)blockIdx.x * blockDim.x + threadIdx.x; i < n; i += stride) {
-        A z = (A)saved[i];
-        if (bias) z += (A)bias[i % units];
-        if (saved != y) saved[i] = (T)z;
-        y[i] = (T)Activation::forward(z);
+    I stride = (I)gridDim.x * blockDim.x * N;
+    for (I i = ((I)blockIdx.x * blockDim.x + threadIdx.x) * N; i < n; i += stride) {
+        Pack<T, N> z = *(const Pack<T, N>*)(saved + i), result;
+        const I unit = i % units;
+#pragma unroll
+        for (int k = 0; k < N; ++k) {
+            A value = (A)z.at[k];
+            if (bias) value += (A)bias[unit + k];
+            z.at[k] = (T)value;
+            result.at[k] = (T)Activation::forward(value);
+        }
+        if (saved != y) *(Pack<T, N>*)(saved + i) = z;
+        *(Pack<T, N>*)(y + i) = result;
     }
 }
 

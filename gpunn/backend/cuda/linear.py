@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
-from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
+from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, wide
 from gpunn.backend.fusing import activation as text_of
 from gpunn.backend.kernels import FLOATS, Placing, kernel
 
@@ -83,10 +83,11 @@ class Finish:
             return z, z
         y = z if self.reads_result else be.empty(z.shape, z.dtype)
         index = index_type(z.size)
-        types = f"{cuda_type(z.dtype)}, {cuda_type(wide(z.dtype))}, {index}"
+        at_once = pack(z.dtype, z.shape[-1], y, z)
+        types = f"{cuda_type(z.dtype)}, {cuda_type(wide(z.dtype))}, {index}, {at_once}"
         bias = NOTHING if b is None else be.xp.ascontiguousarray(b)
         args = (y, z, bias, *_counts(index, z.size, z.shape[-1]))
-        be.launch("linear", f"finish<{types}>", z.size, args, before=self.text)
+        be.launch("linear", f"finish<{types}>", z.size // at_once, args, before=self.text)
         return y, z
 
     def back(self, saved, dy, sums_wanted: bool, place=None):

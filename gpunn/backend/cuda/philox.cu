@@ -25,6 +25,23 @@ __global__ void kept(T* out, long long n, const unsigned long long* start, unsig
     });
 }
 
+// The same times x.
+template <typename T, typename A>
+__global__ void dropped(T* y, const T* x, long long n, const unsigned long long* start,
+                        unsigned long long draw, unsigned long long key0, unsigned long long key1,
+                        unsigned int threshold, double scale) {
+    const unsigned long long position = draw + (start ? *start : 0);
+    const long long stride = (long long)gridDim.x * blockDim.x;
+    const bool whole = packable<8>(x) && packable<8>(y);
+    const A factor = (A)T(scale);
+    for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 8 < n; b += stride) {
+        const Block bits = philox(b, position, key0, key1);
+        change_pack<8>(y, x, b * 8, n, whole, [=](long long i, T value) {
+            return (T)((A)value * (bits.at(i % 8) >= threshold ? factor : A(0)));
+        });
+    }
+}
+
 // n doubles in [0, 1) of 53 bits each.
 extern "C" __global__ void uniform_float64(double* out, long long n, const unsigned long long* start,
                                            unsigned long long draw, unsigned long long key0,

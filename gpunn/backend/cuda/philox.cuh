@@ -4,6 +4,14 @@
 
 struct Block {
     unsigned long long word[4];
+
+    // One of its 32-bit integers: the low half of each word first, as NumPy's view on a little-endian
+    // host. By choices: an index that is not known to the compiler would put the words in memory.
+    __device__ unsigned int at(int i) const {
+        const unsigned long long chosen =
+            i < 4 ? (i < 2 ? word[0] : word[1]) : (i < 6 ? word[2] : word[3]);
+        return (unsigned int)(i % 2 ? chosen >> 32 : chosen);
+    }
 };
 
 __device__ Block philox(unsigned long long block, unsigned long long position,
@@ -24,8 +32,7 @@ __device__ Block philox(unsigned long long block, unsigned long long position,
     return out;
 }
 
-// Calls use(i, bits) for each of n 32-bit integers: the low half of each word first, as NumPy's view
-// on a little-endian host.
+// Calls use(i, bits) for each of n 32-bit integers.
 template <typename Use>
 __device__ void each_uint32(long long n, const unsigned long long* start, unsigned long long draw,
                             unsigned long long key0, unsigned long long key1, Use use) {
@@ -33,10 +40,7 @@ __device__ void each_uint32(long long n, const unsigned long long* start, unsign
     long long stride = (long long)gridDim.x * blockDim.x;
     for (long long b = (long long)blockIdx.x * blockDim.x + threadIdx.x; b * 8 < n; b += stride) {
         Block bits = philox(b, position, key0, key1);
-        for (int i = 0; i < 8 && b * 8 + i < n; ++i) {
-            unsigned long long word = bits.word[i / 2];
-            use(b * 8 + i, (unsigned int)(i % 2 ? word >> 32 : word));
-        }
+        for (int i = 0; i < 8 && b * 8 + i < n; ++i) use(b * 8 + i, bits.at(i));
     }
 }
 

@@ -127,3 +127,94 @@ __global__ void gru_step_back(T* d_inputs, T* d_states, T* passed, const T* gate
         d_states[first + 2 * n] = of_g * r;
     });
 }
+
+// The gates z and r, and r h in `reset`, for a GRU whose candidate is made of that. bias is (3 units).
+template <typename T>
+__global__ void gru_reset(T* gate, T* reset, const T* product, const T* bias, const T* h, Step at) {
+    const long long n = at.units;
+    each_unit(at, 3, (const T*)nullptr, [=](long long e, long long first, long long, bool) {
+        const long long row = e / n * 2 * n + e % n;  // product has these two gates
+        T z[2];
+#pragma unroll
+        for (int k = 0; k < 2; ++k) {
+            z[k] = gate[first + k * n];
+            if (product) z[k] += product[row + k * n];
+            if (bias) z[k] += bias[e % n + k * n];
+            gate[first + k * n] = z[k] = sigmoid(z[k]);
+        }
+        reset[e] = h ? z[1] * h[e] : T(0);
+    });
+}
+
+// The candidate g, of which `product` is the share of r h, and the next state.
+template <typename T>
+__global__ void gru_candidate(T* gate, T* h_next, T* y, const T* product, const T* bias, const T* h,
+                              const T* mask, Step at) {
+    const long long n = at.units;
+    each_unit(at, 3, mask, [=](long long e, long long first, long long outer, bool masked) {
+        T g = gate[first + 2 * n], z = gate[first], before = h ? h[e] : T(0);
+        if (product) g += product[e];
+        if (bias) g += bias[e % n + 2 * n];
+        gate[first + 2 * n] = g = tanh(g);
+        T out = masked ? before : z * before + (T(1) - z) * g;
+        h_next[e] = out;
+        if (y) y[outer] = out;
+    });
+}
+
+// d_inputs of z and g, and in `passed` what goes to the step before by z.
+template <typename T>
+__global__ void gru_candidate_back(T* d_inputs, T* passed, const T* gate, const T* h, const T* dy,
+                                   const T* dh, const T* mask, int has_passed, Step at) {
+    const long long n = at.units;
+    each_unit(at, 3, mask, [=](long long e, long long first, long long outer, bool masked) {
+        T d = dh[e], z = gate[first], g = gate[first + 2 * n];
+        if (dy) d += dy[outer];
+        if (has_passed) d += passed[e];
+        passed[e] = masked ? d : d * z;
+        if (masked) d = T(0);
+        d_inputs[first] = d * ((h ? h[e] : T(0)) - g) * (z - z * z);
+        d_inputs[first + 2 * n] = d * (T(1) - z) * (T(1) - g * g);
+    });
+}
+
+// d_inputs of r, from the gradient of r h, and the share of `passed` that goes by it.
+template <typename T>
+__global__ void gru_reset_back(T* d_inputs, T* passed, const T* d_reset, const T* gate, const T* h,
+                               Step at) {
+    const long long n = at.units;
+    each_unit(at, 3, (const T*)nullptr, [=](long long e, long long first, long long, bool) {
+        T r = gate[first + n], d = d_reset[e];
+        d_inputs[first + n] = h ? d * h[e] * (r - r * r) : T(0);
+        passed[e] += d * r;
+    });
+}
+
+// A step without gates: `gate` has the inputs' share, and then f(that + product + bias), which is
+// max(0, z) or tanh(z).
+template <typename T, bool RELU>
+__global__ void rnn_step(T* gate, T* h_next, T* y, const T* product, const T* bias, const T* h,
+                         const T* mask, Step at) {
+    each_unit(at, 1, mask, [=](long long e, long long, long long outer, bool masked) {
+        T z = gate[e];
+        if (product) z += product[e];
+        if (bias) z += bias[e % at.units];
+        gate[e] = z = RELU ? (z < T(0) ? T(0) : z) : tanh(z);
+        T out = masked ? (h ? h[e] : T(0)) : z;
+        h_next[e] = out;
+        if (y) y[outer] = out;
+    });
+}
+
+// dz, the gradient of the sum; `passed` as of lstm_step_back.
+template <typename T, bool RELU>
+__global__ void rnn_step_back(T* dz, T* passed, const T* gate, const T* dy, const T* dh, const T* mask,
+                              int has_passed, Step at) {
+    each_unit(at, 1, mask, [=](long long e, long long, long long outer, bool masked) {
+        T d = dh[e], value = gate[e];
+        if (dy) d += dy[outer];
+        if (has_passed) d += passed[e];
+        if (passed) passed[e] = masked ? d : T(0);
+        dz[e] = masked ? T(0) : d * (RELU ? T(value > T(0)) : T(1) - value * value);
+    });
+}

@@ -1,4 +1,7 @@
-"""LSTM and GRU over whole sequences: one product of the inputs, then two launches a step."""
+"""SimpleRNN, LSTM and GRU over sequences: one product of the inputs, then two launches a step.
+
+A GRU without `reset_after`, whose second product takes what the gates leave of the state, has four.
+"""
 
 import numpy as np
 
@@ -13,8 +16,37 @@ def _lstm_takes(x, h, c, kernel, recurrent, bias=None, mask=None, sequences=True
     return x.size > 0 and recurrent.size > 0
 
 
-def _gru_takes(x, h, kernel, recurrent, bias=None, mask=None, reset_after=True, sequences=True):
-    return reset_after and x.size > 0 and recurrent.size > 0
+def _takes(x, h, kernel, recurrent, bias=None, mask=None, **static) -> bool:
+    return x.size > 0 and recurrent.size > 0
+
+
+@kernel("simple_rnn", "cuda", FLOATS, _takes)
+def simple_rnn(
+    be, x, h, kernel, recurrent_kernel, bias=None, mask=None, activation="tanh", sequences=True
+):
+    call = _Sequence(be, x, h, kernel, recurrent_kernel, bias, mask, sequences)
+    relu = "true" if activation == "relu" else "false"
+    for t in range(call.steps):
+        product, h_t = call.product(t)
+        results = call.gates[t], call.hs[t + 1], call.y
+        call.launch("rnn_step", t, *results, product, call.bias, h_t, call.mask, more=relu)
+
+    def pullback(dy, needs, places):
+        *dys, dh = map(call.vector, dy)
+        dz, product = be.empty(call.gates.shape, call.dtype), be.empty(dh.shape, dh.dtype)
+        passed = None if call.mask is None else be.empty(dh.shape, dh.dtype)
+        for t in reversed(range(call.steps)):
+            has_passed = np.int32(passed is not None and t < call.steps - 1)
+            given = call.gates[t], dys[0] if dys else None, dh, call.mask, has_passed
+            call.launch("rnn_step_back", t, dz[t], passed, *given, more=relu)
+            if t or needs[1]:
+                dh = be.matmul(dz[t], call.recurrent.T, product)
+        if needs[1] and passed is not None:
+            dh += passed
+        weights = call.weights(dz, dz, needs[2:5], places[2:5])
+        return call.inputs(dz) if needs[0] else None, dh if needs[1] else None, *weights, None
+
+    return call.results(), Placing(pullback)
 
 
 @kernel("lstm", "cuda", FLOATS, _lstm_takes)
@@ -50,9 +82,11 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, sequences=
     return call.results(cs[-1]), Placing(pullback)
 
 
-@kernel("gru", "cuda", FLOATS, _gru_takes)
+@kernel("gru", "cuda", FLOATS, _takes)
 def gru(be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=True, sequences=True):
     call = _Sequence(be, x, h, kernel, recurrent_kernel, bias, mask, sequences)
+    if not reset_after:
+        return _gru_reset_before(be, call)
     inner = be.empty(call.states, call.dtype)
     for t in range(call.steps):
         product, h_t = call.product(t)
@@ -74,6 +108,51 @@ def gru(be, x, h, kernel, recurrent_kernel, bias=None, mask=None, reset_after=Tr
         weights = call.weights(d_inputs, d_states, needs[2:5], places[2:5])
         state = dh if needs[1] else None
         return call.inputs(d_inputs) if needs[0] else None, state, *weights, None
+
+    return call.results(), Placing(pullback)
+
+
+def _gru_reset_before(be, call):
+    """A GRU whose candidate is made of r h: h is the same product for z and r alone."""
+    gates = call.recurrent.shape[1] // 3 * 2
+    of_gates, of_candidate = call.recurrent[:, :gates], call.recurrent[:, gates:]
+    reset = be.empty(call.states, call.dtype)
+    shape = call.states[1:]
+    products = be.empty((shape[0], gates), call.dtype), be.empty(shape, call.dtype)
+    for t in range(call.steps):
+        h, product, share = call.state(t), None, None
+        if h is not None:
+            product = be.matmul(h, of_gates, products[0])
+        call.launch("gru_reset", t, call.gates[t], reset[t], product, call.bias, h)
+        if h is not None:
+            share = be.matmul(reset[t], of_candidate, products[1])
+        results = call.gates[t], call.hs[t + 1], call.y
+        call.launch("gru_candidate", t, *results, share, call.bias, h, call.mask)
+
+    def pullback(dy, needs, places):
+        *dys, dh = map(call.vector, dy)
+        dz = be.empty(call.gates.shape, call.dtype)
+        passed, product, d_reset = (be.empty(shape, call.dtype) for _ in range(3))
+        for t in reversed(range(call.steps)):
+            more, h = np.int32(t < call.steps - 1), call.state(t)
+            given = call.gates[t], h, dys[0] if dys else None, dh, call.mask, more
+            call.launch("gru_candidate_back", t, dz[t], passed, *given)
+            be.matmul(dz[t][:, gates:], of_candidate.T, d_reset)
+            call.launch("gru_reset_back", t, dz[t], passed, d_reset, call.gates[t], h)
+            if t or needs[1]:
+                dh = be.matmul(dz[t][:, :gates], of_gates.T, product)
+        if needs[1]:
+            dh += passed
+        dkernel, _, dbias = call.weights(dz, dz, (needs[2], False, needs[4]), places[2:5])
+        drecurrent = None
+        if needs[3]:
+            drecurrent, flat = be.empty(call.recurrent.shape, call.dtype), call.flat(dz)
+            first = len(flat) - shape[0] * (call.steps - (0 if call.starts else 1))
+            before = call.flat(call.hs[:-1])[first:], call.flat(reset)[first:]
+            be.dot(before[0].T, flat[first:, :gates], drecurrent[:, :gates])
+            be.dot(before[1].T, flat[first:, gates:], drecurrent[:, gates:])
+        dx = call.inputs(dz) if needs[0] else None
+        return dx, dh if needs[1] else None, dkernel, drecurrent, dbias, None
 
     return call.results(), Placing(pullback)
 
@@ -118,11 +197,11 @@ class _Sequence:
         h = self.state(t)
         return (None if h is None else self.be.matmul(h, self.recurrent, self._product)), h
 
-    def launch(self, name: str, t: int, *args) -> None:
+    def launch(self, name: str, t: int, *args, more: str = "") -> None:
         self._step["t"] = t
         given = [NOTHING if a is None else a for a in args]
         size = int(self._step["batch"] * self._step["units"])
-        name = f"{name}<{cuda_type(self.dtype)}>"
+        name = f"{name}<{cuda_type(self.dtype)}{', ' * bool(more)}{more}>"
         self.be.launch("recurrent", name, size, (*given, self._step[()]))
 
     def results(self, *more) -> tuple:

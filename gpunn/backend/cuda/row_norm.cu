@@ -4,49 +4,53 @@
 
 constexpr int WARPS = 8;
 
-// How values lie: those of a row beside each other, and groups == 1; or, if GROUPED, arrays (batch,
-// places, groups, size), a row being a group of one of the batch.
+// How values lie: ROWS: those of a row beside each other, each with a channel of its own; LAST: arrays
+// (batch, places, groups, size), FIRST: (batch, groups, size, places), a row being a group of one of the
+// batch. I: counts elements.
+enum { ROWS, LAST, FIRST };
+
+template <typename I>
 struct Layout {
-    long long rows, n, groups, size;
+    I rows, n, groups, size;
 };
 
 // Where a row's value lies, and its channel, which gamma and beta go by.
-template <bool GROUPED>
-__device__ long long place(const Layout& at, long long row, long long i, long long& channel) {
-    if (!GROUPED) {
-        channel = i;
+template <int LIES, typename I>
+__device__ I place(const Layout<I>& at, I row, I i, I& channel) {
+    if (LIES != LAST) {
+        channel = LIES == ROWS ? i : row % at.groups * at.size + i / (at.n / at.size);
         return row * at.n + i;
     }
     channel = row % at.groups * at.size + i % at.size;
-    long long channels = at.groups * at.size, places = at.n / at.size;
+    I channels = at.groups * at.size, places = at.n / at.size;
     return (row / at.groups * places + i / at.size) * channels + channel;
 }
 
 // y = z gamma + beta, z = (x - mean) / sqrt(variance + epsilon); means and invs (1 / that root) are
 // kept for the gradient.
-template <typename T, typename A, bool GROUPED>
+template <typename T, typename A, typename I, int LIES>
 __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, const T* beta,
-                         Layout at, double epsilon, int centred, int team) {
+                         Layout<I> at, double epsilon, int centred, int team) {
     __shared__ A shared[WARPS];
     auto sum = [](A a, A b) { return a + b; };
     const int each = blockDim.x / team, lane = threadIdx.x % team;
-    const long long stride = (long long)gridDim.x * each, n = at.n;
-    for (long long row = (long long)blockIdx.x * each + threadIdx.x / team; row < at.rows;
+    const I stride = (I)gridDim.x * each, n = at.n;
+    for (I row = (I)blockIdx.x * each + threadIdx.x / team; row < at.rows;
          row += stride) {
         A mean = A(0), squares = A(0);
-        long long channel;
+        I channel;
         if (centred) {
-            for (long long i = lane; i < n; i += team)
-                mean += (A)x[place<GROUPED>(at, row, i, channel)];
+            for (I i = lane; i < n; i += team)
+                mean += (A)x[place<LIES>(at, row, i, channel)];
             mean = team_combine(mean, shared, team, sum) / A(n);
         }
-        for (long long i = lane; i < n; i += team) {
-            A d = (A)x[place<GROUPED>(at, row, i, channel)] - mean;
+        for (I i = lane; i < n; i += team) {
+            A d = (A)x[place<LIES>(at, row, i, channel)] - mean;
             squares += d * d;
         }
         A inv = A(1) / sqrt(team_combine(squares, shared, team, sum) / A(n) + A(epsilon));
-        for (long long i = lane; i < n; i += team) {
-            const long long e = place<GROUPED>(at, row, i, channel);
+        for (I i = lane; i < n; i += team) {
+            const I e = place<LIES>(at, row, i, channel);
             A z = ((A)x[e] - mean) * inv;
             if (gamma) z *= (A)gamma[channel];
             if (beta) z += (A)beta[channel];
@@ -62,46 +66,63 @@ __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, co
 // The first blocks make dx = (dz - mean(dz) - z mean(dz z)) inv for dz = dy gamma (not if it is null).
 // Each of the others sums 32 channels over a split of the places (none if there are no splits): of
 // dy z, which is dgamma[split][channel], and of dy, which is dbeta; either may be null.
-template <typename T, typename A, typename S, bool GROUPED>
+template <typename T, typename A, typename S, typename I, int LIES>
 __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* x, const A* means,
-                              const A* invs, const T* gamma, Layout layout, long long splits,
+                              const A* invs, const T* gamma, Layout<I> layout, I splits,
                               int centred, int team) {
     __shared__ A along[WARPS][32], plain[WARPS][32];
     auto sum = [](A a, A b) { return a + b; };
     const int each = blockDim.x / team, at = threadIdx.x % team;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const long long rows = layout.rows, n = layout.n;
-    const long long channels = GROUPED ? layout.groups * layout.size : n;
-    const long long places = GROUPED ? n / layout.size : 1;  // that share a row of statistics
-    const long long by_rows = dx ? (rows + each - 1) / each : 0, blocks = (channels + 31) / 32;
-    for (long long job = blockIdx.x; job < by_rows + blocks * splits; job += gridDim.x) {
+    const I rows = layout.rows, n = layout.n;
+    const I channels = LIES == ROWS ? n : layout.groups * layout.size;
+    const I places = LIES == ROWS ? 1 : n / layout.size;  // that share a row of statistics
+    const I by_rows = dx ? (rows + each - 1) / each : 0, blocks = (channels + 31) / 32;
+    for (I job = blockIdx.x; job < by_rows + blocks * splits; job += gridDim.x) {
         if (job < by_rows) {
-            const long long row = job * each + threadIdx.x / team;
+            const I row = job * each + threadIdx.x / team;
             if (row >= rows) continue;
             A mean = means[row], inv = invs[row], of_dz = A(0), of_z = A(0);
-            long long channel;
-            for (long long i = at; i < n; i += team) {
-                const long long e = place<GROUPED>(layout, row, i, channel);
+            I channel;
+            for (I i = at; i < n; i += team) {
+                const I e = place<LIES>(layout, row, i, channel);
                 A dz = (A)dy[e] * (gamma ? (A)gamma[channel] : A(1));
                 of_dz += dz;
                 of_z += dz * ((A)x[e] - mean) * inv;
             }
             of_dz = centred ? team_combine(of_dz, plain[0], team, sum) / A(n) : A(0);
             of_z = team_combine(of_z, along[0], team, sum) / A(n);
-            for (long long i = at; i < n; i += team) {
-                const long long e = place<GROUPED>(layout, row, i, channel);
+            for (I i = at; i < n; i += team) {
+                const I e = place<LIES>(layout, row, i, channel);
                 A dz = (A)dy[e] * (gamma ? (A)gamma[channel] : A(1)), z = ((A)x[e] - mean) * inv;
                 dx[e] = (T)((dz - of_dz - z * of_z) * inv);
             }
             continue;
         }
-        const long long own = job - by_rows, c = own % blocks * 32 + lane, split = own / blocks;
-        const long long all = rows / layout.groups * places, last = all * (split + 1) / splits;
+        const I own = job - by_rows, c = own % blocks * 32 + lane, split = own / blocks;
+        const I all = rows / layout.groups * places, share = (all + splits - 1) / splits;
+        const I last = min((split + 1) * share, all);
+        if (LIES == FIRST) {  // a warp for each channel, whose values lie beside each other
+            for (I channel = c - lane + warp; channel < min(c - lane + 32, channels); channel += WARPS) {
+                A of_gamma = A(0), of_beta = A(0);
+                for (I p = split * share + lane; p < last; p += 32) {
+                    const I row = p / places * layout.groups + channel / layout.size;
+                    const I e = (p / places * channels + channel) * places + p % places;
+                    A d = (A)dy[e];
+                    of_gamma += d * (((A)x[e] - means[row]) * invs[row]);
+                    of_beta += d;
+                }
+                of_gamma = warp_combine(of_gamma, sum);
+                of_beta = warp_combine(of_beta, sum);
+                if (lane == 0 && dgamma) dgamma[split * channels + channel] = (S)of_gamma;
+                if (lane == 0 && dbeta) dbeta[split * channels + channel] = (S)of_beta;
+            }
+            continue;
+        }
         A of_gamma = A(0), of_beta = A(0);
         if (c < channels)
-            for (long long p = all * split / splits + warp; p < last; p += WARPS) {
-                const long long row =
-                    GROUPED ? p / places * layout.groups + c / layout.size : p;
+            for (I p = split * share + warp; p < last; p += WARPS) {
+                const I row = LIES == LAST ? p / places * layout.groups + c / layout.size : p;
                 A d = (A)dy[p * channels + c];
                 of_gamma += d * (((A)x[p * channels + c] - means[row]) * invs[row]);
                 of_beta += d;

@@ -5,27 +5,33 @@ from math import prod
 import numpy as np
 
 from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
-from gpunn.backend.cupy_ import THREADS, cuda_type, row_team, wide
+from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, row_team, wide
 from gpunn.backend.kernels import FLOATS, Placing, kernel
 
 ROWS_A_SPLIT = 4096  # of long columns, whose parts another launch then sums
-LAYOUT = np.dtype([(name, "i8") for name in ("rows", "n", "groups", "size")])  # of row_norm.cu
+FIELDS = ("rows", "n", "groups", "size")
+LAYOUTS = {  # `struct Layout` of row_norm.cu
+    index: np.dtype([(name, dtype) for name in FIELDS]) for index, dtype in INDEX.items()
+}
 
 
 def _takes(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False) -> bool:
-    shapes = [v.shape for v in (gamma, beta) if v is not None]
-    last = x.ndim > 0 and axis in (-1, x.ndim - 1)
-    return last and not rms_scaling and all(s == x.shape[-1:] for s in shapes)
+    """The last axes, one or several."""
+    axes = axis if isinstance(axis, list | tuple) else (axis,)
+    first = x.ndim - len(axes)
+    if rms_scaling or sorted(a + x.ndim * (a < 0) for a in axes) != list(range(first, x.ndim)):
+        return False
+    return first < x.ndim and all(v is None or v.shape == x.shape[first:] for v in (gamma, beta))
 
 
 @kernel("layer_normalization", "cuda", FLOATS, _takes)
 def layer_normalization(be, x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
-    return _normalized(be, x, gamma, beta, epsilon)
+    return _normalized(be, x, gamma, beta, epsilon, _count(axis))
 
 
 @kernel("rms_normalization", "cuda", FLOATS, _takes)
 def rms_normalization(be, x, scale=None, axis=-1, epsilon=None):
-    y, placing = _normalized(be, x, scale, None, epsilon, centred=False)
+    y, placing = _normalized(be, x, scale, None, epsilon, _count(axis), centred=False)
 
     def pullback(dy, needs, places):
         return placing.function(dy, (*needs, False), (*places, None))[:2]
@@ -33,48 +39,60 @@ def rms_normalization(be, x, scale=None, axis=-1, epsilon=None):
     return y, Placing(pullback)
 
 
+def _count(axis) -> int:
+    return len(axis) if isinstance(axis, list | tuple) else 1
+
+
 def _takes_groups(x, gamma=None, beta=None, groups=32, axis=-1, epsilon=1e-3) -> bool:
-    last = x.ndim > 1 and axis in (-1, x.ndim - 1) and x.shape[-1] % groups == 0
-    return last and all(v is None or v.shape == x.shape[-1:] for v in (gamma, beta))
+    """Channels that are the last axis, or the first after the batch."""
+    if x.ndim < 2 or axis not in (1, 1 - x.ndim, x.ndim - 1, -1) or not x.shape[axis]:
+        return False
+    fits = all(v is None or v.shape == (x.shape[axis],) for v in (gamma, beta))
+    return fits and x.shape[axis] % groups == 0
 
 
 @kernel("group_normalization", "cuda", FLOATS, _takes_groups)
 def group_normalization(be, x, gamma=None, beta=None, groups=32, axis=-1, epsilon=1e-3):
-    return _normalized(be, x, gamma, beta, epsilon, groups=groups)
+    lies = "LAST" if axis % x.ndim == x.ndim - 1 else "FIRST"
+    return _normalized(be, x, gamma, beta, epsilon, 1, True, groups, lies, x.shape[axis])
 
 
-def _normalized(be, x, gamma, beta, epsilon, centred=True, groups=None):
-    """Rows along the last axis; or, in groups of its channels, of all places of an example."""
-    channels = x.shape[-1]
-    n = channels if groups is None else prod(x.shape[1:]) // groups
+def _normalized(
+    be, x, gamma, beta, epsilon, count, centred=True, groups=1, lies="ROWS", channels=None
+):
+    """Rows along the last `count` axes; or those of groups of channels, of all places."""
+    scaled = x.shape[x.ndim - count :] if channels is None else (channels,)
+    channels = prod(scaled)
+    n = channels if lies == "ROWS" else prod(x.shape[1:]) // groups
     rows = x.size // max(n, 1)
-    layout = np.array((rows, n, groups or 1, channels // (groups or 1)), LAYOUT)[()]
+    index = index_type(x.size)
+    layout = np.array((rows, n, groups, channels // groups), LAYOUTS[index])[()]
     x, dtype = be.xp.ascontiguousarray(x), wide(x.dtype)
     gamma_, beta = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
-    types, grouped = f"{cuda_type(x.dtype)}, {cuda_type(dtype)}", str(groups is not None).lower()
+    types, lying = f"{cuda_type(x.dtype)}, {cuda_type(dtype)}", f"{index}, {lies}"
     team, centred = row_team(n), np.int32(centred)
     y = be.empty(x.shape, x.dtype)
     means, invs = be.empty(rows, dtype), be.empty(rows, dtype)
     epsilon = 1e-7 if epsilon is None else float(epsilon)
     args = (y, means, invs, x, gamma_, beta, layout, epsilon, centred, team)
-    be.launch("row_norm", f"row_norm<{types}, {grouped}>", rows * int(team), args)
+    be.launch("row_norm", f"row_norm<{types}, {lying}>", rows * int(team), args)
 
     def pullback(dy, needs, places):
         dx = be.empty(x.shape, x.dtype) if needs[0] else None
-        sums = [placed(be, at, (channels,), x.dtype) if need else None
+        sums = [placed(be, at, scaled, x.dtype) if need else None
                 for at, need in zip(places[1:], needs[1:], strict=True)]  # fmt: skip
         columns = x.size // max(channels, 1)
         splits = -(-columns // ROWS_A_SPLIT) or 1 if any(needs[1:]) else 0
         parts = sums
         if splits > 1:
-            parts = [None if d is None else be.empty((splits, channels), dtype) for d in sums]
+            parts = [None if d is None else be.empty((splits, *scaled), dtype) for d in sums]
         into = [NOTHING if d is None else d for d in (dx, *parts)]
         dy = be.xp.ascontiguousarray(dy)
-        args = (*into, dy, x, means, invs, gamma_, layout, splits, centred, team)
+        args = (*into, dy, x, means, invs, gamma_, layout, INDEX[index](splits), centred, team)
         blocks = -(-rows * int(team) // THREADS) if needs[0] else 0
         blocks += -(-channels // 32) * splits
         summed = cuda_type(dtype if splits > 1 else x.dtype)
-        name = f"row_norm_back<{types}, {summed}, {grouped}>"
+        name = f"row_norm_back<{types}, {summed}, {lying}>"
         be.launch("row_norm", name, blocks * THREADS, args)
         for part, d in zip(parts, sums, strict=True):
             if splits > 1 and d is not None:

@@ -1,13 +1,16 @@
 """Windows as kernels take them."""
 
+from collections import namedtuple
+
 import numpy as np
 
 from gpunn.backend.cupy_ import INDEX
 
 NEUTRAL = {"before": 0}  # what an axis that is not there has instead of 1
-FIELDS = ("size", "taps", "strides", "dilation", "before", "out")
+Windows = namedtuple("Windows", "size taps strides dilation before out")  # as `ops` have them
 WINDOWS = {  # `struct Window` of window.cuh
-    index: np.dtype([(name, dtype, 3) for name in FIELDS]) for index, dtype in INDEX.items()
+    index: np.dtype([(name, dtype, 3) for name in Windows._fields])
+    for index, dtype in INDEX.items()
 }
 
 
@@ -15,6 +18,6 @@ def window_of(win, index: str):
     """A `Window` of one to three axes as `Window<index>`."""
     missing = 3 - len(win.size)
     window = np.zeros((), WINDOWS[index])
-    for name in FIELDS:
+    for name in Windows._fields:
         window[name] = (NEUTRAL.get(name, 1),) * missing + tuple(getattr(win, name))
     return window[()]
