@@ -7,7 +7,8 @@ from gpunn.backend import backend_of, current_seed, get_backend
 from gpunn.data.nested import filler
 from gpunn.data.source import Source
 
-SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch;
+SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch,
+# and a GPU gathers so many at once;
 ON_GPU_TWICE = 0.25  # on a GPU up to this part of its free memory
 ON_GPU = 0.5  # of the free memory of a GPU: up to here, data are moved there as a whole
 MOST_VIEWS = 1 << 12  # up to here, views of the batches are made once and kept
@@ -80,11 +81,17 @@ class ArraySource(Source):
         return self._views or self._slices(self._buffers)
 
     def _gathered(self, order):
-        """Each batch gathered from the rows where they lie."""
+        """Each batch gathered from the rows where they lie; on a GPU several at once."""
         backends = [backend_of(a) for a in self._arrays]
         orders = {be: be.asarray(order) for be in set(backends)}
-        for start in range(0, self.num_samples, self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            yield [
+        size, several = self.batch_size, 1
+        if self._here and self._be.kind == "cuda":
+            row = sum(a.nbytes for a in self._arrays) / self.num_samples
+            several = max(int(SMALL // (row * size)), 1) if row else 1
+        for start in range(0, self.num_samples, size * several):
+            rows = slice(start, start + size * several)
+            found = [
                 be.take(a, orders[be][rows]) for a, be in zip(self._arrays, backends, strict=True)
             ]
+            for first in range(0, len(found[0]), size):
+                yield [a[first : first + size] for a in found]

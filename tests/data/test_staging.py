@@ -186,3 +186,32 @@ def test_what_fits_depends_on_the_memory_that_is_free(monkeypatch):
     for copies_of_x, fits in ((1, True), (2, False)):
         source = gpunn.data.make_source(np.tile(X, (copies_of_x, 1)), device="cuda")
         assert source._here == fits
+
+
+def launched(epochs, model, **given):
+    """Graphs, and kernels beside them, of a fit."""
+    with cudaemu.measure() as counted:
+        model.fit(**given, epochs=epochs)
+    return np.array([counted.graph_launches, counted.kernels - counted.graph_kernels])
+
+
+@pytest.mark.parametrize("twice", (True, False))
+@pytest.mark.parametrize("rows", (8, 64))
+def test_shuffled_batches_of_data_that_fit_once_or_twice(twice, rows, monkeypatch):
+    """Beside each step's graph, one launch fetches the batch; few more gather it with others."""
+    wanted = trained(arrays, True)
+    if not twice:
+        monkeypatch.setattr(array_source, "ON_GPU_TWICE", 0)
+    monkeypatch.setattr(array_source, "SMALL", rows * (X.nbytes + Y.nbytes + W.nbytes) / 70)
+    assert_equal(trained(arrays, True), wanted)
+    if cudaemu is None:
+        return
+    model = gpunn.Sequential([gpunn.Input((12,)), layers.Dense(3)])
+    loss = gpunn.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, jit_compile=True)
+    given = {"x": X[:64], "y": Y[:64], "batch_size": 8, "verbose": 0}
+    launched(2, model, **given)
+    graphs, beside = (launched(3, model, **given) - launched(1, model, **given)) / 2
+    assert graphs == 8
+    gathered = 8 if rows == 8 and not twice else 1  # how often an epoch
+    assert beside <= 8 + 2 * gathered + 5  # x and y; the loss is computed and reset
