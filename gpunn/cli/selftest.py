@@ -1,19 +1,14 @@
 """`gpunn doctor --selftest`: whether a GPU's kernels are right, and how quick the devices are."""
 
-import json
-import platform
 import time
-from pathlib import Path
-
-import numpy as np
 
 import gpunn
 from gpunn.backend import kernels, quiet
 from gpunn.backend.doctor import report
 from gpunn.backend.probe import emulated
-from gpunn.cli import parity, speeds
-from gpunn.cli.console import count, say, say_all, shown, table
-from gpunn.errors import DataError, DeviceError
+from gpunn.cli import findings, parity, speeds
+from gpunn.cli.console import count, say, say_all, shown
+from gpunn.errors import DeviceError
 
 PARITY_SECONDS = 70  # for all kernels; on the first run a GPU's compiler works for most of it
 
@@ -29,13 +24,7 @@ def selftest(out: str | None, seed: int = 0) -> int:
         The exit code: 1 if a kernel differs from its reference.
     """
     start, lines = time.monotonic(), []
-    document: dict = {
-        "gpunn": gpunn.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}",
-        "report": [{"name": r.name, "ok": r.ok, "detail": r.detail} for r in report()],
-    }
+    document: dict = findings.machine()
 
     def tell(label: str, *texts: str) -> None:
         say_all(label, list(texts))
@@ -54,20 +43,16 @@ def selftest(out: str | None, seed: int = 0) -> int:
             found = parity.check(seed, until=lambda: time.monotonic() > late)
         good = _tell_parity(found, tell, document)
     measured = [device for device in ("cpu", "cuda") if device == "cpu" or not problem]
-    rows = _speeds(measured)
-    document["speeds"] = [dict(zip(("what", "unit", *measured), row, strict=True)) for row in rows]
-    cells = [
-        [f"{what}, {unit}", *("-" if v is None else f"{v:,.3g}" for v in values)]
-        for what, unit, *values in rows
-    ]
-    printed = table(["speed, the best of some rounds", *measured], cells)
+    rows = findings.speeds_of(measured, (speeds.kernels, speeds.products, speeds.steps))
+    document["speeds"] = rows
+    printed = findings.speed_table(rows, measured)
     print(f"\n{printed}\n")
     lines += ["", *printed.splitlines(), ""]
     document["seconds"] = time.monotonic() - start
     tell("time", f"{document['seconds']:.0f} s")
     document["passed"] = good
     if out:
-        _write(out, document, lines)
+        findings.write(out, document, lines)
         say("saved", out)
     return 0 if good else 1
 
@@ -108,26 +93,3 @@ def _tell_parity(found: parity.Parity, tell, document: dict) -> bool:
         tell("", f"{op} {dtype} DIFFERS, by {m.worst:.1e} of the largest value "
              f"(up to {m.tolerance:.0e} is rounding)")  # fmt: skip
     return not wrong
-
-
-def _speeds(devices: list[str]) -> list[tuple]:
-    """Rows of (what, unit, a number for each device)."""
-    rows: dict[tuple[str, str], dict[str, float]] = {}
-    for device in devices:
-        for measure in (speeds.kernels, speeds.products, speeds.steps):
-            for what, unit, value in measure(device):
-                rows.setdefault((what, unit), {})[device] = value
-    return [(*key, *(found.get(d, None) for d in devices)) for key, found in rows.items()]
-
-
-def _write(out: str, document: dict, lines: list[str]) -> None:
-    path = Path(out)
-    if path.suffix == ".json":
-        text = json.dumps(document, indent=2)
-    else:
-        known = [f"{r['name']}: {r['detail']}" for r in document["report"]]
-        text = "\n".join([*known, "", *lines])
-    try:
-        path.write_text(text + "\n", "utf-8")
-    except OSError as e:
-        raise DataError(f"cannot write {out}: {e.strerror or e}") from None

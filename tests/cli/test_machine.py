@@ -9,6 +9,12 @@ from gpunn.backend.probe import Check
 from gpunn.errors import DeviceError
 from tests.harness import cuda_problem
 
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(gpunn.cli.speeds, "LEAST", 1e-4)
+
+
 SMALL = ("--layers", 16, "--steps", 1, "--batch-size", 32)
 
 
@@ -24,10 +30,13 @@ def test_bench_of_both_devices(gpunn_, device, tmp_path):
         assert result["usable"]
         assert result["weights_equal"]
         assert result["loss_difference"] < 1e-4
-        assert result["step_ms"] > 0
+        assert set(result["step_ms"]) == {"call by call", "captured", "in fit"}
+        assert all(ms > 0 for ms in result["step_ms"].values())
         assert len(result["losses"]) == 20
         assert result["losses"][-1] < result["losses"][0]
         assert result["device"] in out
+        assert all(row[result["device"]] > 0 for row in document["speeds"][:1])
+    assert {row["name"] for row in document["report"]} >= {"NumPy", "BLAS"}
     if device == "cuda":
         assert "the results agree" in out
 
@@ -51,6 +60,13 @@ def test_bench_says_which_device_is_missing(gpunn_, monkeypatch, tmp_path):
     code, _, err = gpunn_("bench", "--devices", "cuda", *SMALL)
     assert code == 1
     assert "none of the devices cuda can be used" in err
+
+
+def test_bench_writes_text(gpunn_, tmp_path):
+    path = tmp_path / "bench.txt"
+    assert gpunn_("bench", "--devices", "cpu", *SMALL, "--out", path)[0] == 0
+    text = path.read_text()
+    assert "NumPy: " in text and "device, ms/step" in text and "product of float32" in text
 
 
 def test_bench_says_when_results_differ(gpunn_, monkeypatch):

@@ -51,7 +51,7 @@ def test_a_kernel_that_differs_fails(gpunn_, monkeypatch):
     wrong.met["relu", "float32"] = parity.Met(3, 0.5, 1e-4)
     monkeypatch.setattr(selftest.parity, "check", lambda *args, **options: wrong)
     monkeypatch.setattr(selftest, "_problem", lambda: None)
-    monkeypatch.setattr(selftest, "_speeds", lambda devices: [])
+    monkeypatch.setattr(selftest.findings, "speeds_of", lambda devices, measures: [])
     monkeypatch.setattr(gpunn, "device", lambda name: contextlib.nullcontext())
     code, out, _ = gpunn_("doctor", "--selftest", "--device", "cpu")
     assert code == 1
