@@ -168,8 +168,10 @@ def run(args) -> int:
     for contender, curve, result in zip(contenders, curves, measured, strict=True):
         result.update(_result(contender, curve, first, curves[0]))
     show(_table(measured))
-    products = findings.speeds_of(used, [speeds.products])
+    products, problems = findings.speeds_of(used, [speeds.products])
     show(findings.speed_table(products, used))
+    for text in problems:
+        tell("speeds", text)
     same = all(result["agrees"] for result in measured)
     if len(contenders) < 2:
         tell("parity", f"nothing to compare {first.name} with")

@@ -23,20 +23,25 @@ def machine() -> dict:
     }
 
 
-def speeds_of(devices: list[str], measures) -> list[dict]:
-    """Rows of what was measured, its unit and a number for each device that has one.
+def speeds_of(devices: list[str], measures) -> tuple[list[dict], list[str]]:
+    """Rows of what was measured, its unit and a number for each device; what could not be.
 
     Args:
         devices: names.
         measures: functions of `gpunn.cli.speeds`.
     """
     rows: dict[tuple[str, str], dict] = {}
+    problems = []
     for device in devices:
         for measure in measures:
-            for what, unit, value in measure(device):
-                row = rows.setdefault((what, unit), {"what": what, "unit": unit})
-                row[device] = value
-    return list(rows.values())
+            try:
+                for what, unit, value in measure(device):
+                    row = rows.setdefault((what, unit), {"what": what, "unit": unit})
+                    row[device] = value
+            except Exception as e:  # whatever a new GPU makes of it belongs to the findings
+                what = f"{measure.__name__} of {device} were not measured"
+                problems.append(f"{what}: {type(e).__name__}: {e}")
+    return list(rows.values()), problems
 
 
 def speed_table(rows: list[dict], devices: list[str]) -> str:

@@ -1,6 +1,7 @@
 """`gpunn doctor --selftest`: whether a GPU's kernels are right, and how quick the devices are."""
 
 import time
+import traceback
 
 import gpunn
 from gpunn.backend import kernels, quiet
@@ -38,19 +39,28 @@ def selftest(out: str | None, seed: int = 0) -> int:
     else:
         if emulated():
             tell("CUDA", "is emulated here: kernels are tried, speeds of cuda say nothing of a GPU")
-        with quiet(), gpunn.device("cuda"):
-            late = time.monotonic() + PARITY_SECONDS
-            found = parity.check(seed, until=lambda: time.monotonic() > late)
-        good = _tell_parity(found, tell, document)
+        try:
+            with quiet(), gpunn.device("cuda"):
+                late = time.monotonic() + PARITY_SECONDS
+                found = parity.check(seed, until=lambda: time.monotonic() > late)
+            good = _tell_parity(found, tell, document)
+        except Exception as e:  # whatever a new GPU makes of it belongs to the findings
+            problem, good = f"{type(e).__name__}: {e}", False
+            document["stopped"] = traceback.format_exc()
+            tell("kernels", f"STOPPED by {problem}", "so CUDA is not measured either")
     measured = [device for device in ("cpu", "cuda") if device == "cpu" or not problem]
-    rows = findings.speeds_of(measured, (speeds.kernels, speeds.products, speeds.steps))
+    measures = (speeds.kernels, speeds.products, speeds.steps)
+    rows, problems = findings.speeds_of(measured, measures)
     document["speeds"] = rows
     printed = findings.speed_table(rows, measured)
     print(f"\n{printed}\n")
     lines += ["", *printed.splitlines(), ""]
+    for text in problems:
+        tell("speeds", text)
+    document["problems"] = problems
     document["seconds"] = time.monotonic() - start
     tell("time", f"{document['seconds']:.0f} s")
-    document["passed"] = good
+    document["passed"] = good = good and not problems
     if out:
         findings.write(out, document, lines)
         say("saved", out)
@@ -74,7 +84,7 @@ def _tell_parity(found: parity.Parity, tell, document: dict) -> bool:
     """Say which kernels agree with their references; returns whether all do."""
     known = [(op, dtype.name) for op, kind, dtype in kernels.registered() if kind == "cuda"]
     document["kernels"] = [
-        {"op": op, "dtype": dtype, "calls": m.calls, "difference": m.worst, "agrees": m.agrees}
+        {"op": op, "dtype": dtype, **vars(m), "agrees": m.agrees}
         for (op, dtype), m in sorted(found.met.items())
     ]
     wrong = {key: m for key, m in found.met.items() if not m.agrees}
@@ -90,6 +100,9 @@ def _tell_parity(found: parity.Parity, tell, document: dict) -> bool:
     if untried:
         tell("", f"not tried: {shown(untried)}")
     for (op, dtype), m in wrong.items():
-        tell("", f"{op} {dtype} DIFFERS, by {m.worst:.1e} of the largest value "
-             f"(up to {m.tolerance:.0e} is rounding)")  # fmt: skip
+        if m.problem:
+            tell("", f"{op} {dtype} DOES NOT RUN: {m.problem}")
+        else:
+            tell("", f"{op} {dtype} DIFFERS, by {m.worst:.1e} of the largest value "
+                 f"(up to {m.tolerance:.0e} is rounding)")  # fmt: skip
     return not wrong
