@@ -52,7 +52,7 @@ class NotBuiltError(GpunnError, ValueError, RuntimeError):
 
 
 class NoInputError(NotBuiltError, AttributeError):
-    """A model has no symbolic input or output yet; `hasattr` says so."""
+    """A layer or model has no symbolic input or output yet; `hasattr` says so."""
 
 
 class NotSupportedError(GpunnError, NotImplementedError):

@@ -2,7 +2,7 @@
 
 from gpunn import activations, constraints, initializers, ops, regularizers
 from gpunn.errors import ShapeError
-from gpunn.layers.check import not_negative, wrong
+from gpunn.layers.check import axes, not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 
@@ -240,19 +240,15 @@ class Softmax(Layer):
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, tuple | list) else axis
+        self.axis = axes(self, axis)
 
     def call(self, inputs, mask=None):
         """Compute the probabilities."""
         if mask is not None:
             mask = self._mask(inputs, mask)
             inputs = ops.where(mask, inputs, -3e4 if inputs.dtype == "float16" else -1e9)
-        if isinstance(self.axis, int):
-            y = ops.softmax(inputs, axis=self.axis)
-        elif len(self.axis) == 1:
-            y = ops.softmax(inputs, axis=self.axis[0])
-        else:
-            y = ops.exp(inputs - ops.logsumexp(inputs, tuple(self.axis), keepdims=True))
+        axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)
+        y = ops.softmax(inputs, axis=axis)
         return y if mask is None else ops.where(mask, y, 0.0)
 
     def _mask(self, inputs, mask):

@@ -15,6 +15,15 @@ def positive_integer(layer, argument: str, value) -> int:
     return int(value)
 
 
+def axes(layer, value):
+    """An integer, or a list of them."""
+    several = isinstance(value, list | tuple)
+    given = value if several else [value]
+    if any(isinstance(a, bool) or not isinstance(a, Integral) for a in given):
+        raise wrong(layer, f"axis must be an integer or several, got {value!r}", ArgumentTypeError)
+    return [int(a) for a in value] if several else int(value)
+
+
 def fraction(layer, argument: str, value) -> float:
     """The value, if it is a number from 0 to 1."""
     check_number(_named(layer, argument), value, low=0, high=1)

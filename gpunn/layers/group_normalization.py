@@ -1,8 +1,8 @@
 """GroupNormalization, RMSNormalization and UnitNormalization: each example by itself."""
 
 from gpunn import ops
-from gpunn.errors import ArgumentTypeError, ShapeError
-from gpunn.layers.check import not_negative, wrong
+from gpunn.errors import ShapeError
+from gpunn.layers.check import axes, not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 from gpunn.layers.normalization import Normalizing, known_sizes
@@ -110,7 +110,7 @@ class RMSNormalization(Layer):
     Shapes: the output has that of the input. Weights: scale, of the shape of the axes.
 
     Raises:
-        ArgumentError: if epsilon is negative.
+        ArgumentError: if epsilon is negative, or axis neither an integer nor several.
         ShapeError: if an axis is out of range.
 
     Source: keras.layers.RMSNormalization; Zhang and Sennrich, 2019,
@@ -122,14 +122,14 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        self.axis = axes(self, axis)
         self.epsilon = not_negative(self, "epsilon", epsilon)
 
     def build(self, input_shape):
         """Make the scale."""
-        axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        known_sizes(self, input_shape, axes)
-        shape = [input_shape[a] for a in sorted({a % len(input_shape) for a in axes})]
+        axis = self.axis if isinstance(self.axis, list) else [self.axis]
+        known_sizes(self, input_shape, axis)
+        shape = [input_shape[a] for a in sorted({a % len(input_shape) for a in axis})]
         self.scale = self.add_weight(shape, "ones", name="scale")
 
     def call(self, inputs):
@@ -163,12 +163,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
-        axes = self.axis if isinstance(self.axis, list) else [axis]
-        if any(type(a) is not int for a in axes):
-            raise wrong(
-                self, f"axis must be an integer or several, got {axis!r}", ArgumentTypeError
-            )
+        self.axis = axes(self, axis)
 
     def call(self, inputs):
         """Normalize every example."""

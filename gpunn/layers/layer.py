@@ -4,6 +4,7 @@ import inspect
 import itertools
 from contextvars import ContextVar
 from functools import wraps
+from typing import Any
 
 from gpunn import regularizers
 from gpunn.autograd import KerasTensor, Tensor, Variable, convert, mask_of, with_mask
@@ -17,7 +18,7 @@ from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentTypeError, GpunnError
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
-from gpunn.layers.input_spec import InputSpec
+from gpunn.layers.input_spec import check_inputs
 from gpunn.layers.masks import has_mask, masked_call
 from gpunn.layers.policy import get_policy
 from gpunn.layers.remat_scope import current_scope
@@ -61,7 +62,7 @@ class Layer(SymbolicLayer):
     array([1., 2.], dtype=float32)
     """
 
-    input_spec: InputSpec | None = None
+    input_spec: Any = None  # an InputSpec, or nested ones for nested inputs
     supports_masking = False  # whether masks of the inputs pass on to the outputs
     accepts_integers: bool = False  # whether `fit` leaves integers what they are
     _takes_training = _takes_mask = _computes_mask = False
@@ -226,7 +227,7 @@ class Layer(SymbolicLayer):
             and not (kwargs or len(args) > 1 or observers or self._computes_mask or self._remat)
         ):  # nothing to prepare
             if self.input_spec is not None:
-                self.input_spec.check(x.array.shape, self.name)
+                check_inputs(self.input_spec, x, self.name)
             if self._takes_training and training is not None:
                 y = self.call(x, training=training)
             else:
@@ -246,8 +247,8 @@ class Layer(SymbolicLayer):
         kwargs = {name: tree.map(self._to_tensor, a) for name, a in kwargs.items()}
         if not self.built:
             self._build_for(args, kwargs)
-        if self.input_spec is not None and args and isinstance(args[0], Tensor):
-            self.input_spec.check(args[0].shape, self.name)
+        if self.input_spec is not None and args:
+            check_inputs(self.input_spec, args[0], self.name)
         if self._takes_training and training is not None:
             kwargs["training"] = training
         if "mask" in kwargs and not self._takes_mask:

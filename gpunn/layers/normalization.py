@@ -1,11 +1,9 @@
 """Normalizing layers: BatchNormalization, LayerNormalization."""
 
-from numbers import Integral
-
 from gpunn import constraints, initializers, ops, regularizers
 from gpunn.autograd import changing
 from gpunn.errors import ArgumentTypeError, ShapeError
-from gpunn.layers.check import not_negative, wrong
+from gpunn.layers.check import axes, not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 from gpunn.layers.renormalization import add_statistics, checked_clipping, renormalized
@@ -33,7 +31,7 @@ class Normalizing(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = axes(self, axis)
         self.epsilon = not_negative(self, "epsilon", epsilon)
         self.center = center
         self.scale = scale
@@ -263,7 +261,7 @@ class LayerNormalization(Normalizing):
         **kwargs,
     ):
         super().__init__(
-            list(axis) if isinstance(axis, tuple | list) else axis,
+            axis,
             epsilon,
             center,
             scale,
@@ -277,21 +275,16 @@ class LayerNormalization(Normalizing):
         )
         self.autocast = False  # it computes in float32, of inputs as they come
         self.rms_scaling = rms_scaling
-        axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        if any(isinstance(a, bool) or not isinstance(a, Integral) for a in axes):
-            raise wrong(
-                self, f"axis must be an integer or several, got {axis!r}", ArgumentTypeError
-            )
         if rms_scaling:
             self.scale, self.center = True, False
 
     def build(self, input_shape):
         """Make gamma and beta."""
-        axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        known_sizes(self, input_shape, axes)
-        shape = tuple(input_shape[a] for a in sorted({a % len(input_shape) for a in axes}))
+        axis = self.axis if isinstance(self.axis, list) else [self.axis]
+        known_sizes(self, input_shape, axis)
+        shape = tuple(input_shape[a] for a in sorted({a % len(input_shape) for a in axis}))
         self._add_scale_and_offset(shape)
-        self.input_spec = InputSpec(axes={a: input_shape[a] for a in axes})
+        self.input_spec = InputSpec(axes={a: input_shape[a] for a in axis})
 
     def call(self, inputs):
         """Normalize every example."""
@@ -306,11 +299,11 @@ class LayerNormalization(Normalizing):
         return self._cast(y)
 
 
-def known_sizes(layer, input_shape, axes) -> tuple:
+def known_sizes(layer, input_shape, axes: list) -> tuple:
     """The sizes of the inputs along some axes, which must be known."""
     ndim = len(input_shape)
-    if any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
-        raise wrong(layer, f"axis must be an integer or several, got {layer.axis!r}")
+    if isinstance(axes[0], list):
+        raise wrong(layer, f"axis must be an integer, got {layer.axis!r}", ArgumentTypeError)
     if not all(-ndim <= a < ndim for a in axes):
         raise wrong(
             layer,

@@ -7,8 +7,9 @@ from gpunn.autograd import KerasTensor, Tensor
 from gpunn.autograd.symbolic import connect, infer
 from gpunn.backend import device, get_backend
 from gpunn.backend.dtypes import is_float
-from gpunn.errors import ArgumentTypeError, NotBuiltError
+from gpunn.errors import ArgumentTypeError, NoInputError
 from gpunn.layers import tree
+from gpunn.layers.input_spec import check_inputs
 from gpunn.layers.masks import note_masks
 from gpunn.layers.owner import WeightOwner
 from gpunn.tree import flatten
@@ -29,7 +30,7 @@ class SymbolicLayer(WeightOwner):
         """The symbolic tensors of its first call.
 
         Raises:
-            NotBuiltError: if it was never called on symbolic tensors.
+            NoInputError: if it was never called on symbolic tensors.
         """
         call = self._first_call("input")
         one = len(call.args) == 1 and not call.kwargs
@@ -42,7 +43,7 @@ class SymbolicLayer(WeightOwner):
 
     def _first_call(self, what: str):
         if not self._inbound_nodes:
-            raise NotBuiltError(
+            raise NoInputError(
                 f"layer {self.name!r} has no {what} yet: it was not called on an Input"
             )
         return self._inbound_nodes[0]
@@ -87,9 +88,8 @@ class SymbolicLayer(WeightOwner):
             kwargs = {**kwargs, "training": training}
         if not self.built:
             self._build_for(args, kwargs)
-        first = args[0] if args else None
-        if self.input_spec is not None and isinstance(first, KerasTensor):
-            self.input_spec.check(first.shape, self.name)
+        if self.input_spec is not None and args:
+            check_inputs(self.input_spec, args[0], self.name)
         outputs = self.compute_output_spec(*args, **kwargs)
         outputs = connect(self, args, kwargs, outputs)
         note_masks(self, self._call_names, args, kwargs, outputs)

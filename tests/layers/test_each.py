@@ -441,7 +441,7 @@ def test_wrong_arguments(make, message):
         (lambda: layers.Reshape((2, -1)), (2, 3), "3 elements, do not fit target_shape (2, -1)"),
         (lambda: layers.BatchNormalization(axis=3), (2, 3), "axis 3 is out of range"),
         (lambda: layers.BatchNormalization(axis=0), (2, 3), "size along axis 0 must be known"),
-        (lambda: layers.BatchNormalization(axis="a"), (2, 3), "axis must be an integer"),
+        (lambda: layers.BatchNormalization(axis=[-1]), (2, 3), "axis must be an integer"),
         (lambda: layers.LayerNormalization(axis=[1, 4]), (2, 3), "axis [1, 4] is out of range"),
         (lambda: layers.PReLU(shared_axes=[3]), (2, 3), "shared_axes must be axes from 1 to 1"),
         (lambda: layers.Normalization(axis=2), (2, 3), "axis (2,) is out of range"),

@@ -7,7 +7,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, ops
-from gpunn.errors import ArgumentError, ArgumentTypeError, NotBuiltError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, NotBuiltError, ShapeError
 from tests.harness import assert_close, rand
 
 
@@ -677,3 +677,46 @@ def test_a_config_that_makes_no_layer():
     for wrong in ({"units": 2.5}, {"units": -1}, {"unitz": 1}):
         with pytest.raises(ArgumentTypeError, match="Dense cannot be made of its config"):
             layers.Dense.from_config(wrong)
+
+
+def test_what_an_uncalled_layer_lacks():
+    layer = layers.Dense(2)
+    assert not hasattr(layer, "input") and not hasattr(layer, "output")
+    layer(gpunn.Input((3,)))
+    assert layer.output.shape == (None, 2)
+
+
+def test_specs_of_several_inputs():
+    class Pair(layers.Layer):
+        def __init__(self, spec):
+            super().__init__()
+            self.input_spec = spec
+
+        def call(self, inputs):
+            return inputs
+
+    spec, x, y = layers.InputSpec, rand(2, 3), rand(2, 3, 4)
+    Pair([spec(ndim=2), spec(ndim=3)])([x, y])
+    Pair([spec(ndim=2, name="a"), spec(ndim=3, name="b")])({"b": y, "a": x})
+    Pair([None, spec(ndim=3)])([y, y])
+    Pair({"a": spec(shape=(None, 3))})({"a": x})
+    Pair([spec(dtype="int32")])(np.ones(2, "int32"))
+    for wrong, given in (
+        ([spec(ndim=2), spec(ndim=3)], [x, x]),
+        ([spec(ndim=2), spec(ndim=2)], [x]),
+        ({"a": spec(shape=(None, 4))}, {"a": x}),
+    ):
+        with pytest.raises(ShapeError, match=r"'pair.*' (expects|was built for)"):
+            Pair(wrong)(given)
+    with pytest.raises(DTypeError, match="expects dtype int32, got int64"):
+        Pair(spec("int32"))(np.ones(2, "int64"))
+
+
+def test_a_last_axis_that_may_be_left_out():
+    spec = layers.InputSpec(shape=(None, 28, 1), allow_last_axis_squeeze=True)
+    spec.check((5, 28), "a")
+    spec.check((5, 28, 1), "a")
+    with pytest.raises(ShapeError):
+        spec.check((5, 27), "a")
+    again = layers.InputSpec.from_config(layers.InputSpec("int32", (None, 3)).get_config())
+    assert again.dtype == "int32" and again.shape == (None, 3) and again.ndim == 2

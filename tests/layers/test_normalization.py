@@ -124,3 +124,13 @@ def test_axes_of_rms_normalization_from_both_ends(axis, device):
     layer, plain = layers.RMSNormalization(axis), layers.RMSNormalization([1, 2])
     assert_close(layer(x), plain(x).numpy(), rtol=0)
     assert layer.scale.shape == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [layers.LayerNormalization, layers.RMSNormalization, layers.UnitNormalization],
+)
+def test_an_axis_that_is_none(make):
+    for wrong in ({"axis": -1}, 1.5, True, [0.5]):
+        with pytest.raises(ArgumentTypeError, match="axis must be an integer or several"):
+            make(axis=wrong)
