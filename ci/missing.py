@@ -37,13 +37,12 @@ REASONS = {
         keras.config.*flash_attention* keras.config.*traceback_filtering*
         keras.config.*unsafe_deserialization keras.config.set_epsilon""",
     "`verbose`, `epochs` and `steps_per_epoch` say it": """
-        *interactive_logging* keras.config.*max_epochs keras.config.*max_steps_per_epoch
-        keras.utils.Progbar""",
+        *interactive_logging* keras.config.*max_epochs keras.config.*max_steps_per_epoch""",
     "no gradients of complex tensors": "*.polar *.view_as_complex *.view_as_real",
     "gpunn.jvp": "keras.ops.jvp keras.ops.linalg.jvp",
     "of use to Keras' own code alone": """
         keras.tree.MAP_TO_NONE keras.tree.assert_same_paths keras.tree.map_structure_up_to
-        keras.utils.Config keras.utils.get_source_inputs""",
+        keras.utils.Config""",
     "no integer arithmetic in layers": "keras.quantizers.* keras.Quantizer *Quantiz*",
     "a model may train another in its own train_step": "keras.distillation.*",
     "no files of sounds": "keras.utils.audio_dataset*",
@@ -51,12 +50,8 @@ REASONS = {
         *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*""",
     "methods of a model; see gpunn.saving for files that Keras reads": """
         keras.saving.KerasFileEditor keras.saving.load_weights keras.saving.save_weights""",
-    "tf.data pipelines; gpunn.data makes batches of arrays, tables and PyDatasets": """
-        keras.utils.image_dataset* keras.utils.text_dataset* keras.utils.FeatureSpace
-        keras.utils.split_dataset""",
-    "tf.data pipelines, under older names": """
-        keras.preprocessing.image_dataset* keras.preprocessing.text_dataset*
-        keras.preprocessing.image.smart_resize""",
+    "tables of several kinds of columns; gpunn.data.Features": "keras.utils.FeatureSpace",
+    "gpunn.ops.image.resize": "keras.preprocessing.image.smart_resize",
 }
 
 

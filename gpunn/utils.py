@@ -7,9 +7,11 @@ import numpy as np
 from gpunn import backend, ops
 from gpunn.autograd import KerasTensor, Tensor
 from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from gpunn.data.directory import image_dataset_from_directory, text_dataset_from_directory
 from gpunn.data.pictures import array_to_img, img_to_array, load_img, save_img
 from gpunn.data.py_dataset import PyDataset
 from gpunn.data.sequences import pad_sequences
+from gpunn.data.split import split_dataset
 from gpunn.data.timeseries import timeseries_dataset_from_array
 from gpunn.errors import ArgumentError
 from gpunn.layers import clear_session
@@ -21,12 +23,14 @@ from gpunn.serialization import registered_name as get_registered_name
 from gpunn.serialization import registered_object as get_registered_object
 from gpunn.serialization import registered_objects as get_custom_objects
 from gpunn.serialization import serialize_value as serialize_keras_object
+from gpunn.training.progbar import Progbar
 
 CustomObjectScope = custom_object_scope
 Sequence = PyDataset  # what it was called before Keras 3
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "PyDataset",
     "Sequence",
     "array_to_img",
@@ -36,6 +40,8 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
+    "image_dataset_from_directory",
     "img_to_array",
     "is_keras_tensor",
     "load_img",
@@ -47,7 +53,9 @@ __all__ = [
     "save_img",
     "serialize_keras_object",
     "set_random_seed",
+    "split_dataset",
     "standardize_dtype",
+    "text_dataset_from_directory",
     "timeseries_dataset_from_array",
     "to_categorical",
     "unpack_x_y_sample_weight",
@@ -109,6 +117,29 @@ def is_keras_tensor(x) -> bool:
     (True, False)
     """
     return isinstance(x, KerasTensor)
+
+
+def get_source_inputs(tensor) -> list:
+    """The `Input`s that a symbolic tensor is made of, each once, in the order of the calls.
+
+    Source: `keras.utils.get_source_inputs`.
+
+    >>> a, b = gpunn.Input((3,)), gpunn.Input((3,))
+    >>> [x is y for x, y in zip(gpunn.utils.get_source_inputs(a * b + a), (a, b))]
+    [True, True]
+    """
+    found: list = []
+    seen, waiting = set(), [tensor]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if x.made_by is None or not x.made_by.inputs:
+            found.append(x)
+        else:
+            waiting += reversed(x.made_by.inputs)
+    return found
 
 
 def normalize(x, axis=-1, order=2):

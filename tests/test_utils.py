@@ -61,7 +61,10 @@ def test_timeseries_dataset_from_array():
     assert x[..., 0].tolist() == [[0, 4, 8], [4, 8, 12]] and y.tolist() == [0, 2]
     assert batches[1][1].tolist() == [4]
     part = utils.timeseries_dataset_from_array(series, None, 2, start_index=4, end_index=7)
-    assert [x[..., 0].tolist() for (x,) in part] == [[[8, 10], [10, 12]]]
+    assert [x[..., 0].tolist() for x in part] == [[[8, 10], [10, 12]]]
+    single = utils.timeseries_dataset_from_array(series, targets, 3, batch_size=None)
+    assert len(single) == 8 and [int(y) for _, y in single] == list(range(8))
+    assert {x.shape for x, _ in single} == {(3, 2)}
     options = {"shuffle": True, "seed": 1, "batch_size": 9}
     mixed = utils.timeseries_dataset_from_array(series, targets, 2, **options)
     (x, y), again = next(iter(mixed)), [next(iter(mixed))[1].tolist() for _ in range(3)]
@@ -70,7 +73,9 @@ def test_timeseries_dataset_from_array():
     model = gpunn.Sequential([gpunn.layers.Flatten(), gpunn.layers.Dense(1)])
     model.compile("sgd", "mse")
     assert len(model.fit(mixed, epochs=2, verbose=0).history["loss"]) == 2
-    for bad in ({"sequence_length": 0}, {"sequence_length": 11}, {"sampling_rate": -1}):
+    for bad in ({"sequence_length": 0}, {"sequence_length": 11}, {"sampling_rate": -1},
+                {"start_index": -1}, {"end_index": 11}, {"start_index": 5, "end_index": 5},
+                {"format": "x"}):  # fmt: skip
         with pytest.raises(ArgumentError, match="timeseries_dataset_from_array"):
             utils.timeseries_dataset_from_array(series, targets, **{"sequence_length": 2, **bad})
 

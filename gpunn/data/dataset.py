@@ -16,7 +16,8 @@ from gpunn.data.prefetch import prefetch
 class _Plan:
     """What the methods of a Dataset have asked for."""
 
-    batch_size: int = 32
+    batch_size: int | None = 32
+    most: int | None = None
     drop_remainder: bool = False
     stream: Stream | None = None
     functions: tuple = ()
@@ -24,7 +25,8 @@ class _Plan:
 
 
 class Dataset:
-    """Batches of rows of arrays; each method gives a new Dataset, and iterating gives the batches.
+    """Batches of rows of arrays; each method gives a new Dataset, and iterating gives the batches:
+    x alone, (x, y) or (x, y, sample_weight).
 
     Args:
         x: an array (n, ...), or a dict or list of them.
@@ -49,28 +51,42 @@ class Dataset:
 
     def _with(self, **changes) -> "Dataset":
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
-        new._plan = replace(self._plan, **changes)
+        new.__dict__.update(self.__dict__, **changes)
         return new
 
-    def batch(self, batch_size: int, drop_remainder: bool = False) -> "Dataset":
-        """Batches of so many rows (default: 32); the last may be smaller, or is dropped."""
+    def _planned(self, **changes) -> "Dataset":
+        return self._with(_plan=replace(self._plan, **changes))
+
+    def batch(self, batch_size: int | None, drop_remainder: bool = False) -> "Dataset":
+        """Batches of so many rows (default: 32); the last may be smaller, or is dropped.
+
+        None: the rows one by one, without an axis for the batch.
+        """
         _require_count("batch_size", batch_size)
-        return self._with(batch_size=int(batch_size), drop_remainder=drop_remainder)
+        return self._planned(batch_size=batch_size, drop_remainder=drop_remainder)
+
+    def take(self, count: int) -> "Dataset":
+        """The first `count` batches of each iteration."""
+        _require_count("count", count)
+        return self._planned(most=count)
 
     def shuffle(self, seed: int | None = None) -> "Dataset":
         """Rows in random order, another in each iteration; default: of the current seed."""
         stream = current_seed().stream() if seed is None else Stream(seed, "shuffle")
-        return self._with(stream=stream)
+        return self._planned(stream=stream)
 
     def map(self, function) -> "Dataset":
         """`function(x)`, `function(x, y)` or `function(x, y, sample_weight)` of each batch."""
-        return self._with(functions=(*self._plan.functions, function))
+        return self._planned(functions=(*self._plan.functions, function))
 
     def prefetch(self, ahead: int = 2) -> "Dataset":
         """A thread makes up to `ahead` batches before they are asked for."""
         _require_count("ahead", ahead)
-        return self._with(ahead=ahead)
+        return self._planned(ahead=ahead)
+
+    def rows(self, at) -> "Dataset":
+        """The rows that have some numbers, in that order."""
+        return self._with(_arrays=[a[at] for a in self._arrays])
 
     @property
     def num_samples(self) -> int:
@@ -78,13 +94,14 @@ class Dataset:
         return len(self._arrays[0])
 
     @property
-    def batch_size(self) -> int:
-        """Rows of a batch."""
+    def batch_size(self) -> int | None:
+        """Rows of a batch; None where they come one by one."""
         return self._plan.batch_size
 
     def __len__(self) -> int:
-        batches = self.num_samples / self.batch_size
-        return math.floor(batches) if self._plan.drop_remainder else math.ceil(batches)
+        batches = self.num_samples / (self.batch_size or 1)
+        whole = math.floor(batches) if self._plan.drop_remainder else math.ceil(batches)
+        return whole if self._plan.most is None else min(whole, self._plan.most)
 
     def __iter__(self):
         batches = self._batches()
@@ -92,13 +109,17 @@ class Dataset:
 
     def _batches(self):
         plan, n = self._plan, self.num_samples
-        fill = filler(self._nesting)
+        size = plan.batch_size
         order = plan.stream.permutation(n) if plan.stream else None
         for i in range(len(self)):
-            rows = slice(i * plan.batch_size, (i + 1) * plan.batch_size)
-            at = rows if order is None else order[rows]
-            batch = fill([a[at] for a in self._arrays])[: self._parts]
+            at = i if size is None else slice(i * size, (i + 1) * size)
+            batch = self._rows(at if order is None else order[at])
             for function in plan.functions:
                 batch = function(*batch)
                 batch = batch if isinstance(batch, tuple) else (batch,)
-            yield batch
+            alone = len(batch) == 1 and not isinstance(batch[0], tuple | list)
+            yield batch[0] if alone else batch
+
+    def _rows(self, at) -> tuple:
+        """x, y and sample_weight, as many as there are, of some rows, or of a single one."""
+        return filler(self._nesting)([a[at] for a in self._arrays])[: self._parts]

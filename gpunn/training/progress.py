@@ -39,7 +39,7 @@ class ProgbarLogger(Callback):
         self.params = params
         verbose = params.get("verbose", "auto")
         self._lines = verbose != 0
-        self._bars = verbose in (1, True, "auto") and _in_terminal()
+        self._bars = verbose in (1, True, "auto") and in_terminal()
 
     # --- what is shown when ---
 
@@ -103,7 +103,7 @@ class ProgbarLogger(Callback):
             now - self._started,
             ncols=columns - 1,
             prefix=self._label,
-            postfix=_metrics(logs),
+            postfix=metrics_text(logs),
             ascii="utf" not in (stream.encoding or "").lower(),
             bar_format=(WITH_TOTAL if self._total else WITHOUT_TOTAL).replace("{bar}", bar),
         )
@@ -123,17 +123,19 @@ class ProgbarLogger(Callback):
     def _finish(self, logs) -> None:
         self.clear()
         if self._lines:
-            took = _duration(time.perf_counter() - self._started)
-            print(" - ".join(filter(None, [self._label, took, _metrics(logs, " - ")])), flush=True)
+            took = duration(time.perf_counter() - self._started)
+            print(
+                " - ".join(filter(None, [self._label, took, metrics_text(logs, " - ")])), flush=True
+            )
 
 
-def _in_terminal() -> bool:
+def in_terminal() -> bool:
     """Whether standard output is a terminal that can redraw a line."""
     stream = sys.stdout
     return stream is not None and hasattr(stream, "isatty") and stream.isatty()
 
 
-def _metrics(logs, separator: str = ", ") -> str:
+def metrics_text(logs, separator: str = ", ") -> str:
     return separator.join(f"{name}: {_number(value)}" for name, value in (logs or {}).items())
 
 
@@ -144,7 +146,7 @@ def _number(value) -> str:
     return f"{value:.4f}" if abs(value) > 1e-3 or value == 0 else f"{value:.4e}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f}s"
     minutes, seconds = divmod(round(seconds), 60)

@@ -23,7 +23,18 @@ def test_batches():
     ]
     assert [len(y) for _, y in Dataset(X, Y).batch(2, drop_remainder=True)] == [2, 2]
     assert [len(b) for b in Dataset(X, Y, Y)] == [3]
-    assert [len(b) for b in Dataset(X)] == [1]
+    assert [b.shape for b in Dataset(X)] == [(5, 2)]
+    assert [len(b) for b in Dataset([X, Y])] == [1]
+
+
+def test_rows_one_by_one_and_the_first_batches():
+    data = Dataset(X, Y).batch(None)
+    assert len(data) == 5 and [y for _, y in data] == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal([x for x, _ in data], X)
+    assert sorted(data.shuffle(1).map(lambda x, y: int(y))) == [0, 1, 2, 3, 4]
+    first = Dataset(X, Y).batch(2).take(1)
+    assert len(first) == 1 and [y.tolist() for _, y in first] == [[0, 1]]
+    assert len(Dataset(X).take(3)) == 1
 
 
 def test_shuffle():

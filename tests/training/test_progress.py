@@ -181,7 +181,7 @@ def test_odd_standard_output(clock, monkeypatch, stream):
     "seconds, said", [(0.04, "0.0s"), (99.94, "99.9s"), (100, "1m40s"), (7260, "2h01m")]
 )
 def test_durations(seconds, said):
-    assert progress._duration(seconds) == said
+    assert progress.duration(seconds) == said
 
 
 @pytest.mark.parametrize(
