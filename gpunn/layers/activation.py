@@ -4,10 +4,10 @@ from gpunn import activations, constraints, initializers, ops, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import axes, not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.layer import Layer
+from gpunn.layers.same_shape import SameShape
 
 
-class Activation(Layer):
+class Activation(SameShape):
     """Any activation as a layer: y = activation(x).
 
     Args:
@@ -24,8 +24,6 @@ class Activation(Layer):
     array([0., 2.], dtype=float32)
     """
 
-    supports_masking = True
-
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
         self.activation = activations.get(activation)
@@ -34,12 +32,8 @@ class Activation(Layer):
         """Apply the activation."""
         return self.activation(inputs)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
-
-class ReLU(Layer):
+class ReLU(SameShape):
     """The rectified linear unit, with a slope below its threshold and a bound above.
 
         y = max_value                          where x >= max_value
@@ -62,8 +56,6 @@ class ReLU(Layer):
     array([0., 2., 6.], dtype=float32)
     """
 
-    supports_masking = True
-
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
         super().__init__(**kwargs)
         self.max_value = None if max_value is None else not_negative(self, "max_value", max_value)
@@ -74,12 +66,8 @@ class ReLU(Layer):
         """Apply the activation."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
-
-class LeakyReLU(Layer):
+class LeakyReLU(SameShape):
     """y = x where x >= 0, negative_slope x elsewhere.
 
     Args:
@@ -96,8 +84,6 @@ class LeakyReLU(Layer):
     array([-1.5,  2. ], dtype=float32)
     """
 
-    supports_masking = True
-
     def __init__(self, negative_slope=0.3, **kwargs):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
@@ -107,12 +93,8 @@ class LeakyReLU(Layer):
         """Apply the activation."""
         return ops.leaky_relu(inputs, negative_slope=self.negative_slope)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
-
-class PReLU(Layer):
+class PReLU(SameShape):
     """y = x where x >= 0, alpha x elsewhere, with a trained slope for each place.
 
     Args:
@@ -130,8 +112,6 @@ class PReLU(Layer):
     >>> gpunn.layers.PReLU(alpha_initializer="ones")([[-3.0, 2.0]]).numpy()
     array([[-3.,  2.]], dtype=float32)
     """
-
-    supports_masking = True
 
     def __init__(
         self,
@@ -181,12 +161,8 @@ class PReLU(Layer):
         """Apply the activation."""
         return ops.relu(inputs) - self.alpha * ops.relu(-inputs)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
-
-class ELU(Layer):
+class ELU(SameShape):
     """The exponential linear unit: y = x where x > 0, alpha (e^x - 1) elsewhere.
 
     Args:
@@ -200,8 +176,6 @@ class ELU(Layer):
     array([0., 2.], dtype=float32)
     """
 
-    supports_masking = True
-
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
         self.alpha = alpha
@@ -210,12 +184,8 @@ class ELU(Layer):
         """Apply the activation."""
         return ops.elu(inputs, alpha=self.alpha)
 
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
-
-class Softmax(Layer):
+class Softmax(SameShape):
     """Scores to probabilities: y = e^x / sum(e^x).
 
     Args:
@@ -235,8 +205,6 @@ class Softmax(Layer):
     >>> gpunn.layers.Softmax()([0.0, 0.0]).numpy()
     array([0.5, 0.5], dtype=float32)
     """
-
-    supports_masking = True
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
@@ -262,7 +230,3 @@ class Softmax(Layer):
                 ShapeError,
             )
         return mask if mask.dtype == bool else mask > 0.5
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)

@@ -6,6 +6,7 @@ from gpunn.layers.check import axes, not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
 from gpunn.layers.layer import Layer
 from gpunn.layers.normalization import Normalizing, known_sizes
+from gpunn.layers.same_shape import SameShape
 from gpunn.ops.normalizers import group_normalization
 
 
@@ -142,7 +143,7 @@ class RMSNormalization(Layer):
         return tuple(input_shape)
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(SameShape):
     """Divide each example by its Euclidean norm, so that it becomes 1.
 
     Args:
@@ -159,8 +160,6 @@ class UnitNormalization(Layer):
     array([[0.6, 0.8]], dtype=float32)
     """
 
-    supports_masking = True
-
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axes(self, axis)
@@ -168,7 +167,3 @@ class UnitNormalization(Layer):
     def call(self, inputs):
         """Normalize every example."""
         return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)

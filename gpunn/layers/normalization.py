@@ -5,16 +5,14 @@ from gpunn.autograd import changing
 from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import axes, not_negative, wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.layer import Layer
 from gpunn.layers.renormalization import add_statistics, checked_clipping, renormalized
+from gpunn.layers.same_shape import SameShape
 from gpunn.ops.batch_statistics import batch_standardization
 from gpunn.ops.normalizers import masked_moments
 
 
-class Normalizing(Layer):
+class Normalizing(SameShape):
     """What several share: a scale gamma and an offset beta, made if they are asked for."""
-
-    supports_masking = True
 
     def __init__(
         self,
@@ -62,10 +60,6 @@ class Normalizing(Layer):
                 constraint=self.beta_constraint,
                 name="beta",
             )
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
 
 class BatchNormalization(Normalizing):

@@ -8,7 +8,7 @@ from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import data_format as check_format
 from gpunn.layers.check import fraction, wrong
 from gpunn.layers.input_spec import InputSpec
-from gpunn.layers.layer import Layer
+from gpunn.layers.same_shape import SameShape
 from gpunn.ops.noise import (
     alpha_dropout,
     dropout,
@@ -31,19 +31,13 @@ def random_stream(layer, seed) -> Stream:
         raise wrong(layer, str(e), ArgumentTypeError) from None
 
 
-class _Noise(Layer):
+class _Noise(SameShape):
     """A layer that changes its inputs in training only, at random."""
-
-    supports_masking = True
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = random_stream(self, seed)
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
 
 class Dropout(_Noise):
@@ -295,7 +289,7 @@ class GaussianNoise(_Noise):
         return gaussian_noise(inputs, self.stddev, self.seed_generator)
 
 
-class ActivityRegularization(Layer):
+class ActivityRegularization(SameShape):
     """The inputs as they are; adds l1 sum|x| + l2 sum x^2, over the batch's size, to the loss.
 
     Args:
@@ -312,8 +306,6 @@ class ActivityRegularization(Layer):
     2.5
     """
 
-    supports_masking = True
-
     def __init__(self, l1=0.0, l2=0.0, **kwargs):
         super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
         self.l1 = l1
@@ -322,10 +314,6 @@ class ActivityRegularization(Layer):
     def call(self, inputs):
         """The inputs themselves."""
         return inputs
-
-    def compute_output_shape(self, input_shape):
-        """The shape of the input."""
-        return tuple(input_shape)
 
     def get_config(self):
         """The arguments that make a layer like this one."""
