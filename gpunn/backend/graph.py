@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 
 import cupy
 import numpy as np
@@ -65,6 +66,18 @@ def outside():
         _state.graph = graph
 
 
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether it is CuPy that raised an error: an error of somebody's layer is his own."""
+    if not isinstance(error, RuntimeError | NotImplementedError) or type(error) is CaptureError:
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return True
+    return any(p.startswith("cupy") for p in Path(trace.tb_frame.f_code.co_filename).parts)
+
+
 class Graph:
     """Captures the work of a `with` block, which is not done; `run` does it, again and again.
 
@@ -118,10 +131,7 @@ class Graph:
                 context.__exit__(None, None, None)
             del self._contexts
             self.backend.end_graph()
-        if (
-            isinstance(error, RuntimeError | NotImplementedError)
-            and type(error) is not CaptureError
-        ):
+        if _is_refusal(error):
             raise CaptureError(f"the device refused it in a capture: {error}") from error
 
     def external(self, array):

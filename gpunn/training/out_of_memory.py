@@ -76,11 +76,17 @@ def _explained(model, be, what, batch_size, trains, error, then) -> str:
     lines += _table([("layer", "parameters", "results of a batch"), *shown])
     if len(rows) > MOST_LAYERS:
         lines.append(f"  ... and {len(rows) - MOST_LAYERS} layers more")
+    to_come = 0
     if trains:
-        slots = sum(v.array.nbytes for v in model.optimizer.variables)
+        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+        slots = sum(v.array.nbytes for v in optimizer.variables)
+        if not optimizer.built:  # it was just at that
+            trained = sum(v.array.nbytes for v in model.trainable_variables)
+            slots = len(optimizer.slot_names) * trained
+            to_come = slots + trained
         lines.append(f"  the optimizer's state: {size(slots)}; gradients: as the parameters")
     if cost is not None and batch_size:
-        lines.append(_advice(be, batch_size, cost.nbytes, trains, asked or 0, then))
+        lines.append(_advice(be, batch_size, cost.nbytes, trains, asked or 0, then, to_come))
     return "\n".join(lines)
 
 
@@ -93,10 +99,13 @@ def _parameters(model) -> dict[str, int]:
     }
 
 
-def _advice(be, batch_size: int, per_row: int, trains: bool, asked: int, then) -> str:
-    """A batch size that fits, by what a row takes: as it was met, and as it is counted."""
+def _advice(be, batch_size, per_row: int, trains: bool, asked: int, then, to_come: int) -> str:
+    """A batch size that fits, by what a row takes: as it was met, and as it is counted.
+
+    Beside it there must be room for what is to come.
+    """
     now = be.memory()
-    free = now.unused
+    free = max(now.unused - to_come, 0)
     met = (then.used + asked - now.used) / batch_size  # it would have taken this and more
     # gradients of results come and go, and a copy or two of the largest
     row = max(met * 1.25, per_row * (2.5 if trains else 1.0))

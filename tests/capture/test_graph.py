@@ -271,6 +271,36 @@ def test_what_cannot_be_captured_runs_call_by_call_and_says_so_once(caplog):
             strict(other, packed)
 
 
+class RaisesOnce(gpunn.layers.Layer):
+    """Raises when it is told to."""
+
+    at = None
+
+    def call(self, inputs):
+        if RaisesOnce.at is not None:
+            RaisesOnce.at -= 1
+            if RaisesOnce.at == 0:
+                raise RuntimeError("in the layer")
+        return inputs * 2.0
+
+
+@pytest.mark.parametrize("at", (1, 2, 3))  # the third call is recorded
+def test_an_error_of_a_layer_is_its_own_and_nothing_is_lost(at):
+    make = model(lambda: Dense(4), lambda: RaisesOnce(), lambda: Dense(2), jit_compile=True)
+    made, other = twins(make)
+    x, y = next(batches(1, (5,), (2,), rows=48))
+    RaisesOnce.at = at
+    with pytest.raises(RuntimeError, match=r"^in the layer$"):
+        made.fit(x, y, batch_size=8, verbose=0, shuffle=False)
+    RaisesOnce.at = None
+    done = (at - 1) * 8
+    made.fit(x[done:], y[done:], batch_size=8, verbose=0, shuffle=False)
+    other.fit(x, y, batch_size=8, verbose=0, shuffle=False)
+    assert made._captured.last() is not None
+    for a, b in zip(made.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
 @pytest.mark.parametrize("bad", ("label", "index"))
 def test_what_is_out_of_range_is_named_at_the_end_of_the_epoch(bad):
     """Steps are captured, and cost neither a launch nor a wait more for it."""

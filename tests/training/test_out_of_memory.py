@@ -156,3 +156,17 @@ def test_what_graphs_hold_counts(limit):
     model.compile("adam", "mse")  # drops it
     gc.collect()
     assert be.memory().used < with_graph
+
+
+def test_no_room_for_the_optimizer(limit):
+    """What it would have taken counts, or no batch size that is advised would fit."""
+    model = gpunn.Sequential([gpunn.Input((32,)), layers.Dense(16384, name="wide")])
+    model.compile("adam", "mse")
+    x, y = np.ones((8, 32), "float32"), np.ones((8, 16384), "float32")
+    limit(6 * MB)
+    with pytest.raises(OutOfMemoryError) as error:
+        model.fit(x, y, batch_size=2, verbose=0)
+    assert "the optimizer's state: 4.1 MiB; gradients: as the parameters" in str(error.value)
+    assert "not even one row fits" in str(error.value)
+    gpunn.cuda.set_memory_limit(None)
+    model.fit(x, y, batch_size=2, verbose=0)
