@@ -41,7 +41,6 @@ REASONS = {
     "no gradients of complex tensors": "*.polar *.view_as_complex *.view_as_real",
     "gpunn.jvp": "keras.ops.jvp keras.ops.linalg.jvp",
     "of use to Keras' own code alone": """
-        keras.tree.MAP_TO_NONE keras.tree.assert_same_paths keras.tree.map_structure_up_to
         keras.utils.Config""",
     "no integer arithmetic in layers": "keras.quantizers.* keras.Quantizer *Quantiz*",
     "a model may train another in its own train_step": "keras.distillation.*",

@@ -1,8 +1,12 @@
-"""Nested lists, tuples and dicts of tensors: their leaves in a fixed order, and back."""
+"""Nested lists, tuples, deques and dicts: their leaves in a fixed order, and back."""
 
-from gpunn.errors import ArgumentError
+from collections import OrderedDict, defaultdict, deque
+
+from gpunn.errors import ArgumentError, ArgumentTypeError
 
 __all__ = [
+    "MAP_TO_NONE",
+    "assert_same_paths",
     "assert_same_structure",
     "flatten",
     "flatten_with_path",
@@ -10,14 +14,32 @@ __all__ = [
     "lists_to_tuples",
     "map_shape_structure",
     "map_structure",
+    "map_structure_up_to",
     "pack",
     "pack_sequence_as",
     "traverse",
 ]
 
+SEQUENCES = (list, tuple, deque)
+
+
+class MAP_TO_NONE:
+    """What a function gives to `traverse` for None in place of a part (Keras' name)."""
+
+
+def is_nested(structure) -> bool:
+    """Whether a structure is a list, a tuple, a deque or a dict.
+
+    Source: keras.tree.is_nested.
+
+    >>> gpunn.tree.is_nested([1]), gpunn.tree.is_nested(1)
+    (True, False)
+    """
+    return isinstance(structure, (dict, *SEQUENCES))
+
 
 def flatten(structure) -> list:
-    """The leaves, dicts in the order of their sorted keys.
+    """The leaves; dicts in the order of their sorted keys, an OrderedDict in its own.
 
     Source: keras.tree.flatten.
 
@@ -25,57 +47,10 @@ def flatten(structure) -> list:
     [2, 3, None, 1]
     """
     if isinstance(structure, dict):
-        return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
-    if isinstance(structure, (list, tuple)):
+        return [leaf for key in _keys(structure) for leaf in flatten(structure[key])]
+    if isinstance(structure, SEQUENCES):
         return [leaf for part in structure for leaf in flatten(part)]
     return [structure]
-
-
-def pack(structure, leaves):
-    """The same structure with other leaves.
-
-    Source: keras.tree.pack_sequence_as.
-
-    >>> gpunn.tree.pack({"b": 1, "a": [2, 3]}, [10, 20, 30])
-    {'b': 30, 'a': [10, 20]}
-    """
-    return _pack(structure, iter(leaves))
-
-
-pack_sequence_as = pack
-
-
-def _pack(structure, leaves):
-    if isinstance(structure, dict):
-        packed = {key: _pack(structure[key], leaves) for key in sorted(structure)}
-        return type(structure)((key, packed[key]) for key in structure)
-    if isinstance(structure, (list, tuple)):
-        parts = [_pack(part, leaves) for part in structure]
-        return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
-    return next(leaves)
-
-
-def map_structure(function, *structures):
-    """The structure of `function(leaf, ...)` for the leaves of equal structures.
-
-    Source: keras.tree.map_structure.
-
-    >>> gpunn.tree.map_structure(lambda a, b: a + b, {"x": 1}, {"x": 2})
-    {'x': 3}
-    """
-    columns = zip(*map(flatten, structures), strict=True)
-    return pack(structures[0], [function(*leaves) for leaves in columns])
-
-
-def is_nested(structure) -> bool:
-    """Whether a structure is a list, a tuple or a dict.
-
-    Source: keras.tree.is_nested.
-
-    >>> gpunn.tree.is_nested([1]), gpunn.tree.is_nested(1)
-    (True, False)
-    """
-    return isinstance(structure, dict | list | tuple)
 
 
 def flatten_with_path(structure) -> list:
@@ -87,33 +62,153 @@ def flatten_with_path(structure) -> list:
     [(('a', 0), 1), (('a', 1), 2)]
     """
     if isinstance(structure, dict):
-        parts = [(key, structure[key]) for key in sorted(structure)]
-    elif isinstance(structure, list | tuple):
+        parts = [(key, structure[key]) for key in _keys(structure)]
+    elif isinstance(structure, SEQUENCES):
         parts = list(enumerate(structure))
     else:
         return [((), structure)]
     return [((key, *path), leaf) for key, x in parts for path, leaf in flatten_with_path(x)]
 
 
+def pack(structure, leaves):
+    """The same structure with other leaves.
+
+    Raises:
+        ArgumentError: if there are too few leaves, or too many.
+
+    Source: keras.tree.pack_sequence_as.
+
+    >>> gpunn.tree.pack({"b": 1, "a": [2, 3]}, [10, 20, 30])
+    {'b': 30, 'a': [10, 20]}
+    """
+    rest = iter(leaves)
+    try:
+        packed = _pack(structure, rest)
+    except StopIteration:
+        raise ArgumentError(f"too few leaves for {structure!r}") from None
+    if next(rest, rest) is not rest:
+        raise ArgumentError(f"too many leaves for {structure!r}")
+    return packed
+
+
+pack_sequence_as = pack
+
+
+def _pack(structure, leaves):
+    if isinstance(structure, dict):
+        return _like(structure, {key: _pack(structure[key], leaves) for key in _keys(structure)})
+    if isinstance(structure, SEQUENCES):
+        return _like(structure, [_pack(part, leaves) for part in structure])
+    return next(leaves)
+
+
+def _keys(structure: dict) -> list:
+    """The keys in the order of the leaves."""
+    return list(structure) if isinstance(structure, OrderedDict) else sorted(structure)
+
+
+def _like(structure, parts):
+    """Parts, by key for a dict, as a structure of the same type, in its order."""
+    kind = type(structure)
+    if isinstance(structure, dict):
+        items = [(key, parts[key]) for key in structure]
+        return kind(structure.default_factory, items) if kind is defaultdict else kind(items)
+    return kind(*parts) if hasattr(structure, "_fields") else kind(parts)
+
+
+def map_structure(function, *structures):
+    """The structure of `function(leaf, ...)` for the leaves of equal structures.
+
+    Raises:
+        ArgumentError: if the structures differ, or there is none.
+        ArgumentTypeError: if the function is none.
+
+    Source: keras.tree.map_structure.
+
+    >>> gpunn.tree.map_structure(lambda a, b: a + b, {"x": 1}, {"x": 2})
+    {'x': 3}
+    """
+    if not callable(function):
+        raise ArgumentTypeError(f"map_structure: expected a function first, got {function!r}")
+    if not structures:
+        raise ArgumentError("map_structure needs at least one structure")
+    first, *others = structures
+    if not others:
+        return pack(first, map(function, flatten(first)))
+    for other in others:
+        assert_same_structure(first, other)
+    return map_structure_up_to(first, function, *structures)
+
+
+def map_structure_up_to(shallow_structure, function, *structures):
+    """The same where structures may be deeper than a shallow one, whose leaves are mapped.
+
+    Raises:
+        ArgumentError: if the structures differ from the shallow one, as far as that goes.
+
+    Source: keras.tree.map_structure_up_to.
+
+    >>> gpunn.tree.map_structure_up_to(["a", ["b"]], len, [[1, 2], [[3]]])
+    [2, [1]]
+    """
+    shallow = shallow_structure
+    if not is_nested(shallow):
+        return function(*structures)
+    for other in structures:
+        _check_alike(shallow, other)
+    if isinstance(shallow, dict):
+        return _like(
+            shallow,
+            {
+                key: map_structure_up_to(shallow[key], function, *(s[key] for s in structures))
+                for key in _keys(shallow)
+            },
+        )
+    rows = zip(shallow, *structures, strict=True)
+    return _like(shallow, [map_structure_up_to(part, function, *row) for part, *row in rows])
+
+
 def assert_same_structure(a, b) -> None:
     """Raise ArgumentError unless two structures are nested in the same way.
+
+    Dicts of any type are the same if their keys are; other types differ.
 
     Source: keras.tree.assert_same_structure.
 
     >>> gpunn.tree.assert_same_structure([1, {"a": 2}], [3, {"a": 4}])
     """
-    if type(a) is not type(b) and (is_nested(a) or is_nested(b)):
-        raise ArgumentError(f"the structures differ: {a!r} and {b!r}")
+    _check_alike(a, b)
     if isinstance(a, dict):
-        if sorted(a) != sorted(b):
-            raise ArgumentError(f"the structures have other keys: {sorted(a)} and {sorted(b)}")
         for key in a:
             assert_same_structure(a[key], b[key])
-    elif isinstance(a, list | tuple):
-        if len(a) != len(b):
-            raise ArgumentError(f"the structures differ in length: {a!r} and {b!r}")
+    elif is_nested(a):
         for x, y in zip(a, b, strict=True):
             assert_same_structure(x, y)
+
+
+def _check_alike(a, b) -> None:
+    """Raise unless two structures are of the same type, and have the same keys or length."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        if a.keys() != b.keys():
+            raise ArgumentError(f"the structures have other keys: {list(a)} and {list(b)}")
+    elif is_nested(a) or is_nested(b):
+        if type(a) is not type(b):
+            raise ArgumentError(f"the structures differ: {a!r} and {b!r}")
+        if len(a) != len(b):
+            raise ArgumentError(f"the structures differ in length: {a!r} and {b!r}")
+
+
+def assert_same_paths(a, b) -> None:
+    """Raise ArgumentError unless the same keys and indices lead to the leaves of two structures.
+
+    Source: keras.tree.assert_same_paths.
+
+    >>> gpunn.tree.assert_same_paths([1, {"a": 2}], (3, {"a": 4}))
+    """
+    paths = [{path for path, _ in flatten_with_path(x)} for x in (a, b)]
+    if paths[0] != paths[1]:
+        only = [sorted(map(str, one - other)) for one, other in (paths, paths[::-1])]
+        raise ArgumentError(f"the structures have other paths: {only[0]} and {only[1]}")
 
 
 def lists_to_tuples(structure):
@@ -137,7 +232,7 @@ def is_shape(x) -> bool:
 
 
 def map_shape_structure(function, structure):
-    """The structure of `function(shape)` for the shapes, tuples of sizes and None, in it.
+    """The structure of `function(shape)` for the shapes, tuples or lists of sizes and None, in it.
 
     Source: keras.tree.map_shape_structure.
 
@@ -145,33 +240,40 @@ def map_shape_structure(function, structure):
     {'a': 2, 'b': [1, 0]}
     """
     if isinstance(structure, dict):
-        return {key: map_shape_structure(function, x) for key, x in structure.items()}
-    if isinstance(structure, list | tuple) and not is_shape(structure):
-        return type(structure)([map_shape_structure(function, x) for x in structure])
-    return function(tuple(structure))
+        parts = {key: map_shape_structure(function, structure[key]) for key in _keys(structure)}
+        return _like(structure, parts)
+    if isinstance(structure, SEQUENCES) and not is_shape(structure):
+        return _like(structure, [map_shape_structure(function, x) for x in structure])
+    return function(structure)
 
 
 def traverse(function, structure, top_down=True):
     """The structure where each part for which `function` gives something is replaced by that.
 
     Args:
-        function: of a part, nested or a leaf; gives None where the part is to stay.
+        function: of a part, nested or a leaf; gives None where the part is to stay, MAP_TO_NONE
+            where it is to become None.
         structure: nested lists, tuples and dicts.
         top_down: whether a part comes before what is in it, which a replacement hides.
+
+    Raises:
+        ArgumentTypeError: if the function is none.
 
     Source: keras.tree.traverse.
 
     >>> gpunn.tree.traverse(lambda x: x * 10 if isinstance(x, int) else None, [1, {"a": 2}])
     [10, {'a': 20}]
     """
+    if not callable(function):
+        raise ArgumentTypeError(f"traverse: expected a function first, got {function!r}")
     if top_down and (found := function(structure)) is not None:
-        return found
+        return None if found is MAP_TO_NONE else found
     if isinstance(structure, dict):
-        parts = {key: traverse(function, x, top_down) for key, x in structure.items()}
-        structure = type(structure)(parts)
-    elif isinstance(structure, list | tuple):
-        items = [traverse(function, x, top_down) for x in structure]
-        is_named = hasattr(structure, "_fields")
-        structure = type(structure)(*items) if is_named else type(structure)(items)
+        parts = {key: traverse(function, structure[key], top_down) for key in _keys(structure)}
+        structure = _like(structure, parts)
+    elif isinstance(structure, SEQUENCES):
+        structure = _like(structure, [traverse(function, x, top_down) for x in structure])
     found = None if top_down else function(structure)
+    if found is MAP_TO_NONE:
+        return None
     return structure if found is None else found

@@ -3,7 +3,10 @@
 from gpunn.autograd import Tensor
 from gpunn.tree import map_shape_structure
 
-map_shapes = map_shape_structure
+
+def map_shapes(function, shapes):
+    """`function(shape)` for every shape, a tuple of sizes and None, in nested ones."""
+    return map_shape_structure(lambda shape: function(tuple(shape)), shapes)
 
 
 def leaves(structure):
