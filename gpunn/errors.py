@@ -17,7 +17,7 @@ class ShapeError(GpunnError, ValueError):
 
 
 class DTypeError(GpunnError, TypeError, ValueError):
-    """A dtype does not fit."""
+    """A dtype does not fit: also a ValueError, which Keras raises then."""
 
 
 class ArgumentError(GpunnError, ValueError):

@@ -87,7 +87,10 @@ def primitive(body=None, *, promote=None):
             if KerasTensor in map(type, operands):
                 return call(apply, operands, static)
             operands, arrays, be, dtype = _prepare(op, names, operands, promote)
+            odd = True
         run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
+        if odd and promote is not None and dtype.kind == "V":
+            run = _narrowed(run, dtype)
         try:
             y, pull = run(be, *arrays, **static)
         except GpunnError:
@@ -252,6 +255,19 @@ def _promote(be, operands, promote):
     if common.kind == "V":  # beside bfloat16 arrays NumPy takes Python's scalars for float32
         operands = [wrap(be.full((), x, common)) if type(x) in _SCALARS else x for x in operands]
     return [x.to(common) if isinstance(x, Tensor) else x for x in operands]
+
+
+def _narrowed(body, dtype):
+    """A body whose results are bfloat16 as its operands are: beside numbers they become wider."""
+
+    def narrow(y):
+        return y.astype(dtype) if y.dtype != dtype and is_float(y.dtype) else y
+
+    def run(be, *operands, **static):
+        y, pullback = body(be, *operands, **static)
+        return tuple([narrow(v) for v in y]) if type(y) is tuple else narrow(y), pullback
+
+    return run
 
 
 def _mixed(op, names, operands) -> DeviceError:

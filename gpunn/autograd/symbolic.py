@@ -1,6 +1,7 @@
 """Symbolic tensors: the shape and dtype of values to come, and the calls that will make them."""
 
-from functools import cache, update_wrapper
+from contextlib import suppress
+from functools import cache, partial, update_wrapper
 from types import FunctionType
 
 import numpy as np
@@ -154,7 +155,7 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
     leaves = flatten((args, kwargs))
     be = next((backend_of(x.array) for x in leaves if isinstance(x, Tensor)), be)
 
-    def run(size, make):
+    def run(size, make, leaves=leaves):
         given = [make(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
         args_given, kwargs_given = pack((args, kwargs), given)
         # a logarithm of zeros is no mistake here
@@ -167,7 +168,33 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
             return map_structure(_in_common, *[run(size, make) for size in sizes])
         except GpunnError as e:
             errors.append(e)
-    raise errors[0]
+    try:
+        return map_structure(_in_common, *_one_by_one(leaves, partial(run, 1, _zeros)))
+    except GpunnError:
+        raise errors[0] from None
+
+
+def _one_by_one(leaves, run) -> list:
+    """Results where an unknown size may meet a known one: with 1 for all, then one larger.
+
+    A size that can be nothing but 1, or what it meets, is not tried.
+    """
+    results = [run(leaves)]
+    for x in leaves:
+        for axis in range(x.ndim) if isinstance(x, KerasTensor) else ():
+            if x.shape[axis] is None:
+                larger = [_sized(y, axis) if y is x else y for y in leaves]
+                with suppress(GpunnError):
+                    results.append(run(larger))
+    return results
+
+
+def _sized(x: KerasTensor, axis: int) -> KerasTensor:
+    """Like x, with a size in place of an unknown one."""
+    y = KerasTensor([SIZES[1][0] if i == axis else n for i, n in enumerate(x.shape)], x.dtype)
+    if x._keras_mask is not None:
+        y._keras_mask = _sized(x._keras_mask, axis)
+    return y
 
 
 def _zeros(be, x: KerasTensor, size: int) -> Tensor:
@@ -185,13 +212,13 @@ def _identities(be, x: KerasTensor, size: int) -> Tensor:
     )
 
 
-def _in_common(a, b):
+def _in_common(a, *others):
     if not isinstance(a, Tensor):
         return a
-    shape = [m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)]
-    y = KerasTensor(shape, a.dtype)
+    sizes = zip(a.shape, *[b.shape for b in others], strict=True)
+    y = KerasTensor([n if all(m == n for m in more) else None for n, *more in sizes], a.dtype)
     if mask_of(a) is not None:
-        y._keras_mask = _in_common(mask_of(a), mask_of(b))
+        y._keras_mask = _in_common(mask_of(a), *[mask_of(b) for b in others])
     return y
 
 

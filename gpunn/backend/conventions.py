@@ -1,6 +1,9 @@
-"""Numbers and names that Keras lets a user set, and that are fixed here."""
+"""What Keras' configuration holds beside dtypes: epsilon, and where images have channels."""
 
-from gpunn.errors import ArgumentError
+from gpunn.errors import unknown
+
+_FORMATS = ("channels_last", "channels_first")
+_data_format = "channels_last"
 
 
 def epsilon() -> float:
@@ -15,28 +18,48 @@ def epsilon() -> float:
 
 
 def image_data_format() -> str:
-    """Where layers that are given no `data_format` expect the channels.
+    """Where layers and ops that are given no `data_format` expect the channels.
 
     Source: keras.config.image_data_format.
 
     >>> gpunn.config.image_data_format()
     'channels_last'
     """
-    return "channels_last"
+    return _data_format
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Say where layers expect the channels: "channels_last", which is the only default there is.
+    """Say where layers and ops that are given no `data_format` expect the channels.
+
+    Layers ask when they are made, ops when they are called.
+
+    Args:
+        data_format: "channels_last", as when gpunn is imported, or "channels_first".
 
     Raises:
-        ArgumentError: for another format; each layer takes `data_format="channels_first"`.
+        ArgumentError: for another format.
 
     Source: keras.config.set_image_data_format.
 
+    >>> gpunn.config.set_image_data_format("channels_first")
+    >>> gpunn.layers.Conv2D(8, 3).data_format
+    'channels_first'
     >>> gpunn.config.set_image_data_format("channels_last")
     """
-    if data_format != "channels_last":
-        raise ArgumentError(
-            f"the default is always 'channels_last', not {data_format!r}: give the layers "
-            "data_format='channels_first'"
-        )
+    global _data_format
+    if data_format not in _FORMATS:
+        raise unknown("image_data_format", data_format, _FORMATS)
+    _data_format = data_format
+
+
+def channels_first(data_format: str | None, of: str) -> bool:
+    """Whether a `data_format`, or the one set if it is None, has channels before the pixels.
+
+    Raises:
+        ArgumentError: if it is unknown; `of` says whose it is.
+    """
+    if data_format is None:
+        data_format = _data_format
+    if data_format not in _FORMATS:
+        raise unknown(f"data_format of {of}", data_format, _FORMATS)
+    return data_format == "channels_first"

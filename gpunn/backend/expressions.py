@@ -90,6 +90,10 @@ class Trace:
         """Give a symbol another one's value."""
         target.set(source)
 
+    def wrap(self, x: "Symbol") -> "Symbol":
+        """The symbol: it stands for elements of arrays of any rank."""
+        return x
+
     def step(self, dtype, text: str, reads: Iterable[Step]) -> Step:
         """A new statement."""
         self._count += 1

@@ -7,6 +7,7 @@ import numpy as np
 
 from gpunn.autograd import no_grad
 from gpunn.backend import Stream, current_seed, device
+from gpunn.backend.conventions import channels_first
 from gpunn.data.dataset import Dataset
 from gpunn.data.pictures import MODES, img_to_array, load_img
 from gpunn.errors import ArgumentError, unknown
@@ -111,9 +112,10 @@ def image_dataset_from_directory(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ArgumentError("crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other")
     whole = (*image_size, len(MODES[color_mode]))
+    first = channels_first(data_format, "image_dataset_from_directory")
 
     def read(path):
-        image = img_to_array(load_img(path, color_mode), dtype="float32")
+        image = img_to_array(load_img(path, color_mode), "channels_last", "float32")
         if image.shape != whole:
             with device("cpu"), no_grad():
                 image = resize(
@@ -124,7 +126,7 @@ def image_dataset_from_directory(
                     pad_to_aspect_ratio=pad_to_aspect_ratio,
                     data_format="channels_last",
                 ).numpy()
-        return image.transpose(2, 0, 1) if data_format == "channels_first" else image
+        return image.transpose(2, 0, 1) if first else image
 
     check_format("image_dataset_from_directory", format)
     files = _Files("images", IMAGES, directory, labels, label_mode, class_names, follow_links)

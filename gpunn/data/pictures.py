@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 
+from gpunn.backend.conventions import channels_first
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import (
-    ArgumentError,
     ArgumentTypeError,
     MissingDependencyError,
     ShapeError,
@@ -114,7 +114,7 @@ def img_to_array(img, data_format=None, dtype=None) -> np.ndarray:
     if x.ndim not in (2, 3):
         raise ShapeError(f"img_to_array: expected an image, got shape {x.shape}")
     x = x[..., None] if x.ndim == 2 else x
-    return x.transpose(2, 0, 1) if _first("img_to_array", data_format) else x
+    return x.transpose(2, 0, 1) if channels_first(data_format, "img_to_array") else x
 
 
 def array_to_img(x, data_format=None, scale=True, dtype=None):
@@ -140,7 +140,7 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
     """
     image = _pillow()
     x = np.asarray(x.numpy() if hasattr(x, "numpy") else x).astype(standardize(dtype))
-    if _first("array_to_img", data_format) and x.ndim == 3:
+    if channels_first(data_format, "array_to_img") and x.ndim == 3:
         x = x.transpose(1, 2, 0)
     if x.ndim != 3 or x.shape[2] not in (1, 3, 4):
         raise ShapeError(
@@ -186,11 +186,3 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs) 
         warnings.warn("JPEG has no transparency: the image is saved without it", stacklevel=2)
         img = img.convert("RGB")
     img.save(path, format=file_format, **kwargs)
-
-
-def _first(op, data_format) -> bool:
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise ArgumentError(
-            f"{op}: data_format must be 'channels_last' or 'channels_first', got {data_format!r}"
-        )
-    return data_format == "channels_first"

@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+from gpunn.backend.conventions import channels_first
 from gpunn.checks import check_number
 from gpunn.errors import ArgumentError, ArgumentTypeError
 
@@ -37,12 +38,9 @@ def not_negative(layer, argument: str, value) -> float:
 
 
 def data_format(layer, value) -> str:
-    """ "channels_last", which is the default, or "channels_first"."""
-    if value not in (None, "channels_last", "channels_first"):
-        raise wrong(
-            layer, f"data_format must be 'channels_last' or 'channels_first', got {value!r}"
-        )
-    return value or "channels_last"
+    """ "channels_last" or "channels_first"; None is `image_data_format`."""
+    first = channels_first(value, f"layer {layer.name!r} ({type(layer).__name__})")
+    return "channels_first" if first else "channels_last"
 
 
 def wrong(layer, message: str, error=ArgumentError):

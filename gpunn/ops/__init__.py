@@ -66,7 +66,7 @@ from gpunn.ops.windows import *
 __all__ = [name for name, thing in list(globals().items()) if callable(thing) and name[0] != "_"]
 
 # What is asked of symbolic tensors themselves stays as it is.
-_ABOUT = ("convert_to_numpy", "dtype", "is_tensor", "ndim", "shape")
+_ABOUT = ("convert_to_numpy", "dtype", "is_tensor", "ndim", "shape", "size")
 symbolic.make_symbolic_too(globals(), but=_ABOUT)
 for _module in (image, linalg):
     symbolic.make_symbolic_too(vars(_module))

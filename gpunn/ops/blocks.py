@@ -1,7 +1,8 @@
 """Pixels as channels and windows as columns: space_to_depth, unfold, and their ways back."""
 
 from gpunn.autograd import convert, primitive
-from gpunn.errors import ShapeError, unknown
+from gpunn.backend.conventions import channels_first
+from gpunn.errors import ShapeError
 from gpunn.ops.shaping import reshape, transpose
 from gpunn.ops.spatial import numbers
 
@@ -77,12 +78,10 @@ def space_to_depth(x, block_size, data_format="channels_last"):
 def _images(op, x, block_size, data_format):
     """The images as a tensor, the block's size, and whether channels come first."""
     x = convert(x)
-    (block,) = numbers(op, "block_size", block_size, 1)
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise unknown(f"data_format of {op}", data_format, ("channels_last", "channels_first"))
+    (block,) = numbers(op, "block_size", block_size, 1, low=2)
     if x.ndim != 4:
         raise ShapeError(f"{op}: expected a tensor of 4 axes, got shape {x.shape}")
-    return x, block, data_format == "channels_first"
+    return x, block, channels_first(data_format, op)
 
 
 def _sizes(x, first):

@@ -1,5 +1,7 @@
 """Tensors in and out of the engine, their dtypes and shapes, and gradients by hand."""
 
+import math
+
 import numpy as np
 
 from gpunn import autograd, tree
@@ -204,14 +206,15 @@ def size(x):
         x: tensor or anything array-like.
 
     Returns:
-        A Python int.
+        A Python int; of a symbolic tensor None, if a size is unknown.
 
     Source: `keras.ops.size`.
 
     >>> gpunn.ops.size([[1, 2, 3]])
     3
     """
-    return int(np.prod(_shape(x), dtype=np.int64))
+    sizes = _shape(x)
+    return None if None in sizes else math.prod(sizes)
 
 
 def dtype(x):

@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 
 from gpunn.autograd import Tensor, convert
+from gpunn.backend.conventions import channels_first
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.constants import constant
@@ -171,7 +172,8 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
             f"extract_patches: windows of {size} need images of {rank + 1} or {rank + 2} axes, "
             f"got shape {images.shape}"
         )
-    channels = images.shape[-rank - 1 if data_format == "channels_first" else -1]
+    first = channels_first(data_format, "extract_patches")
+    channels = images.shape[-rank - 1 if first else -1]
     taken = math.prod(size) * channels
     batch = expand_dims(images, 0) if images.ndim == rank + 1 else images
     kernel = constant(np.eye(taken).reshape(*size, channels, taken), images)
@@ -226,7 +228,7 @@ def _filtered(op, images, kernels, padding, data_format):
     """Each channel convolved with each kernel, which make a new last axis."""
     images = convert(images)
     *_, channels = image_axes(op, images, data_format)
-    x = moveaxis(images, channels, -1) if data_format == "channels_first" else images
+    x = moveaxis(images, channels, -1)
     batch = expand_dims(x, 0) if images.ndim == 3 else x
     if not is_float(batch.dtype):
         batch = cast(batch, "float32")
@@ -235,7 +237,7 @@ def _filtered(op, images, kernels, padding, data_format):
         if not isinstance(kernel, Tensor):
             kernel = constant(kernel, batch)
         same = broadcast_to(kernel[..., None, None], (*kernel.shape, batch.shape[-1], 1))
-        found.append(depthwise_conv(batch, same, padding=padding))
+        found.append(depthwise_conv(batch, same, padding=padding, data_format="channels_last"))
     y = stack(found, -1)
     y = squeeze(y, 0) if images.ndim == 3 else y
-    return moveaxis(y, -2, channels) if data_format == "channels_first" else y
+    return moveaxis(y, -2, channels)

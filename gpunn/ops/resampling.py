@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from gpunn.autograd import Tensor, convert
+from gpunn.backend.conventions import channels_first
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.ops.choosing import where
@@ -39,15 +40,13 @@ def image_axes(op: str, images, data_format) -> tuple[int, int, int]:
         ShapeError: if the images have not 3 or 4 axes.
         ArgumentError: if the format is unknown.
     """
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise unknown(f"data_format of {op}", data_format, ("channels_last", "channels_first"))
-    shape = _shape(images)
+    first, shape = channels_first(data_format, op), _shape(images)
     if len(shape) not in (3, 4):
         raise ShapeError(
             f"{op}: expected an image of 3 axes or a batch of images of 4, got shape {shape}"
         )
-    rows = len(shape) - (2 if data_format == "channels_first" else 3)
-    return rows, rows + 1, len(shape) - 3 if data_format == "channels_first" else len(shape) - 1
+    rows = len(shape) - (2 if first else 3)
+    return rows, rows + 1, len(shape) - (3 if first else 1)
 
 
 # --- interpolation ---

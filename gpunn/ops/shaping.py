@@ -70,6 +70,8 @@ def reshape(be, x, /, newshape):
     """
     shape = x.shape
     try:
+        if type(newshape) is tuple and newshape and min(newshape) < -1:  # NumPy takes it for -1
+            raise ValueError("-1 is the only negative size")
         y = x.reshape(newshape)
     except (ValueError, TypeError) as e:
         raise ShapeError(

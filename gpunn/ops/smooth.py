@@ -299,6 +299,7 @@ def gelu_tanh(be, x, /):
     s *= k * c
     s += k
     s *= w
+    s = be.wrap(s)
     s = be.xp.tanh(s, s)
     s *= 0.5
     s += 0.5

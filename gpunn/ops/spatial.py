@@ -4,6 +4,9 @@ import itertools
 from dataclasses import dataclass
 from numbers import Integral
 
+import numpy as np
+
+from gpunn.backend.conventions import channels_first
 from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.ops.shaping import _shape, moveaxis
 
@@ -170,7 +173,7 @@ def numbers(op: str, argument: str, value, n: int, low: int = 1) -> tuple[int, .
         ArgumentError: if it is not that, or an integer is below `low`.
     """
     values = (value,) * n if isinstance(value, Integral) else value
-    good = isinstance(values, list | tuple) and len(values) == n
+    good = isinstance(values, list | tuple | np.ndarray) and len(values) == n
     if not good or not all(
         isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= low for v in values
     ):
@@ -198,18 +201,14 @@ def channels_last(op: str, inputs, data_format):
         ArgumentError: if the format is unknown.
         ShapeError: unless the inputs have a batch, one to three spatial axes and channels.
     """
-    if data_format not in (None, "channels_last", "channels_first"):
-        raise unknown(f"data_format of {op}", data_format, ("channels_last", "channels_first"))
-    shape = _shape(inputs)
+    first, shape = channels_first(data_format, op), _shape(inputs)
     if not 3 <= len(shape) <= 5:
         raise ShapeError(
             f"{op}: expected inputs with a batch, 1 to 3 spatial axes and channels, got {shape}"
         )
-    if data_format == "channels_first":
-        inputs = moveaxis(inputs, 1, -1)
-    return inputs, len(shape) - 2
+    return moveaxis(inputs, 1, -1) if first else inputs, len(shape) - 2
 
 
 def as_given(y, data_format):
     """A result with its channels where the inputs had them."""
-    return moveaxis(y, -1, 1) if data_format == "channels_first" else y
+    return moveaxis(y, -1, 1) if channels_first(data_format, "the result") else y

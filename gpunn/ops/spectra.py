@@ -127,6 +127,7 @@ def rfft(x, fft_length=None):
 
     Raises:
         ArgumentError: if the length is not a positive integer.
+        ShapeError: if x is a single value.
 
     Source: `keras.ops.rfft`.
 
@@ -134,6 +135,8 @@ def rfft(x, fft_length=None):
     [6.0, -2.0, -2.0]
     """
     x = convert(x)
+    if not x.ndim:
+        raise ShapeError("rfft: expected at least one axis, got a single value")
     return _rfft(x, n=positive("rfft", fft_length, x.shape[-1]))
 
 

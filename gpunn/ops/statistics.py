@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from gpunn.autograd import convert, primitive
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.arithmetic import divide, multiply, subtract
@@ -126,6 +128,8 @@ def _moments(be, x, /, axis, keepdims):
     axis = checked_axis("moments", axis, x.ndim)
     d, mean, n = _deviations(be, x, axis)
     variance = total(be, d * d, axis, keepdims) / n
+    if x.dtype == np.float16:
+        variance = be.xp.minimum(variance, np.finfo(np.float16).max)
     shape = reduced_shape(x.shape, axis, keepdims)
 
     def pullback(dys, needs):

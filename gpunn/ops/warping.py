@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from gpunn.autograd import Tensor, convert, primitive
+from gpunn.backend.conventions import channels_first
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, DTypeError, ShapeError, unknown
 from gpunn.ops.constants import constant
@@ -244,7 +245,7 @@ def elastic_transform(
     stream, moves = stream_of(seed), []
     for _ in range(2):
         moved = gaussian_noise(zeros_like(like), sigma, stream)
-        blurred = gaussian_blur(expand_dims(moved, -1), size, (sigma, sigma))
+        blurred = gaussian_blur(expand_dims(moved, -1), size, (sigma, sigma), "channels_last")
         moves.append(blurred[..., 0])
     x, y = _grid(batch, like.dtype)
     places = stack([y + alpha * moves[1], x + alpha * moves[0]], 1)
@@ -267,13 +268,13 @@ def _batch(op, images, interpolation, fill_mode, data_format):
     if interpolation not in ORDERS:
         raise unknown(f"interpolation of {op}", interpolation, ORDERS)
     _check_fill(op, fill_mode)
-    batch = moveaxis(images, channels, -1) if data_format == "channels_first" else images
+    batch = moveaxis(images, channels, -1)
     return images, expand_dims(batch, 0) if images.ndim == 3 else batch, images.ndim == 3
 
 
 def _as_given(y, single, data_format):
     y = squeeze(y, 0) if single else y
-    return moveaxis(y, -1, -3) if data_format == "channels_first" else y
+    return moveaxis(y, -1, -3) if channels_first(data_format, "the result") else y
 
 
 def _points(values, like) -> Tensor:

@@ -167,3 +167,13 @@ def test_bad_input(device):
         ops.softmax(x, axis=2)
     with pytest.raises(ArgumentError, match="alpha"):
         ops.celu(x, alpha=0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("shape", [(), (3, 4)])
+@pytest.mark.parametrize("name, options", [(row[0], row[1][0]) for row in TABLE])
+def test_halves_stay_halves(device, name, options, shape, dtype):
+    if name in ("glu", "softmax", "log_softmax"):  # along an axis
+        shape = (3, 4)
+    x = gpunn.Tensor(np.full(shape, 0.5), dtype=dtype, device=device)
+    assert getattr(ops, name)(x, **options).dtype == x.dtype

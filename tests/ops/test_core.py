@@ -134,3 +134,8 @@ def test_tree():
     structure = {"b": (1, [2]), "a": None}
     assert gpunn.tree.flatten(structure) == [None, 1, 2]
     assert gpunn.tree.map_structure(lambda x: x, structure) == structure
+
+
+def test_the_size_of_symbolic_tensors():
+    assert ops.size(gpunn.KerasTensor((2, 3))) == 6
+    assert ops.size(gpunn.KerasTensor((None, 3))) is None

@@ -5,6 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import ops
+from gpunn.errors import ArgumentError, ShapeError
 from tests.golden.cases_ops_shape import CASES, INPUTS, run
 from tests.harness import assert_close, golden, to_numpy
 
@@ -49,3 +50,27 @@ def has_cusolver() -> bool:
     except Exception:
         return False
     return True
+
+
+def test_unknown_sizes_that_meet_known_ones():
+    x = gpunn.KerasTensor((None, None, 3))
+    assert (gpunn.KerasTensor((None, 3)) + gpunn.KerasTensor((2, None))).shape == (2, 3)
+    assert (x * np.ones((8, 1, 3), "float32")).shape == (8, None, 3)
+    assert ops.broadcast_to(gpunn.KerasTensor((3, None)), (2, 3, 3)).shape == (2, 3, 3)
+    with pytest.raises(ShapeError, match="broadcast"):
+        gpunn.KerasTensor((None, 3)) + gpunn.KerasTensor((None, 4))
+
+
+def test_shapes_that_do_not_fit():
+    with pytest.raises(ShapeError, match="reshape: cannot give"):
+        ops.reshape(np.zeros(20), (-2, 5))
+    with pytest.raises(ShapeError, match="one axis"):
+        ops.rfft(np.float32(1))
+    for op in (ops.depth_to_space, ops.space_to_depth):
+        with pytest.raises(ArgumentError, match="block_size"):
+            op(np.zeros((1, 2, 2, 4)), 1)
+
+
+def test_a_variance_beyond_float16(device):
+    x = gpunn.Tensor([-741.0, 353.2, 1099.0, -1807.0], dtype="float16", device=device)
+    assert ops.moments(x, 0)[1].item() == 65504

@@ -50,7 +50,7 @@ class RandomSharpness(RandomImageLayer):
         """Blur or sharpen."""
         kernel = constant(SMOOTH, images)[..., None, None]
         kernel = ops.broadcast_to(kernel, (3, 3, images.shape[-1], 1))
-        smooth = ops.depthwise_conv(images, kernel, padding="same")
+        smooth = ops.depthwise_conv(images, kernel, 1, "same", "channels_last")
         sharp = ops.reshape(drawn["factor"], (-1, 1, 1, 1)) * 2
         return ops.clip(images + (1 - sharp) * (smooth - images), *self.value_range)
 
@@ -109,7 +109,8 @@ class RandomGaussianBlur(RandomImageLayer):
 
     def change(self, images, drawn, interpolation=None):
         """Blur."""
-        blurred = image.gaussian_blur(images, self.kernel_size, drawn["blur_factor"])
+        factor = drawn["blur_factor"]
+        blurred = image.gaussian_blur(images, self.kernel_size, factor, "channels_last")
         where = ops.reshape(drawn["should_apply_blur"], (-1, 1, 1, 1))
         return ops.clip(ops.where(where, blurred, images), *self.value_range)
 

@@ -126,7 +126,7 @@ class RandomGrayscale(RandomImageLayer):
 
     def change(self, images, drawn, interpolation=None):
         """Take the color away."""
-        return ops.where(drawn, image.rgb_to_grayscale(images), images)
+        return ops.where(drawn, image.rgb_to_grayscale(images, "channels_last"), images)
 
 
 class RandomColorDegeneration(_Colors):
@@ -161,7 +161,7 @@ class RandomColorDegeneration(_Colors):
 
     def change(self, images, drawn, interpolation=None):
         """Go towards gray."""
-        gray = image.rgb_to_grayscale(images)
+        gray = image.rgb_to_grayscale(images, "channels_last")
         return self.clipped(images + drawn["factor"] * (gray - images))
 
 
@@ -197,9 +197,9 @@ class RandomSaturation(_Colors):
 
     def change(self, images, drawn, interpolation=None):
         """Change the saturation."""
-        hue, saturation, value = ops.split(image.rgb_to_hsv(images), 3, axis=-1)
+        hue, saturation, value = ops.split(image.rgb_to_hsv(images, "channels_last"), 3, axis=-1)
         saturation = self.clipped(saturation * ops.reshape(drawn["factor"], (-1, 1, 1, 1)))
-        return image.hsv_to_rgb(ops.concatenate([hue, saturation, value], -1))
+        return image.hsv_to_rgb(ops.concatenate([hue, saturation, value], -1), "channels_last")
 
 
 class RandomHue(_Colors):
@@ -235,12 +235,12 @@ class RandomHue(_Colors):
 
     def change(self, images, drawn, interpolation=None):
         """Turn the hues."""
-        hsv = image.rgb_to_hsv(rescaled(images, self.value_range, (0, 1)))
+        hsv = image.rgb_to_hsv(rescaled(images, self.value_range, (0, 1)), "channels_last")
         hue, saturation, value = ops.split(hsv, 3, axis=-1)
         hue = hue + ops.reshape(drawn["factor"], (-1, 1, 1, 1))
         hue = ops.where(hue > 1, hue - 1, hue)
         hue = ops.where(hue < 0, hue + 1, hue)
-        rgb = image.hsv_to_rgb(ops.concatenate([hue, saturation, value], -1))
+        rgb = image.hsv_to_rgb(ops.concatenate([hue, saturation, value], -1), "channels_last")
         return rescaled(ops.clip(rgb, 0, 1), (0, 1), self.value_range)
 
 

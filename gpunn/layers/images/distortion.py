@@ -72,9 +72,14 @@ class RandomPerspective(RandomImageLayer):
 
     def change(self, images, drawn, interpolation=None):
         """Move the corners."""
-        points = drawn["start_points"], drawn["end_points"]
-        way = interpolation or self.interpolation
-        moved = image.perspective_transform(images, *points, way, self.fill_value)
+        moved = image.perspective_transform(
+            images,
+            drawn["start_points"],
+            drawn["end_points"],
+            interpolation or self.interpolation,
+            self.fill_value,
+            "channels_last",
+        )
         where = ops.reshape(drawn["apply_perspective"], (-1, 1, 1, 1))
         return ops.where(where, moved, images)
 
@@ -154,6 +159,7 @@ class RandomElasticTransform(RandomImageLayer):
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,
             seed=drawn["seed"],
+            data_format="channels_last",
         )
         where = ops.reshape(drawn["apply_transform"], (-1, 1, 1, 1))
         return ops.clip(ops.where(where, moved, images), *self.value_range)

@@ -97,6 +97,7 @@ class _Affine(RandomImageLayer):
             interpolation or self.interpolation,
             self.fill_mode,
             self.fill_value,
+            "channels_last",
         )
 
 

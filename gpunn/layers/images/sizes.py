@@ -79,6 +79,7 @@ class Resizing(ImageLayer):
             self.pad_to_aspect_ratio,
             self.fill_mode,
             self.fill_value,
+            "channels_last",
         )
 
     def compute_output_shape(self, input_shape):
@@ -103,7 +104,13 @@ class _Crop(ImageLayer):
     def _fitted(self, images, interpolation):
         """The largest part in the middle that has the ratio, resized."""
         size = (self.height, self.width)
-        return image.resize(images, size, interpolation or "bilinear", crop_to_aspect_ratio=True)
+        return image.resize(
+            images,
+            size,
+            interpolation or "bilinear",
+            crop_to_aspect_ratio=True,
+            data_format="channels_last",
+        )
 
 
 class CenterCrop(_Crop):
@@ -189,4 +196,4 @@ class RandomCrop(_Crop, RandomImageLayer):
             else:
                 places = constant(np.arange(n), images, "int32") + ops.cast(start, "int32")
                 images = ops.take(images, places, axis)
-        return image.resize(images, size, interpolation or "bilinear")
+        return image.resize(images, size, interpolation or "bilinear", data_format="channels_last")
