@@ -292,7 +292,7 @@ def known_class(module: str, name: str):
 
 
 def _is_ours(function) -> bool:
-    return function.__module__.partition(".")[0] == "gpunn"
+    return (function.__module__ or "").partition(".")[0] == "gpunn"  # None: made by exec
 
 
 def deserialize_value(value, custom_objects: dict | None = None):

@@ -95,6 +95,10 @@ def test_functions_of_your_own():
     assert activations.get(config) is cube
     assert activations.deserialize("cube", custom_objects={"cube": cube}) is cube
     assert_close(activations.get(config)(gpunn.Tensor([2.0])), [8.0])
+    names: dict = {}
+    exec("def of_no_module(x): return x", names)
+    with pytest.raises(SerializationError, match="'of_no_module' is not known"):
+        activations.deserialize(activations.serialize(names["of_no_module"]))
 
 
 def test_bad_identifiers():
