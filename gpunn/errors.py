@@ -79,12 +79,16 @@ class OutOfMemoryError(GpunnError, MemoryError):
     """A device has no more memory, with what takes it and what would fit."""
 
 
-class MissingFileError(GpunnError, FileNotFoundError):
-    """A file is not where it was looked for; the message says where to put it."""
+class MissingFileError(GpunnError, FileNotFoundError, ValueError):
+    """A file is not where it was looked for; says where to put it (in Keras a ValueError)."""
 
 
 class SerializationError(GpunnError, ValueError):
     """A file or configuration cannot be read or written."""
+
+
+class ConfigTypeError(SerializationError, TypeError):
+    """A part of a configuration has a type that it cannot have."""
 
 
 class MissingDependencyError(GpunnError, ImportError):

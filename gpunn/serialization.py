@@ -3,11 +3,19 @@
 import contextlib
 import inspect
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
-from gpunn.errors import ArgumentTypeError, SerializationError, unknown
+from gpunn.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ConfigTypeError,
+    SerializationError,
+    unknown,
+)
 
 
 def snake_case(name: str) -> str:
@@ -164,6 +172,9 @@ def register_serializable(package: str = "Custom", name: str | None = None):
         package: a prefix of your own, against clashes.
         name: default: the object's name.
 
+    Raises:
+        ArgumentError: if a class has no `get_config`.
+
     Source: keras.saving.register_keras_serializable.
 
     >>> @gpunn.register_serializable("doc")
@@ -174,6 +185,11 @@ def register_serializable(package: str = "Custom", name: str | None = None):
     """
 
     def register(obj):
+        if inspect.isclass(obj) and not hasattr(obj, "get_config"):
+            raise ArgumentError(
+                f"{obj.__name__} cannot be registered: it needs a get_config() that gives the "
+                "arguments of its constructor"
+            )
         key = f"{package}>{name or obj.__name__}"
         _custom[key] = obj
         return obj
@@ -254,6 +270,13 @@ def serialize_value(value, where: str = "value"):
             "class_name": "array",
             "config": {"value": array.tolist(), "dtype": str(array.dtype)},
         }
+    if isinstance(value, bytes):
+        return {"class_name": "__bytes__", "config": {"value": value.decode("latin-1")}}
+    if isinstance(value, slice):
+        limits = {name: getattr(value, name) for name in ("start", "stop", "step")}
+        return {"class_name": "__slice__", "config": serialize_value(limits, where)}
+    if value is ...:
+        return {"class_name": "__ellipsis__", "config": {}}
     own = registered_name(value if inspect.isroutine(value) else type(value))
     if inspect.isroutine(value):
         if own:
@@ -276,7 +299,7 @@ def serialize_value(value, where: str = "value"):
     described = {
         "module": home,
         "class_name": type(value).__name__,
-        "config": value.get_config(),
+        "config": serialize_value(value.get_config(), where),
         "registered_name": own,
     }
     building = getattr(type(value), "get_build_config", None)
@@ -291,19 +314,27 @@ def known_class(module: str, name: str):
     return registry and registry.names.get(name)
 
 
+def known_function(name: str):
+    """The loss, activation or metric of gpunn that is a function of a name; None if none is."""
+    found = [registry.names.get(name) for registry in _registries.values()]
+    return next((f for f in found if inspect.isroutine(f)), None)
+
+
 def _is_ours(function) -> bool:
     return (function.__module__ or "").partition(".")[0] == "gpunn"  # None: made by exec
 
 
-def deserialize_value(value, custom_objects: dict | None = None):
+def deserialize_value(value, custom_objects: dict | None = None, safe_mode: bool = True):
     """The value that `serialize_value` wrote.
 
     Args:
         value: JSON.
         custom_objects: classes and functions of yours by name; they win over gpunn's.
+        safe_mode: taken for Keras' sake: no code is read from configs in any case.
 
     Raises:
         SerializationError: if a class is not known; the message says how to make it known.
+        ConfigTypeError: if a config is of a type that it cannot have.
 
     >>> gpunn.serialization.deserialize_value([1, {"a": None}])
     [1, {'a': None}]
@@ -318,23 +349,47 @@ def deserialize_value(value, custom_objects: dict | None = None):
     if not ("class_name" in value and "config" in value):
         return {k: deserialize_value(v) for k, v in value.items()}
     name, config = value["class_name"], value["config"]
-    if name == "array":
-        return np.array(config["value"], config["dtype"])
-    key = value.get("registered_name") or name
+    if name in _PLAIN:
+        return _PLAIN[name](config)
+    kind: Any = str if name == "function" else dict
+    if not isinstance(config, kind):
+        raise ConfigTypeError(f"the config of a {name} cannot be {config!r}")
+    registered = value.get("registered_name")
     if name == "function":
-        key = config if key == "function" else key
-        found = custom_object(key)
+        registered = None if registered in ("function", config) else registered
+        name_or_own = registered or config
+        found = custom_object(name_or_own) or (not registered and known_function(config))
     else:
+        registered = None if registered == name else registered
+        name_or_own = registered or name
         module = (value.get("module") or "").replace("keras", "gpunn", 1)
-        found = _own_object(key) or known_class(module, name) or custom_object(key)
+        found = _own_object(name_or_own)
+        found = found or (not registered and known_class(module, name))
+        found = found or custom_object(name_or_own)
     if not found:
-        raise _unknown_object(key)
+        raise _unknown_object(name_or_own)
     if name == "function":
         return found
     made = found.from_config(config) if hasattr(found, "from_config") else found(**config)
     if value.get("build_config"):
         made.build_from_config(value["build_config"])
     return made
+
+
+def _slice(config) -> slice:
+    if isinstance(config, dict):
+        return slice(*[config[name] for name in ("start", "stop", "step")])
+    return slice(*config)  # of older files
+
+
+# What has a form of its own in JSON.
+_PLAIN: dict[str, Callable] = {
+    "array": lambda config: np.array(config["value"], config["dtype"]),
+    "__bytes__": lambda config: config["value"].encode("latin-1"),
+    "__ellipsis__": lambda config: ...,
+    "__slice__": _slice,
+    "__tuple__": lambda config: tuple(deserialize_value(config)),
+}
 
 
 def _unknown_object(name: str) -> SerializationError:

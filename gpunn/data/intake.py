@@ -22,12 +22,14 @@ class Intake:
         x_dtype: what all of x is cast to, integers as well; default: as for the rest.
         class_weight: a dict from class to the weight of its samples.
         check_finite: whether NaN and Inf are refused.
+        check_targets: whether they are refused in y as well; a loss of one's own may know of them.
     """
 
     dtype: object = None
     x_dtype: object = None
     class_weight: dict | None = None
     check_finite: bool = True
+    check_targets: bool = True
 
     def __call__(self, x, y=None, sample_weight=None, where="", batch=False):
         """The arrays of x, y and sample_weight where they lie, in one list, and their nesting.
@@ -43,9 +45,15 @@ class Intake:
         names, arrays = [], []
 
         def take_in(data, name, cast_all=None):
+            check = self.check_finite and (name != "y" or self.check_targets)
             for leaf_name, leaf in named_leaves(data, name):
                 names.append(leaf_name)
-                arrays.append(self._array(leaf, where + leaf_name, cast_all, not batch))
+                array, given = self._array(leaf, where + leaf_name, cast_all)
+                if check and not (batch and backend_of(array).kind != "cpu"):
+                    columns = getattr(leaf, "columns", None)
+                    columns = None if columns is None else list(columns)
+                    check_finite(array, where + leaf_name, given, columns)
+                arrays.append(array)
 
         take_in(x, "x", self.x_dtype)
         inputs = len(arrays)
@@ -78,8 +86,8 @@ class Intake:
         nesting, arrays = self(x, y, sample_weight, where, batch=True)
         return filler(nesting)([wrap(a) for a in send(arrays)])
 
-    def _array(self, data, name, cast_all, check_device):
-        """One array: numbers, with rows, of the right dtype, finite."""
+    def _array(self, data, name, cast_all):
+        """One array: numbers, with rows, of the right dtype; and what it was cast from."""
         if name.endswith("x") and hasattr(data, "to_frame"):
             data = data.to_frame()  # a pandas Series of inputs is a column, as in Keras
         given = _native(data, name)
@@ -87,20 +95,16 @@ class Intake:
             raise ShapeError(f"{name} is a single number: expected an array of rows (n, ...)")
         if not given.size:
             raise DataError(f"{name} is empty: its shape is {given.shape}")
-        array = given
         if cast_all is not None:
             dtype = standardize(cast_all)
         elif is_float(given.dtype):
             dtype = standardize(self.dtype)
         else:
             dtype = given.dtype.newbyteorder("=")
-        if array.dtype != dtype:
-            with np.errstate(over="ignore", invalid="ignore"):
-                array = given.astype(dtype)
-        if self.check_finite and (check_device or backend_of(array).kind == "cpu"):
-            columns = getattr(data, "columns", None)
-            check_finite(array, name, given, None if columns is None else list(columns))
-        return array
+        if given.dtype == dtype:
+            return given, given
+        with np.errstate(over="ignore", invalid="ignore"):
+            return given.astype(dtype), given
 
 
 def _native(data, name: str):

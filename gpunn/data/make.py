@@ -25,6 +25,7 @@ def make_source(
     dtype=None,
     x_dtype=None,
     check_finite=True,
+    check_targets=True,
 ) -> Source:
     """A source of batches of the given data.
 
@@ -45,6 +46,7 @@ def make_source(
         dtype: what floats are cast to; default: `floatx`.
         x_dtype: what all of x is cast to, integers as well; default: integers stay.
         check_finite: whether NaN and Inf are refused.
+        check_targets: whether they are refused in y as well.
 
     Raises:
         DataError, ShapeError, DTypeError: if the data cannot be used, with what is wrong where.
@@ -58,7 +60,7 @@ def make_source(
         _require_count(name, value)
     if x is None:
         raise ArgumentError("x is missing: give arrays, or something that gives batches")
-    intake = Intake(dtype, x_dtype, class_weight, check_finite)
+    intake = Intake(dtype, x_dtype, class_weight, check_finite, check_targets)
     if gives_batches(x, y):
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
@@ -72,13 +74,22 @@ def make_source(
 
 
 def make_batch(
-    x, y=None, sample_weight=None, *, class_weight=None, device=None, dtype=None, x_dtype=None
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    class_weight=None,
+    device=None,
+    dtype=None,
+    x_dtype=None,
+    check_targets=True,
 ) -> tuple:
     """One batch of the given arrays: (x, y, sample_weight), of tensors nested as the arrays are.
 
     Args:
-        x, y, sample_weight, class_weight, device, dtype, x_dtype: as for `make_source`. Host
-            arrays are checked for NaN and Inf; those of a GPU are not, since that waits for them.
+        x, y, sample_weight, class_weight, device, dtype, x_dtype, check_targets: as for
+            `make_source`. Host arrays are checked for NaN and Inf; those of a GPU are not, since
+            that waits for them.
 
     Raises:
         DataError, ShapeError, DTypeError: if the data cannot be used, with what is wrong where.
@@ -87,7 +98,7 @@ def make_batch(
     >>> weight.tolist()
     [3.0]
     """
-    intake = Intake(dtype, x_dtype, class_weight)
+    intake = Intake(dtype, x_dtype, class_weight, check_targets=check_targets)
     return intake.batch(get_backend(device).send, x, y, sample_weight)
 
 

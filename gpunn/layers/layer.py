@@ -22,6 +22,7 @@ from gpunn.layers.input_spec import check_inputs
 from gpunn.layers.masks import has_mask, masked_call
 from gpunn.layers.policy import get_policy
 from gpunn.layers.remat_scope import current_scope
+from gpunn.layers.stateless import stateless_call
 from gpunn.layers.symbolic import SymbolicLayer
 from gpunn.naming import auto_name
 from gpunn.serialization import serialize_value, snake_case
@@ -108,12 +109,11 @@ class Layer(SymbolicLayer):
                 f"{type(self).__name__} got unknown arguments: {', '.join(unknown)}"
             )
         name = auto_name(snake_case(type(self).__name__)) if name is None else str(name)
-        super().__init__(name, get_policy(dtype), trainable)
+        if not isinstance(trainable, bool):
+            raise ArgumentTypeError(f"trainable must be True or False, got {trainable!r}")
         self.autocast = autocast
+        super().__init__(name, dtype, trainable)
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self._compute_dtype = standardize(self.dtype_policy.compute_dtype)
-        self._mixes = autocast and self.dtype_policy.name.startswith("mixed")
-        self._casts_to = self._compute_dtype if autocast and is_float(self._compute_dtype) else None
         self._added_losses = []
         self._remat = current_scope()
         self._losses_of = 0  # the outermost call that the added losses come from
@@ -157,6 +157,18 @@ class Layer(SymbolicLayer):
         """The dtype it computes in."""
         return self.dtype_policy.compute_dtype
 
+    @property
+    def dtype_policy(self):
+        """The dtypes of its weights and of what it computes; may be set to a policy or its name."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, policy) -> None:
+        policy = self._dtype_policy = get_policy(policy)
+        compute = self._compute_dtype = standardize(policy.compute_dtype)
+        self._mixes = self.autocast and policy.name.startswith("mixed")
+        self._casts_to = compute if self.autocast and is_float(compute) else None
+
     # --- losses ---
 
     def add_loss(self, loss) -> None:
@@ -188,6 +200,8 @@ class Layer(SymbolicLayer):
             layer._added_losses.clear()
 
     # --- calling ---
+
+    stateless_call = stateless_call
 
     def __call__(self, *args, training=None, **kwargs):
         if not self.built:

@@ -77,6 +77,10 @@ class WeightOwner:
         self._added_weights.append(variable)
         return variable
 
+    def add_variable(self, shape, initializer, **options) -> Variable:
+        """The same as `add_weight`, by the name that metrics have for it."""
+        return self.add_weight(shape, initializer, **options)
+
     def _own_weights(self) -> list[Variable]:
         """The weights of this layer itself, trainable ones first, in order of creation."""
         added = {id(v): v for v in self._added_weights}

@@ -57,10 +57,11 @@ def find(owner, kind: type, opaque: type):
             yield from _find(name.lstrip("_"), value, kind, opaque, kinds)
 
 
-def _find(path, value, kind, opaque, kinds):
+def _find(path, value, kind, opaque, kinds, above=()):
     if isinstance(value, kind):
         yield path, value
-    elif not isinstance(value, opaque):
+    elif not isinstance(value, opaque) and id(value) not in above:  # a list may hold itself
+        above = (*above, id(value))
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             if isinstance(item, kinds):
-                yield from _find(f"{path}.{key}", item, kind, opaque, kinds)
+                yield from _find(f"{path}.{key}", item, kind, opaque, kinds, above)

@@ -129,10 +129,6 @@ def _to_json(x, places: dict):
         return [_to_json(v, places) for v in x]
     if isinstance(x, dict):
         return {key: _to_json(v, places) for key, v in x.items()}
-    if isinstance(x, slice):
-        return {"class_name": "__slice__", "config": [x.start, x.stop, x.step]}
-    if x is ...:
-        return {"class_name": "__ellipsis__", "config": {}}
     return serialize_value(x, "an argument of a call")
 
 
@@ -147,10 +143,6 @@ def _of_json(x, tensor):
             return tensor(*x["config"]["keras_history"])
         case "__tuple__":
             return tuple([_of_json(v, tensor) for v in x["config"]])
-        case "__slice__":
-            return slice(*x["config"])
-        case "__ellipsis__":
-            return ...
         case None:
             return {key: _of_json(v, tensor) for key, v in x.items()}
     return deserialize_value(x)

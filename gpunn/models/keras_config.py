@@ -33,14 +33,12 @@ def from_keras(x):
     if not ("class_name" in x and "config" in x):
         return {key: from_keras(v) for key, v in x.items()}
     name, config, module = x["class_name"], x["config"], x.get("module") or ""
-    if name == _TENSOR:
+    if name in (_TENSOR, _SLICE):
         return x
     if name in ("DTypePolicy", "FloatDTypePolicy"):
         return config["name"]
     if name == _TUPLE:
         return {"class_name": _TUPLE, "config": from_keras(_items(config))}
-    if name == _SLICE:
-        return {"class_name": _SLICE, "config": [config[k] for k in ("start", "stop", "step")]}
     if name in ("__tensor__", "__numpy__"):
         return {"class_name": "array", "config": config}
     if name == "function":
@@ -139,13 +137,10 @@ def to_keras(x):
     if not ("class_name" in x and "config" in x):
         return {key: to_keras(v) for key, v in x.items()}
     name, config, module = x["class_name"], x["config"], x.get("module") or ""
-    if name == _TENSOR:
+    if name in (_TENSOR, _SLICE):
         return x
     if name == _TUPLE:
         return to_keras(config)
-    if name == _SLICE:
-        parts = dict(zip(("start", "stop", "step"), config, strict=True))
-        return {"class_name": _SLICE, "config": parts}
     if name == "array":
         return {"class_name": "__numpy__", "config": config}
     if name == HELD:

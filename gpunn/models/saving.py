@@ -43,7 +43,13 @@ def save_model(
     files.write(filepath, tensors, header)
 
 
-def load_model(filepath, custom_objects: dict | None = None, compile: bool = True, device=None):
+def load_model(
+    filepath,
+    custom_objects: dict | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    device=None,
+):
     """The model of a file that `save` wrote, ready to predict or to go on training.
 
     Files that Keras 3 wrote (`.keras`) are read as well, with h5py: `pip install gpunn[keras]`.
@@ -52,6 +58,7 @@ def load_model(filepath, custom_objects: dict | None = None, compile: bool = Tru
         filepath: the file.
         custom_objects: classes and functions of yours by name, if they are not registered.
         compile: whether to compile it as it was.
+        safe_mode: taken for Keras' sake: no code is read from files in any case.
         device: where its weights shall lie; default: the current device.
 
     Raises:

@@ -11,7 +11,7 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: functions of (epoch, logs).
         on_train_begin, on_train_end: functions of (logs).
         on_train_batch_begin, on_train_batch_end: functions of (batch, logs).
-        **hooks: the other hooks of `Callback`.
+        **hooks: the other hooks of `Callback`; what does not begin with "on_" is an attribute.
 
     Raises:
         ArgumentError: for a hook that `Callback` does not have.
@@ -34,7 +34,7 @@ class LambdaCallback(Callback):
         **hooks,
     ):
         for hook in hooks:
-            if hook not in HOOKS:
+            if hook.startswith("on_") and hook not in HOOKS:
                 raise unknown("hook", hook, HOOKS)
         hooks.update(
             on_epoch_begin=on_epoch_begin,

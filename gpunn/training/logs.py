@@ -77,5 +77,8 @@ def to_floats(values) -> dict:
             result.update(to_floats(value))
         else:
             host = value.numpy() if hasattr(value, "numpy") else value
-            result[name] = float(host) if getattr(host, "size", 1) == 1 else host
+            size = getattr(host, "size", None)
+            result[name] = (
+                float(host if size is None else host.item()) if size in (None, 1) else host
+            )
     return result

@@ -2,6 +2,7 @@
 
 import warnings
 
+from gpunn import ops
 from gpunn.errors import ArgumentError, unknown
 from gpunn.training.callback import Callback
 
@@ -57,8 +58,14 @@ class MonitorCallback(Callback):
             return value - self.min_delta > than
         return value + self.min_delta < than
 
+    @property
+    def monitor_op(self):
+        """What tells a better value from the best so far: `ops.greater` or `ops.less`."""
+        return ops.greater if self._rises() else ops.less
+
     def watched(self, logs):
         """The metric's value, or None with a warning that names those there are."""
+        self._rises()  # if nobody can tell, it is an error even where the metric is not there
         value = (logs or {}).get(self.monitor)
         if value is None:
             warnings.warn(

@@ -15,6 +15,7 @@ from gpunn.training.captured import CapturedStep
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
 from gpunn.training.logs import Logs
+from gpunn.training.watch import is_own
 from gpunn.tree import flatten
 
 JIT = ("auto", True, False)
@@ -34,6 +35,7 @@ class Steps(Layer):
     _captured_test: CapturedStep | None = None
     _captured_predict: CapturedStep | None = None
     _sources: tuple | None = None  # of losses, inside `_sources_kept`
+    _held_metrics: list | None = None  # likewise
     _keeps_sources = False
 
     # --- compile ---
@@ -136,9 +138,17 @@ class Steps(Layer):
             found = [self._loss_tracker]
             found += [] if self._compile_metrics.empty else [self._compile_metrics]
             found += self._part_trackers.values()
-        known = {id(m) for m in found}
-        attributes = {id(m): m for _, m in tree.find(self, metrics.Metric, Layer)}
-        return found + [m for key, m in attributes.items() if key not in known]
+        return list({id(m): m for m in [*found, *self._held()]}.values())
+
+    def _held(self) -> list:
+        """The metrics that are attributes, of layers inside as well; gpunn's own have none."""
+        if self._held_metrics is not None:
+            return self._held_metrics
+        inner = [x for x in self.walk() if not is_own(x) and not isinstance(x, Steps)]
+        held = [m for x in (self, *inner) for _, m in tree.find(x, metrics.Metric, Layer)]
+        if self._keeps_sources:
+            self._held_metrics = held
+        return held
 
     @property
     def metrics_variables(self) -> list:
@@ -275,13 +285,13 @@ class Steps(Layer):
 
     @contextmanager
     def _sources_kept(self):
-        """Find the sources of losses once inside: a walk costs more than a small step."""
+        """Find the sources of losses, and metrics, once inside: a walk costs more than a step."""
         self._keeps_sources = True
         try:
             yield
         finally:
             self._keeps_sources = False
-            self._sources = None
+            self._sources = self._held_metrics = None
 
     def _loss_sources(self) -> tuple:
         sources = self._sources or self.sources_of_losses()
@@ -299,8 +309,16 @@ class Steps(Layer):
         """The batches of data given to fit, evaluate or predict, on the model's device."""
         return data.make_source(
             x, y, sample_weight, batch_size=batch_size, device=self.device,
-            x_dtype=None if self.accepts_integers else self.compute_dtype, **options,
+            x_dtype=None if self.accepts_integers else self.compute_dtype,
+            check_targets=self._needs_finite_targets(), **options,
         )  # fmt: skip
+
+    def _needs_finite_targets(self) -> bool:
+        """Whether every loss is gpunn's: one of the user's own may know what to do with NaN."""
+        own = self.own_steps(("train_step", "test_step", "compute_loss"))
+        return not own and all(
+            loss is None or is_own(loss) or isinstance(loss, str) for loss in flatten(self.loss)
+        )
 
     def _require_compiled(self) -> None:
         if not self.compiled:

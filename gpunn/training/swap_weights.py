@@ -32,6 +32,7 @@ class SwapEMAWeights(Callback):
 
     def _swap_in(self) -> None:
         optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales losses
         if not getattr(optimizer, "use_ema", False):
             raise ArgumentError(
                 f"SwapEMAWeights needs an optimizer with use_ema=True, got {optimizer!r}"

@@ -237,25 +237,26 @@ class Trainer(Predictor):
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step on one batch; returns its loss and metrics, like `evaluate`."""
         self._require_compiled()
-        self.reset_metrics()
         batch = self._batch(x, y, sample_weight, class_weight)
-        with one_blas_thread:
+        with one_blas_thread, self._sources_kept():
             self._prepare(batch)
+            self.reset_metrics()
             logs = self._train(pack_x_y_sample_weight(*batch))
-        return self._batch_results(logs, return_dict)
+            return self._batch_results(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch, like `evaluate`."""
         self._require_compiled()
-        self.reset_metrics()
         batch = self._batch(x, y, sample_weight)
-        with no_grad(), one_blas_thread:
+        with no_grad(), one_blas_thread, self._sources_kept():
+            self.reset_metrics()
             return self._batch_results(self._test(pack_x_y_sample_weight(*batch)), return_dict)
 
     def _batch(self, x, y, sample_weight, class_weight=None):
         return data.make_batch(
             x, y, sample_weight, class_weight=class_weight, device=self.device,
             x_dtype=None if self.accepts_integers else self.compute_dtype,
+            check_targets=self._needs_finite_targets(),
         )  # fmt: skip
 
     def _batch_results(self, logs, return_dict):

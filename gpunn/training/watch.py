@@ -12,7 +12,7 @@ PASSING = {
     # of models, layers and metrics
     "last_batch", "history", "stop_training", "stop_evaluating", "stop_predicting", "_stream",
     "_interrupted", "_sources",
-    "_keeps_sources", "_last_call", "_losses_of", "_added_losses", "_captured",
+    "_keeps_sources", "_held_metrics", "_last_call", "_losses_of", "_added_losses", "_captured",
     "_captured_test", "_captured_predict", "_be",
     # of optimizers: the numbers of a step are asked of the optimizer itself
     "_plans", "_views", "_pending", "_product", "_learning_rate",

@@ -720,3 +720,44 @@ def test_a_last_axis_that_may_be_left_out():
         spec.check((5, 27), "a")
     again = layers.InputSpec.from_config(layers.InputSpec("int32", (None, 3)).get_config())
     assert again.dtype == "int32" and again.shape == (None, 3) and again.ndim == 2
+
+
+def test_stateless_call(device):
+    with gpunn.device(device):
+        layer = gpunn.Sequential([gpunn.layers.BatchNormalization(), gpunn.layers.Dense(2)])
+        x = gpunn.Tensor(np.random.default_rng(0).normal(size=(6, 3)).astype("float32"))
+        layer(x)
+        before = layer.get_weights()
+        trained = [v.numpy() * 2 + 0.5 for v in layer.trainable_variables]
+        state = [v.numpy() + 1 for v in layer.non_trainable_variables]
+        y, updated = layer.stateless_call(trained, state, x, training=True)
+        for a, b in zip(layer.get_weights(), before, strict=True):
+            assert (a == b).all()
+
+        def loss(*values):
+            return ops.sum(layer.stateless_call(values, state, x, training=True)[0] ** 2)
+
+        slopes = gpunn.grad(loss, argnums=tuple(range(4)))(*map(gpunn.Tensor, trained))
+        for v, value in zip(layer.trainable_variables, trained, strict=True):
+            v.assign(value)
+        for v, value in zip(layer.non_trainable_variables, state, strict=True):
+            v.assign(value)
+        expected = layer(x, training=True)
+        ops.sum(expected**2).backward()
+        assert (expected.numpy() == y.numpy()).all()
+        for v, value in zip(layer.non_trainable_variables, updated, strict=True):
+            assert (v.numpy() == value.numpy()).all()
+        for v, dx in zip(layer.trainable_variables, slopes, strict=True):
+            np.testing.assert_allclose(dx.numpy(), v.grad.numpy(), rtol=1e-5, atol=1e-5)
+    with pytest.raises(ArgumentError, match="must be 4 values"):
+        layer.stateless_call(trained[:1], state, x)
+
+
+def test_a_policy_can_be_set():
+    layer = gpunn.layers.Dense(2)
+    layer.dtype_policy = "mixed_bfloat16"
+    assert layer.dtype_policy.name == "mixed_bfloat16" and layer.compute_dtype == "bfloat16"
+    y = layer(np.ones((1, 2), "float32"))
+    assert y.dtype.name == "bfloat16" and layer.kernel.dtype.name == "float32"
+    with pytest.raises(ValueError, match="True or False"):
+        gpunn.layers.Dense(2, trainable="yes")

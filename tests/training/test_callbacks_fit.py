@@ -106,3 +106,25 @@ def test_validation_begins_at_the_beginning_each_time():
         X, Y, epochs=3, verbose=0, validation_data=(X, Y), validation_steps=1, batch_size=20
     )
     assert len(set(history.history["val_loss"])) == 1
+
+
+def test_averaged_weights_beside_a_scaled_loss():
+    model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)])
+    inner = gpunn.optimizers.SGD(0.1, use_ema=True)
+    model.compile(gpunn.optimizers.LossScaleOptimizer(inner), "mse")
+    x, y = np.ones((8, 2), "float32"), np.ones((8, 1), "float32")
+    averaged = gpunn.callbacks.SwapEMAWeights()
+    logs = model.fit(x, y, epochs=2, validation_data=(x, y), callbacks=[averaged], verbose=0)
+    assert logs.history["val_loss"][-1] == pytest.approx(model.evaluate(x, y, verbose=0))
+
+
+def test_a_lambda_callback_may_have_more_attributes():
+    found = gpunn.callbacks.LambdaCallback(note="mine")
+    assert found.note == "mine"
+    with pytest.raises(ValueError, match="on_epoch_en"):
+        gpunn.callbacks.LambdaCallback(on_epoch_en=print)
+
+
+def test_monitors_tell_which_way_is_better():
+    assert gpunn.callbacks.EarlyStopping(monitor="loss").monitor_op is gpunn.ops.less
+    assert gpunn.callbacks.ModelCheckpoint("x", mode="max").monitor_op is gpunn.ops.greater

@@ -108,3 +108,43 @@ def test_batches_without_end():
     assert Endless().num_batches is None
     history = made().fit(Endless(), steps_per_epoch=3, epochs=2, verbose=0)
     assert len(history.history["loss"]) == 2
+
+
+def test_metrics_of_layers_inside_are_the_models_too():
+    class Scored(gpunn.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.mean = gpunn.metrics.Mean(name="size")
+
+        def call(self, x):
+            self.mean.update_state(gpunn.ops.abs(x))
+            return x
+
+    model = gpunn.Sequential([gpunn.Input((3,)), Scored(), Dense(1)])
+    model.compile("sgd", "mse")
+    logs = model.evaluate(X, X[:, :1], batch_size=4, verbose=0, return_dict=True)
+    assert logs["size"] == pytest.approx(np.abs(X).mean(), rel=1e-5)
+
+
+def test_targets_that_are_not_finite_are_for_losses_of_ones_own():
+    def known(y_true, y_pred):
+        valid = gpunn.ops.logical_not(gpunn.ops.isnan(y_true))
+        return gpunn.ops.where(valid, (gpunn.ops.nan_to_num(y_true) - y_pred) ** 2, 0.0)
+
+    y = X[:, :1].copy()
+    y[3] = np.nan
+    model = gpunn.Sequential([gpunn.Input((3,)), Dense(1)])
+    model.compile("sgd", known)
+    assert np.isfinite(model.fit(X, y, verbose=0).history["loss"]).all()
+    assert np.isfinite(model.train_on_batch(X, y))
+    for loss in ("mse", gpunn.losses.MeanSquaredError()):
+        model.compile("sgd", loss)
+        with pytest.raises(gpunn.errors.DataError, match=r"y holds 1 value .* row 3"):
+            model.fit(X, y, verbose=0)
+
+
+def test_a_metric_of_one_element_is_a_number():
+    model = gpunn.Sequential([gpunn.Input((3,)), Dense(1, activation="sigmoid")])
+    model.compile("sgd", "mse", metrics=[gpunn.metrics.F1Score(threshold=0.5)])
+    y = (X[:, :1] > 0).astype("float32")
+    assert isinstance(model.fit(X, y, verbose=0).history["f1_score"][0], float)
