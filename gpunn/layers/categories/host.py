@@ -95,7 +95,7 @@ def check_mode(layer, mode: str, known=MODES, sparse: bool = False) -> str:
     return mode
 
 
-def check_salt(layer, salt) -> tuple[int, int] | None:
+def check_salt(layer, salt) -> list[int] | None:
     """Two integers, of two or one."""
     if salt is None:
         return None
@@ -103,7 +103,7 @@ def check_salt(layer, salt) -> tuple[int, int] | None:
     good = isinstance(pair, list | tuple) and len(pair) == 2
     if not good or not all(isinstance(n, int) for n in pair):
         raise wrong(layer, f"salt must be an integer or two, got {salt!r}")
-    return tuple(pair)
+    return list(pair)
 
 
 def check_output_dtype(layer, dtype, mode: str):

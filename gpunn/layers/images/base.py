@@ -185,9 +185,9 @@ def factors(layer, name: str, value, low=-1.0, high=1.0, start=None) -> tuple[fl
     if not all(low <= v <= high for v in given):
         raise wrong(layer, f"{name} must lie between {low} and {high}, got {value!r}")
     if pair:
-        return min(value), max(value)
+        return float(min(value)), float(max(value))
     value = float(abs(value))
-    return max(0.0 - value, low) if start is None else start, value
+    return float(max(0.0 - value, low) if start is None else start), value
 
 
 def checked_range(layer, value) -> tuple[float, float]:
