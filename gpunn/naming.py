@@ -22,8 +22,11 @@ def free_name(name: str, taken) -> str:
     return next(n for n in names if n not in taken)
 
 
-def clear_session() -> None:
+def clear_session(free_memory: bool = True) -> None:
     """Start the series of automatic names again (Keras: `utils.clear_session`).
+
+    Args:
+        free_memory: for Keras' sake; nothing else is kept.
 
     >>> gpunn.clear_session()
     >>> gpunn.layers.Dense(1).name

@@ -70,7 +70,7 @@ def flatten_with_path(structure) -> list:
     return [((key, *path), leaf) for key, x in parts for path, leaf in flatten_with_path(x)]
 
 
-def pack(structure, leaves):
+def pack(structure, flat_sequence):
     """The same structure with other leaves.
 
     Raises:
@@ -81,7 +81,7 @@ def pack(structure, leaves):
     >>> gpunn.tree.pack({"b": 1, "a": [2, 3]}, [10, 20, 30])
     {'b': 30, 'a': [10, 20]}
     """
-    rest = iter(leaves)
+    rest = iter(flat_sequence)
     try:
         packed = _pack(structure, rest)
     except StopIteration:
@@ -116,8 +116,13 @@ def _like(structure, parts):
     return kind(*parts) if hasattr(structure, "_fields") else kind(parts)
 
 
-def map_structure(function, *structures):
-    """The structure of `function(leaf, ...)` for the leaves of equal structures.
+def map_structure(func, *structures, none_is_leaf=True):
+    """The structure of `func(leaf, ...)` for the leaves of equal structures.
+
+    Args:
+        func: a function of a leaf of each structure.
+        *structures: nested lists, tuples and dicts.
+        none_is_leaf: whether `func` is called for None too, rather than None kept. Default: True.
 
     Raises:
         ArgumentError: if the structures differ, or there is none.
@@ -128,19 +133,23 @@ def map_structure(function, *structures):
     >>> gpunn.tree.map_structure(lambda a, b: a + b, {"x": 1}, {"x": 2})
     {'x': 3}
     """
-    if not callable(function):
-        raise ArgumentTypeError(f"map_structure: expected a function first, got {function!r}")
+    if not callable(func):
+        raise ArgumentTypeError(f"map_structure: expected a function first, got {func!r}")
     if not structures:
         raise ArgumentError("map_structure needs at least one structure")
+    if not none_is_leaf:
+        return map_structure(
+            lambda *leaves: None if leaves[0] is None else func(*leaves), *structures
+        )
     first, *others = structures
     if not others:
-        return pack(first, map(function, flatten(first)))
+        return pack(first, map(func, flatten(first)))
     for other in others:
         assert_same_structure(first, other)
-    return map_structure_up_to(first, function, *structures)
+    return map_structure_up_to(first, func, *structures)
 
 
-def map_structure_up_to(shallow_structure, function, *structures):
+def map_structure_up_to(shallow_structure, func, *structures):
     """The same where structures may be deeper than a shallow one, whose leaves are mapped.
 
     Raises:
@@ -153,19 +162,19 @@ def map_structure_up_to(shallow_structure, function, *structures):
     """
     shallow = shallow_structure
     if not is_nested(shallow):
-        return function(*structures)
+        return func(*structures)
     for other in structures:
         _check_alike(shallow, other)
     if isinstance(shallow, dict):
         return _like(
             shallow,
             {
-                key: map_structure_up_to(shallow[key], function, *(s[key] for s in structures))
+                key: map_structure_up_to(shallow[key], func, *(s[key] for s in structures))
                 for key in _keys(shallow)
             },
         )
     rows = zip(shallow, *structures, strict=True)
-    return _like(shallow, [map_structure_up_to(part, function, *row) for part, *row in rows])
+    return _like(shallow, [map_structure_up_to(part, func, *row) for part, *row in rows])
 
 
 def assert_same_structure(a, b) -> None:
@@ -231,8 +240,8 @@ def is_shape(x) -> bool:
     return isinstance(x, list | tuple) and all(n is None or hasattr(n, "__index__") for n in x)
 
 
-def map_shape_structure(function, structure):
-    """The structure of `function(shape)` for the shapes, tuples or lists of sizes and None, in it.
+def map_shape_structure(func, structure):
+    """The structure of `func(shape)` for the shapes, tuples or lists of sizes and None, in it.
 
     Source: keras.tree.map_shape_structure.
 
@@ -240,18 +249,18 @@ def map_shape_structure(function, structure):
     {'a': 2, 'b': [1, 0]}
     """
     if isinstance(structure, dict):
-        parts = {key: map_shape_structure(function, structure[key]) for key in _keys(structure)}
+        parts = {key: map_shape_structure(func, structure[key]) for key in _keys(structure)}
         return _like(structure, parts)
     if isinstance(structure, SEQUENCES) and not is_shape(structure):
-        return _like(structure, [map_shape_structure(function, x) for x in structure])
-    return function(structure)
+        return _like(structure, [map_shape_structure(func, x) for x in structure])
+    return func(structure)
 
 
-def traverse(function, structure, top_down=True):
-    """The structure where each part for which `function` gives something is replaced by that.
+def traverse(func, structure, top_down=True):
+    """The structure where each part for which `func` gives something is replaced by that.
 
     Args:
-        function: of a part, nested or a leaf; gives None where the part is to stay, MAP_TO_NONE
+        func: of a part, nested or a leaf; gives None where the part is to stay, MAP_TO_NONE
             where it is to become None.
         structure: nested lists, tuples and dicts.
         top_down: whether a part comes before what is in it, which a replacement hides.
@@ -264,16 +273,16 @@ def traverse(function, structure, top_down=True):
     >>> gpunn.tree.traverse(lambda x: x * 10 if isinstance(x, int) else None, [1, {"a": 2}])
     [10, {'a': 20}]
     """
-    if not callable(function):
-        raise ArgumentTypeError(f"traverse: expected a function first, got {function!r}")
-    if top_down and (found := function(structure)) is not None:
+    if not callable(func):
+        raise ArgumentTypeError(f"traverse: expected a function first, got {func!r}")
+    if top_down and (found := func(structure)) is not None:
         return None if found is MAP_TO_NONE else found
     if isinstance(structure, dict):
-        parts = {key: traverse(function, structure[key], top_down) for key in _keys(structure)}
+        parts = {key: traverse(func, structure[key], top_down) for key in _keys(structure)}
         structure = _like(structure, parts)
     elif isinstance(structure, SEQUENCES):
-        structure = _like(structure, [traverse(function, x, top_down) for x in structure])
-    found = None if top_down else function(structure)
+        structure = _like(structure, [traverse(func, x, top_down) for x in structure])
+    found = None if top_down else func(structure)
     if found is MAP_TO_NONE:
         return None
     return structure if found is None else found

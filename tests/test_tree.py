@@ -115,3 +115,8 @@ def test_parts_that_become_none():
     assert found == [1, {"a": None}]
     up = tree.traverse(lambda x: tree.MAP_TO_NONE if x == [2] else None, (1, [2]), top_down=False)
     assert up == (1, None)
+
+
+def test_none_as_a_leaf_or_not():
+    assert tree.map_structure(str, [1, None]) == ["1", "None"]
+    assert tree.map_structure(str, [1, None], none_is_leaf=False) == ["1", None]

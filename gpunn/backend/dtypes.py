@@ -22,12 +22,12 @@ def floatx() -> str:
     return _floatx.name
 
 
-def set_floatx(dtype: str) -> None:
+def set_floatx(value: str) -> None:
     """Set the default float dtype: "float16", "float32" or "float64" (Keras: `set_floatx`)."""
     global _floatx
-    name = str(dtype)
+    name = str(value)
     if name not in ("float16", "float32", "float64"):
-        raise ArgumentError(f"floatx must be 'float16', 'float32' or 'float64', not {dtype!r}")
+        raise ArgumentError(f"floatx must be 'float16', 'float32' or 'float64', not {value!r}")
     _floatx = np.dtype(name)
 
 

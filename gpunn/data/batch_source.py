@@ -48,11 +48,11 @@ class BatchSource(Source):
         return (batches[int(i)] for i in self._stream.permutation(count))
 
 
-def unpack_x_y_sample_weight(batch) -> tuple:
+def unpack_x_y_sample_weight(data) -> tuple:
     """The inputs, targets and weights of a batch, None for what it does not have.
 
     Args:
-        batch: x, (x,), (x, y) or (x, y, sample_weight).
+        data: a batch: x, (x,), (x, y) or (x, y, sample_weight).
 
     Raises:
         DataError: if it has more parts.
@@ -62,13 +62,13 @@ def unpack_x_y_sample_weight(batch) -> tuple:
     >>> gpunn.data.unpack_x_y_sample_weight(([1.0], [2.0]))
     ([1.0], [2.0], None)
     """
-    if isinstance(batch, list):
-        batch = tuple(batch)
-    if not isinstance(batch, tuple):
-        return batch, None, None
-    if not 1 <= len(batch) <= 3:
-        raise DataError(f"a batch is x, (x, y) or (x, y, sample_weight), got {len(batch)} parts")
-    return (*batch, None, None)[:3]
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise DataError(f"a batch is x, (x, y) or (x, y, sample_weight), got {len(data)} parts")
+    return (*data, None, None)[:3]
 
 
 def pack_x_y_sample_weight(x, y=None, sample_weight=None):

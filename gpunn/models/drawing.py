@@ -27,6 +27,7 @@ def plot_model(
     dpi: int = 200,
     show_layer_activations: bool = False,
     show_trainable: bool = False,
+    splines: str = "ortho",
 ) -> None:
     """Draw the graph of a model into a file; each box is one call of a layer or op.
 
@@ -39,6 +40,7 @@ def plot_model(
         expand_nested: whether models inside are drawn layer by layer.
         dpi: dots per inch, where the format has dots.
         show_layer_activations, show_trainable: whether boxes hold those.
+        splines: for Keras' sake; lines are straight.
 
     Raises:
         NotBuiltError: if the model is no graph.
