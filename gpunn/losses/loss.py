@@ -21,7 +21,8 @@ class Loss:
         name: default: the class name in snake_case.
         reduction: "sum_over_batch_size" or "mean" (the sum of all values by their number),
             "mean_with_sample_weight" (by the sum of the weights), "sum", or None: no reduction.
-        dtype: to compute in; default: that of the predictions, at least `floatx`.
+        dtype: to compute in, or a policy that does; default: that of the predictions, at least
+            `floatx`.
 
     Raises:
         ArgumentError: for an unknown reduction.
@@ -42,6 +43,7 @@ class Loss:
             raise ArgumentError(f"reduction must be one of {REDUCTIONS}, not {reduction!r}")
         self.name = name or snake_case(type(self).__name__)
         self.reduction = reduction
+        dtype = getattr(dtype, "compute_dtype", dtype)
         self._dtype = None if dtype is None else standardize(dtype)
 
     @property

@@ -1,5 +1,6 @@
 """Accuracies: how often predictions are right."""
 
+import math
 from collections.abc import Callable
 
 from gpunn.autograd import Tensor, convert, primitive, wrap
@@ -190,7 +191,8 @@ def _sparse(name, y_true, y_pred):
     y_true = labels_beside(y_true, y_pred)
     shape = y_pred.shape[:-1]
     if y_true.shape != shape:
-        if not y_pred.ndim or y_true.shape != (*shape, 1):
+        column = y_true.shape[-1:] == (1,) and y_true.size == math.prod(shape)
+        if not y_pred.ndim or not column:
             raise _misfit(name, y_true.shape, y_pred.shape)
         y_true = y_true.reshape(shape)
     return y_true, y_pred

@@ -1,7 +1,8 @@
 """F-scores: the harmonic mean of precision and recall."""
 
 from gpunn.autograd import Tensor, Variable
-from gpunn.errors import ArgumentError, ShapeError
+from gpunn.checks import check_number
+from gpunn.errors import ShapeError
 from gpunn.metrics.arrays import add, checked, raw, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
 
@@ -35,10 +36,9 @@ class FBetaScore(Metric):
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(dtype, name)
         self.average = checked("average", average, (None, "micro", "macro", "weighted"))
-        if isinstance(beta, bool) or not isinstance(beta, int | float) or not beta > 0:
-            raise ArgumentError(f"beta must be a number over 0, not {beta!r}")
-        if threshold is not None and not 0 < threshold <= 1:
-            raise ArgumentError(f"threshold must be in (0, 1], not {threshold!r}")
+        check_number("beta", beta, above=0)
+        if threshold is not None:
+            check_number("threshold", threshold, above=0, high=1)
         self.beta = float(beta)
         self.threshold = threshold
 

@@ -6,6 +6,7 @@ from gpunn.autograd import Tensor, Variable, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.serialization import snake_case
+from gpunn.tree import flatten
 
 # What built-in metrics sum in: in float32, the sum over a long epoch stops growing at 2^24.
 SUM_DTYPE = "float64"
@@ -17,7 +18,7 @@ class Metric:
     The state lies where the predictions lie: the first batch takes it there. No update reads it.
 
     Args:
-        dtype: of the result; default: `floatx`.
+        dtype: of the result, or a policy that computes in it; default: `floatx`.
         name: default: the class name in snake_case.
 
     Source: Keras, `keras.metrics.Metric`.
@@ -39,7 +40,7 @@ class Metric:
 
     def __init__(self, dtype=None, name=None):
         self.name = name or snake_case(type(self).__name__)
-        self._dtype = standardize(dtype)
+        self._dtype = standardize(getattr(dtype, "compute_dtype", dtype))
         self._variables = []
         self._be = None
 
@@ -50,9 +51,12 @@ class Metric:
 
     @property
     def variables(self) -> list[Variable]:
-        """The state: its own variables and those of the metrics that are attributes of it."""
+        """The state: its own variables and those of the metrics that are attributes of it.
+
+        They may lie in lists, tuples and dicts.
+        """
         found = list(self._variables)
-        for value in vars(self).values():
+        for value in flatten(list(vars(self).values())):
             if isinstance(value, Metric):
                 found += value.variables
             elif isinstance(value, Variable) and not any(v is value for v in found):

@@ -1,5 +1,7 @@
 """Python's operators and NumPy's methods on tensors: each is a function of this package."""
 
+from functools import wraps
+
 from gpunn.autograd import KerasTensor, Tensor
 from gpunn.autograd.symbolic import symbolic_too
 from gpunn.ops import (
@@ -34,6 +36,19 @@ def _swapped(function):
         return function(other, self)
 
     return operator
+
+
+def _reducing(function):
+    """A reduction; NumPy's own functions, such as `np.mean(x)`, name all that it can be given."""
+
+    @wraps(function)
+    def method(self, *args, **options):
+        for name, default in (("dtype", None), ("out", None), ("ddof", 0)):
+            if name in options and options[name] == default:
+                del options[name]
+        return function(self, *args, **options)
+
+    return method
 
 
 def _compared(function, otherwise):
@@ -83,8 +98,14 @@ _give("__ne__", comparison.not_equal, lambda function: _compared(function, True)
 
 for module, names in {
     reduction: "sum mean prod",
-    extrema: "max min ptp any all argmax argmin",
+    extrema: "max min any all",
     statistics: "var std",
+}.items():
+    for name in names.split():
+        _give(name, getattr(module, name), _reducing)
+
+for module, names in {
+    extrema: "ptp argmax argmin",
     cumulative: "cumsum cumprod",
     magnitude: "clip",
     rounding: "round",

@@ -12,6 +12,8 @@ from gpunn.optimizers.settings import COMMON
 from gpunn.serialization import deserialize_value, serialize_value
 
 OWN = ("step_counter", "dynamic_scale")
+# what Keras' older configs say, to no effect
+OLD_FILES = {**dict.fromkeys(COMMON), "use_ema": False, "ema_momentum": 0.99, "dynamic": True}
 
 
 class LossScaleOptimizer(Optimizer):
@@ -56,7 +58,9 @@ class LossScaleOptimizer(Optimizer):
             raise ArgumentTypeError(
                 f"inner_optimizer must be an optimizer, got {inner_optimizer!r}"
             )
-        for setting in settings:
+        for setting, value in settings.items():
+            if value == OLD_FILES.get(setting, ...):
+                continue
             if setting in COMMON:
                 raise ArgumentError(f"{setting} is a setting of the inner optimizer: set it there")
             known = ("initial_scale", "dynamic_growth_steps", "name")
@@ -86,10 +90,11 @@ class LossScaleOptimizer(Optimizer):
 
     def scale_loss(self, loss):
         """The loss times the scale; a step divides it out again."""
-        if self.dynamic_scale.device != loss.device:
+        device = getattr(loss, "device", self.dynamic_scale.device)  # a number has none
+        if self.dynamic_scale.device != device:
             self._leave_device()
-            self.dynamic_scale.move(loss.device)
-            self.step_counter.move(loss.device)
+            self.dynamic_scale.move(device)
+            self.step_counter.move(device)
         return loss * self.dynamic_scale
 
     def step(self) -> None:

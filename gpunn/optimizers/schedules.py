@@ -42,6 +42,13 @@ class LearningRateSchedule:
         return cls(**config)
 
 
+def _first_rate(rate) -> float:
+    """The rate at step 0: a number, or what an optimizer's `learning_rate` is."""
+    rate = rate.item() if isinstance(rate, Tensor) else rate
+    check_number("initial_learning_rate", rate)
+    return rate
+
+
 class Formula(LearningRateSchedule):
     """A schedule that is a formula of the step: derived classes define `rate(step)` on float64."""
 
@@ -87,10 +94,9 @@ class ExponentialDecay(Formula):
         staircase=False,
         name="ExponentialDecay",
     ):
-        check_number("initial_learning_rate", initial_learning_rate)
         check_number("decay_steps", decay_steps, above=0)
         check_number("decay_rate", decay_rate)
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _first_rate(initial_learning_rate)
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
         self.staircase = staircase
@@ -167,11 +173,10 @@ class PolynomialDecay(Formula):
         cycle=False,
         name="PolynomialDecay",
     ):
-        check_number("initial_learning_rate", initial_learning_rate)
         check_number("decay_steps", decay_steps, above=0)
         check_number("end_learning_rate", end_learning_rate)
         check_number("power", power)
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _first_rate(initial_learning_rate)
         self.decay_steps = decay_steps
         self.end_learning_rate = end_learning_rate
         self.power = power
@@ -214,10 +219,9 @@ class InverseTimeDecay(Formula):
         staircase=False,
         name="InverseTimeDecay",
     ):
-        check_number("initial_learning_rate", initial_learning_rate)
         check_number("decay_steps", decay_steps, above=0)
         check_number("decay_rate", decay_rate)
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _first_rate(initial_learning_rate)
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
         self.staircase = staircase
@@ -265,13 +269,12 @@ class CosineDecay(Formula):
         warmup_target=None,
         warmup_steps=0,
     ):
-        check_number("initial_learning_rate", initial_learning_rate)
         check_number("decay_steps", decay_steps, above=0)
         check_number("alpha", alpha)
         check_number("warmup_steps", warmup_steps, low=0)
         if warmup_target is not None:
             check_number("warmup_target", warmup_target)
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _first_rate(initial_learning_rate)
         self.decay_steps = decay_steps
         self.alpha = alpha
         self.name = name
@@ -322,12 +325,11 @@ class CosineDecayRestarts(Formula):
         alpha=0.0,
         name="SGDRDecay",
     ):
-        check_number("initial_learning_rate", initial_learning_rate)
         check_number("first_decay_steps", first_decay_steps, above=0)
         check_number("t_mul", t_mul, low=1)
         check_number("m_mul", m_mul)
         check_number("alpha", alpha)
-        self.initial_learning_rate = initial_learning_rate
+        self.initial_learning_rate = _first_rate(initial_learning_rate)
         self.first_decay_steps = first_decay_steps
         self.t_mul = t_mul
         self.m_mul = m_mul

@@ -346,8 +346,8 @@ def test_classes_that_change():
         (lambda: metrics.SensitivityAtSpecificity(1.5), "specificity must be in"),
         (lambda: metrics.PrecisionAtRecall(0.5, num_thresholds=0), "num_thresholds must be pos"),
         (lambda: metrics.FBetaScore(average="mean"), "average must be one of"),
-        (lambda: metrics.FBetaScore(beta=0.0), "beta must be a number over 0"),
-        (lambda: metrics.F1Score(threshold=0.0), "threshold must be in"),
+        (lambda: metrics.FBetaScore(beta=0.0), "beta must be a finite number > 0"),
+        (lambda: metrics.F1Score(threshold=0.0), "threshold must be a finite number <= 1 and > 0"),
         (lambda: metrics.IoU(2, [2]), "target_class_ids"),
         (lambda: metrics.MeanIoU(0), "num_classes must be a positive"),
         (lambda: metrics.R2Score("sum"), "class_aggregation must be one of"),
@@ -413,3 +413,26 @@ def test_a_rate_that_is_good_enough_but_for_rounding(device):
 
 def test_name_of_a_wrapped_function():
     assert metrics.MeanMetricWrapper(gpunn.losses.huber).name == "mean_metric_wrapper"
+
+
+@pytest.mark.parametrize("labels, ids", [([0, 2, 1], [0, 1, 1]), ([0, 1, 1], [0, -1, 1])])
+def test_ids_out_of_range_count_for_nothing(device, labels, ids):
+    metric = metrics.MeanIoU(2)
+    assert round(metric(gpunn.Tensor(labels), gpunn.Tensor(ids)).item(), 5) == 1.0
+
+
+def test_state_in_lists_and_dicts_is_found():
+    metric = metrics.Mean()
+    metric.more = {"a": [gpunn.Variable(0.0), metrics.Sum()], "b": (metrics.Mean(),)}
+    assert len(metric.variables) == 2 + 1 + 1 + 2
+
+
+def test_a_policy_says_the_dtype():
+    policy = gpunn.dtype_policies.DTypePolicy("mixed_float16")
+    assert metrics.Mean(dtype=policy).dtype == "float16"
+    assert gpunn.losses.MeanSquaredError(dtype=policy).dtype == "float16"
+
+
+def test_labels_in_a_column_of_samples_in_rows(device):
+    scores = gpunn.Tensor([[[0.9, 0.1, 0.0], [0.2, 0.7, 0.1]]])
+    assert metrics.SparseCategoricalAccuracy()(gpunn.Tensor([[0], [2]]), scores).item() == 0.5

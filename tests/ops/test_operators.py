@@ -7,7 +7,7 @@ import pytest
 
 import gpunn
 from gpunn import ops
-from gpunn.errors import ShapeError
+from gpunn.errors import ArgumentTypeError, ShapeError
 from tests.harness import assert_close, rand
 
 X = rand(3, 4, low=0.5).astype("float32")
@@ -147,9 +147,18 @@ def test_in_place_operators_make_new_tensors(device):
 
 def test_the_operators_are_the_ops():
     assert gpunn.Tensor.__add__ is ops.add
-    assert gpunn.Tensor.sum is ops.sum
+    assert gpunn.Tensor.sum.__wrapped__ is ops.sum and gpunn.Tensor.cumsum is ops.cumsum
 
 
 def test_bad_shapes_name_the_op(device):
     with pytest.raises(ShapeError, match="multiply"):
         tensor(X, device) * tensor(X[:, :3].copy(), device)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "max", "min", "any", "all", "std", "var"])
+def test_numpys_reductions_take_tensors(device, name):
+    x = rand(3, 4)
+    reduction = getattr(np, name)
+    assert_close(reduction(gpunn.Tensor(x, device=device), axis=0), reduction(x, axis=0))
+    with pytest.raises(ArgumentTypeError, match="out"):
+        reduction(gpunn.Tensor(x, device=device), out=np.zeros(()))

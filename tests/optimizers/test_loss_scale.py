@@ -151,3 +151,10 @@ def test_fit_scales_the_loss_by_a_constant_factor_too():
         model.fit(np.ones((8, 2)), np.ones((8, 1)), batch_size=2, epochs=2, verbose=0)
         ends.append(model.get_weights()[0])
     np.testing.assert_array_equal(ends[0], ends[1])
+
+
+def test_a_number_can_be_scaled_and_old_configs_be_read():
+    optimizer = LossScaleOptimizer(SGD(0.5), initial_scale=8.0)
+    assert optimizer.scale_loss(2.0).item() == 16.0
+    config = {**optimizer.get_config(), "weight_decay": None, "use_ema": False, "dynamic": True}
+    assert LossScaleOptimizer.from_config(config).initial_scale == 8.0

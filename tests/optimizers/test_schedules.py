@@ -75,3 +75,10 @@ def test_an_own_schedule():
         optimizer.get_config()
     with pytest.raises(NotImplementedError, match="__call__"):
         schedules.LearningRateSchedule()(1)
+
+
+def test_a_schedule_may_begin_at_an_optimizers_rate():
+    optimizer = gpunn.optimizers.Adam(0.5)
+    optimizer.learning_rate = schedules.PolynomialDecay(optimizer.learning_rate, 4)
+    assert optimizer.learning_rate.item() == 0.5
+    assert schedules.PolynomialDecay.from_config(optimizer._learning_rate.get_config())(0) == 0.5
