@@ -7,6 +7,7 @@ import numpy as np
 from gpunn.backend import one_blas_thread
 from gpunn.capture.arena import Lives, arena, lifetimes
 from gpunn.capture.ir import Call, Storage, View
+from gpunn.capture.pages import Pages
 from gpunn.capture.sections import Section, sections
 
 MORE = 1.1  # times as much memory as one thread needs, at most
@@ -86,13 +87,13 @@ def _scratch(made: list[Section]) -> list[Places]:
         for j, calls in enumerate(section.lists or [section.calls]):
             for storage in lifetimes(calls):
                 users.setdefault(storage, set()).add((i, j))
-    result = []
+    result, pages = [], Pages()
     for i, section in enumerate(made):
         places: Places = {}
         for j, calls in enumerate(section.lists):
             own = {s: life for s, life in lifetimes(calls).items() if users[s] == {(i, j)}}
             offsets, size = arena(calls, lives=own)
-            scratch = Storage("temp", np.empty(max(size, 1), np.uint8))
+            scratch = Storage("temp", pages.zeros(max(size, 1), np.dtype("uint8")))
             places.update({s: (scratch, offset) for s, offset in offsets.items()})
         result.append(places)
     return result
