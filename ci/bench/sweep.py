@@ -34,15 +34,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
+    widths, batches = ([int(n) for n in x.split(",")] for x in (args.widths, args.batches))
+    shares = {}
     print(f"{'width':>6} {'batch':>6} {'step':>12} {'products':>9} {'GFLOP/s':>8}")
-    for width in map(int, args.widths.split(",")):
-        for batch in map(int, args.batches.split(",")):
+    for width in widths:
+        for batch in batches:
             step, products, operations = measure(width, batch, args.threads, args.repeats)
+            shares[width, batch] = products / step
             print(
                 f"{width:6} {batch:6} {step * 1e3:9.3f} ms {products / step:9.0%} "
                 f"{operations / products / 1e9:8.1f}",
                 flush=True,
             )
+    print("\nshare of products:")
+    print("".join([f"{'width':>6}", *[f"  batch {batch:4}" for batch in batches]]))
+    for width in widths:
+        print("".join([f"{width:6}", *[f"{shares[width, batch]:12.0%}" for batch in batches]]))
 
 
 if __name__ == "__main__":

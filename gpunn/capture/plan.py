@@ -16,7 +16,7 @@ from gpunn.capture.pace import Pace
 from gpunn.capture.pages import fresh
 from gpunn.capture.passes import PASSES
 from gpunn.capture.record import Recorder
-from gpunn.capture.side_by_side import MORE, arranged
+from gpunn.capture.side_by_side import allowed, arranged
 
 MOST_THREADS = 4  # more have not been tried
 LONG = 1.0  # seconds that a plan has run before it is arranged for several threads
@@ -67,7 +67,7 @@ class Plan:
         self._one_arena = "arena" in chosen
         places, size = arena(calls, self._one_arena)
         if memory is None or memory.size < size:
-            size = size if self.threads == 1 else int(size * MORE)  # unused pages take no memory
+            size = size if self.threads == 1 else allowed(size)  # unused pages take no memory
             memory = np.ndarray(size, np.uint8, fresh(size))
         self.arena = memory
         real = _Memory(self.arena, places)

@@ -10,10 +10,7 @@ from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.pages import Pages
 from gpunn.capture.sections import Section, sections
 
-MORE = 1.1  # times as much memory as one thread needs, at most
-
-
-MORE = 1.1  # times as much memory as one thread needs, at most
+MORE, LITTLE = 1.1, 1 << 22  # times as much memory as one thread needs, or bytes more, at most
 
 
 def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:
@@ -23,7 +20,7 @@ def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:
     """
     with one_blas_thread:
         made = sections(renamed(calls), n)
-        most = MORE * _needed(lifetimes(calls), len(calls)).max(initial=0)
+        most = allowed(_needed(lifetimes(calls), len(calls)).max(initial=0))
         while any(section.lists for section in made):
             places = _scratch(made)
             lives = _lives(made, places)
@@ -33,6 +30,11 @@ def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:
             shorter = [[s] if ok else _halves(s, n) for s, ok in zip(made, fits, strict=True)]
             made = list(chain.from_iterable(shorter))
     return [Section(calls, [])], None
+
+
+def allowed(nbytes: int) -> int:
+    """How much memory several threads may use, if one thread needs so much."""
+    return max(int(nbytes * MORE), nbytes + LITTLE)
 
 
 def _needed(lives: Lives, times: int) -> np.ndarray:

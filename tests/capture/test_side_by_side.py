@@ -10,7 +10,7 @@ import gpunn
 from gpunn import layers
 from gpunn.backend.team import TEAM
 from gpunn.backend.threads import _function
-from gpunn.capture import plan, sections, split
+from gpunn.capture import plan, sections, side_by_side, split
 from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.record import Recorder
 from tests.capture.steps import assert_same, rows, train, twins
@@ -308,8 +308,9 @@ def test_a_plan_is_arranged_when_it_has_run_for_long(eager_to_split, monkeypatch
 
 
 @needs_threads
-def test_memory_is_little_more_than_for_one_thread(eager_to_split):
+def test_memory_is_little_more_than_for_one_thread(eager_to_split, monkeypatch):
     """All temps of a section are needed at once: it is cut where those are too many."""
+    monkeypatch.setattr(side_by_side, "LITTLE", 0)
     recorder, y, _ = recorded(32, 512)
     made = plan.Plan(recorder, [y], passes=("arena",))
     allowed = made.arena.size
