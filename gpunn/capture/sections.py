@@ -24,8 +24,7 @@ FAST = 0.02e-9  # an element of a step of a loop
 SLOW: dict = {np.exp: 1e-9, np.log: 1e-9, np.tanh: 0.7e-9, np.sqrt: 0.3e-9, np.divide: 0.3e-9}
 WORTH, ENOUGH = 1.1, 1.6  # times as quick: lists at all, and chains instead of parts
 JOIN = 50e-6  # a thread that waits begins, and is waited for
-SHORT = 16 * JOIN  # what a thread that begins at once can do more than others, tells there
-
+SHORT = 16 * JOIN  # sections in which it tells that only one thread begins at once
 SOON = 40  # calls in which chains that do not wait for each other show
 
 

@@ -138,14 +138,20 @@ def divided(be, mask, d) -> tuple:
     return be.xp.where(mask, d, 0), be.xp.where(mask, 0, d)
 
 
-def side_by_side(be, xs):
-    """(steps, n, batch) as a matrix (n, steps * batch)."""
-    return be.copy(xs.transpose(1, 0, 2)).reshape(xs.shape[1], xs.shape[0] * xs.shape[2])
+def rows_of_states(be, xs):
+    """(steps, n, batch) as a matrix (steps * batch, n)."""
+    return be.copy(xs.transpose(0, 2, 1)).reshape(xs.shape[0] * xs.shape[2], xs.shape[1])
 
 
-def inputs(be, x):
-    """x (batch, steps, n) as a matrix (steps * batch, n), a view of its transposed copy."""
-    return x.transpose(2, 1, 0).reshape(x.shape[2], -1).T
+def rows_of_inputs(be, x):
+    """x (batch, steps, n) as a matrix (steps * batch, n)."""
+    return be.copy(x.transpose(1, 0, 2)).reshape(x.shape[0] * x.shape[1], x.shape[2])
+
+
+def weight_gradient(be, dz, rows):
+    """The product of dz (m, steps * batch) and rows (steps * batch, n)."""
+    out = be.empty((len(dz), rows.shape[1]), dz.dtype)
+    return product(be, blocks(be, dz, rows.shape[1]), rows, out)
 
 
 def input_gradient(be, w, dz, out) -> None:

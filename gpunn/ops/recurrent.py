@@ -9,18 +9,19 @@ from gpunn.ops.recurrence import (
     divided,
     halved,
     input_gradient,
-    inputs,
     last_gradients,
     outputs,
     product,
     projected,
     row_sums,
-    side_by_side,
+    rows_of_inputs,
+    rows_of_states,
     slope,
     spans_of,
     squash,
     states,
     step_masks,
+    weight_gradient,
 )
 from gpunn.ops.reduction import wide
 
@@ -96,12 +97,14 @@ def simple_rnn(
             if needs[0]:
                 input_gradient(be, kernel, flat, dx[:, span])
             if needs[2]:
-                dkernel = added(dkernel, be.dot(flat, inputs(be, x[:, span])))
+                dkernel = added(dkernel, weight_gradient(be, flat, rows_of_inputs(be, x[:, span])))
             if needs[3]:
-                drecurrent = added(drecurrent, be.dot(side_by_side(be, hs[span]), flat.T))
+                drecurrent = added(
+                    drecurrent, weight_gradient(be, flat, rows_of_states(be, hs[span]))
+                )
             if needs[4]:
                 dbias = added(dbias, row_sums(be, flat))
-        dkernel = None if dkernel is None else dkernel.T
+        dkernel, drecurrent = (None if dw is None else dw.T for dw in (dkernel, drecurrent))
         return dx, dh.T if needs[1] else None, dkernel, drecurrent, dbias, None
 
     return outputs(be, hs, sequences, [hs], dtype), pullback
@@ -180,9 +183,11 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
             if needs[0]:
                 input_gradient(be, kernel, flat, dx[:, span])
             if needs[3]:
-                dkernel = added(dkernel, be.dot(flat, inputs(be, x[:, span])))
+                dkernel = added(dkernel, weight_gradient(be, flat, rows_of_inputs(be, x[:, span])))
             if needs[4]:
-                drecurrent = added(drecurrent, be.dot(flat, side_by_side(be, hs[span]).T))
+                drecurrent = added(
+                    drecurrent, weight_gradient(be, flat, rows_of_states(be, hs[span]))
+                )
             if needs[5]:
                 dbias = added(dbias, row_sums(be, flat))
         return (

@@ -8,17 +8,18 @@ from gpunn.ops.recurrence import (
     divided,
     halved,
     input_gradient,
-    inputs,
     last_gradients,
     outputs,
     product,
     projected,
     row_sums,
-    side_by_side,
+    rows_of_inputs,
+    rows_of_states,
     spans_of,
     squash,
     states,
     step_masks,
+    weight_gradient,
 )
 from gpunn.ops.reduction import wide
 
@@ -136,15 +137,15 @@ def gru(
             if needs[0]:
                 input_gradient(be, kernel, flat, dx[:, span])
             if needs[2]:
-                dkernel = added(dkernel, be.dot(flat, inputs(be, x[:, span])))
+                dkernel = added(dkernel, weight_gradient(be, flat, rows_of_inputs(be, x[:, span])))
             if needs[3]:
-                before = side_by_side(be, hs[span])
-                of_zr = added(of_zr, be.dot(before, flat[:sigmoids].T))
+                before = rows_of_states(be, hs[span])
+                of_zr = added(of_zr, weight_gradient(be, flat[:sigmoids], before))
                 if reset_after:
-                    of_g = added(of_g, be.dot(before, inner_flat.T))
+                    of_g = added(of_g, weight_gradient(be, inner_flat, before))
                 else:
-                    r_h = side_by_side(be, inner[span])
-                    of_g = added(of_g, be.dot(r_h, flat[sigmoids:].T))
+                    r_h = rows_of_states(be, inner[span])
+                    of_g = added(of_g, weight_gradient(be, flat[sigmoids:], r_h))
             if needs[4]:
                 dbias = added(dbias, row_sums(be, flat))
                 if reset_after:
@@ -155,7 +156,7 @@ def gru(
             dx,
             dh.T if needs[1] else None,
             dkernel.T if needs[2] else None,
-            be.xp.concatenate([of_zr, of_g], 1) if needs[3] else None,
+            be.xp.concatenate([of_zr, of_g]).T if needs[3] else None,
             dbias if needs[4] else None,
             None,
         )
