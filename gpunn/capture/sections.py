@@ -182,7 +182,9 @@ def sections(calls: list[Call], n: int) -> list[Section]:
     while at < len(calls):
         draft = _of_parts(whole, ways, at, n)
         if draft.total < SHORT:
-            draft = max(draft, _of_parts(whole, ways, at, n, ahead=True), key=lambda d: d.gain)
+            other = _of_parts(whole[: at + len(draft.calls)], ways, at, n, ahead=True)
+            if len(other.calls) == len(draft.calls):
+                draft = max(draft, other, key=lambda draft: draft.gain)
         if any(j < at for j in last[at + 1 : at + SOON]):
             of_chains = _of_chains(whole, at, n)
             if of_chains.gain > max(draft.gain, ENOUGH):

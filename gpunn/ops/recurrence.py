@@ -74,6 +74,8 @@ def blocks(be, w, columns: int):
 
 def product(be, stack, x, out):
     """Write to out, and return, the product of a matrix in blocks and x."""
+    if len(stack) == 1:
+        return be.dot(stack[0], x, out)
     be.matmul(stack, x, out.reshape(*stack.shape[:2], out.shape[1]))
     return out
 

@@ -5,7 +5,9 @@ import pytest
 
 import gpunn
 from gpunn import layers, tree
+from gpunn.backend import CPU_BACKEND
 from gpunn.errors import GpunnError, ShapeError
+from gpunn.ops import recurrence
 from tests.capture.steps import train
 from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, values, weights
 from tests.harness import assert_close, golden, rand
@@ -109,6 +111,33 @@ def test_gradients_in_float64(name):
         return sum(y.sum() for y in layer(x, list(states), mask=MASK))
 
     gpunn.autograd.check_gradients(f, rand(3, 5, 3), *states)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_products_in_blocks(name, monkeypatch):
+    """They are what the whole products are."""
+    options = {"dtype": "float64", "return_sequences": True, **LAYERS[name]}
+    layer = getattr(layers, name.split()[0])(16, **options)
+    x = gpunn.Tensor(rand(5, 6, 7)).requires_grad_()
+
+    def results():
+        y = layer(x)
+        return [y, *gpunn.autograd.gradients((y * y).sum(), [x, *layer.trainable_variables])]
+
+    whole = results()
+    monkeypatch.setattr(recurrence, "SMALL", 800)
+    assert len(recurrence.blocks(CPU_BACKEND, np.ones((16, 16)), 5)) == 2
+    for a, b in zip(results(), whole, strict=True):
+        assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+def test_blocks_are_equal_and_at_least_eight_rows():
+
+    for rows, terms, columns, count in [
+        (1024, 256, 32, 16), (768, 256, 32, 8), (1004, 251, 32, 1), (4, 10**6, 4, 1), (16, 8, 0, 1)
+    ]:  # fmt: skip
+        made = recurrence.blocks(CPU_BACKEND, np.zeros((rows, terms), bool), columns)
+        assert made.shape == (count, rows // count, terms)
 
 
 @pytest.mark.parametrize("name", LAYERS)
