@@ -301,7 +301,8 @@ class Recorder(NumpyBackend):
 
     def full(self, shape, value, dtype=None):
         out = self.empty(shape, dtype)
-        self.copy_to(out, value)
+        # a number of another kind is cast, as NumPy's `full` does
+        self.copy_to(out, value if isinstance(value, RecArray) else out.dtype.type(value))
         return out
 
     def const(self, key, make):

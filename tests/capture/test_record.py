@@ -57,6 +57,9 @@ EXPRESSIONS = {
     "where": lambda xp, x, y: xp.where(x > 0, x, y * 2),
     "joins": lambda xp, x, y: (xp.concatenate([x, y], 1), xp.stack([x, y])),
     "made arrays": lambda xp, x, y: x + xp.arange(6) + xp.ones((4, 1)) + xp.zeros((4, 6), "f4"),
+    "numbers of other kinds": lambda xp, x, y: (
+        xp.full((2, 3), 1, "bool"), xp.full(2, 2.5, "int32"), xp.full((2,), True, "float32"),
+    ),
     "views": lambda xp, x, y: xp.broadcast_to(x[:1], (4, 6)) + xp.moveaxis(y, 0, 1).T,
     "sorting": lambda xp, x, y: (xp.sort(x, 1), xp.argsort(x, 1), xp.cumsum(x, 0)),
     "takes": lambda xp, x, y: (x.take([0, 2], 1), xp.take(x, x.argmax(1) * 0 + 1, 0)),
