@@ -7,6 +7,7 @@ import numpy as np
 from gpunn import ops
 from gpunn.autograd import Tensor
 from gpunn.backend import host_array
+from gpunn.backend.conventions import channels_first
 from gpunn.errors import ArgumentTypeError, DataError, ShapeError
 from gpunn.layers.check import wrong
 from gpunn.layers.input_spec import InputSpec
@@ -21,7 +22,8 @@ class Rescaling(Layer):
     """y = x scale + offset, such as 1/255 for images of bytes.
 
     Args:
-        scale: a number, or values that broadcast to the inputs.
+        scale: a number, or values that broadcast to the inputs; one for each channel, where
+            `image_data_format` says that channels are first.
         offset: the same. Default: 0.
 
     Shapes: the output has that of the input, in the layer's dtype.
@@ -43,7 +45,10 @@ class Rescaling(Layer):
     def call(self, inputs):
         """Rescale."""
         x = self._cast(inputs)
-        return x * _on_device(self.scale, x) + _on_device(self.offset, x)
+        scale = _on_device(self.scale, x)
+        if isinstance(scale, Tensor) and scale.ndim in (1, 2) and channels_first(None, "Rescaling"):
+            scale = scale.reshape(*scale.shape, *[1] * (3 - scale.ndim))
+        return x * scale + _on_device(self.offset, x)
 
     def compute_output_shape(self, input_shape):
         """The shape of the input."""

@@ -313,6 +313,16 @@ def test_embedding_weights_and_mask(device):
 # --- preprocessing ---
 
 
+def test_scales_of_channels_that_come_first():
+    x = rand(2, 3, 4, 5).astype("float32")
+    gpunn.config.set_image_data_format("channels_first")
+    try:
+        y = layers.Rescaling([1.0, 2.0, 3.0])(x)
+    finally:
+        gpunn.config.set_image_data_format("channels_last")
+    assert_close(y, x * np.array([1, 2, 3]).reshape(3, 1, 1), rtol=1e-6)
+
+
 def test_adapt_takes_batches_and_tables():
     pd = pytest.importorskip("pandas")
     x = rand(30, 3).astype("float32")
@@ -408,8 +418,8 @@ def renorm(clipping):
         (lambda: layers.Dropout(0.5, noise_shape=(0, 1)), "noise_shape must hold positive"),
         (lambda: layers.GaussianDropout(1.0), "rate must be below 1"),
         (lambda: layers.GaussianNoise(-1), "stddev must be"),
-        (lambda: layers.SpatialDropout2D(0.5, data_format="last"), "data_format must be"),
-        (lambda: layers.Flatten(data_format="x"), "data_format must be 'channels_last'"),
+        (lambda: layers.SpatialDropout2D(0.5, data_format="last"), "unknown data_format of"),
+        (lambda: layers.Flatten(data_format="x"), "unknown data_format of"),
         (lambda: layers.ReLU(max_value=-1), "max_value must be"),
         (lambda: layers.LeakyReLU(None), "negative_slope must be a number, got None"),
         (lambda: layers.Reshape((-1, -1)), "at most one -1"),
