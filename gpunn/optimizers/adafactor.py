@@ -3,7 +3,7 @@
 from math import sqrt
 
 from gpunn.checks import check_flag, check_number
-from gpunn.optimizers.lamb import norm
+from gpunn.optimizers.lamb import squares
 from gpunn.optimizers.optimizer import Optimizer
 
 
@@ -81,25 +81,41 @@ class Adafactor(Optimizer):
         return min(lr, 1 / sqrt(t)), beta_2, 1 - beta_2, self.epsilon_1, self.epsilon_2
 
     def update(self, be, p, g, slots, h, scratch):
-        xp = be.xp
         rate, beta_2, rest_2, epsilon_1, epsilon_2 = h
         row, column, v = slots
-        square = g * g + epsilon_1
+        u = be.empty(p.shape, p.dtype)
         if v is None:
-            row *= beta_2
-            row += square.mean(axis=-1) * rest_2
-            column *= beta_2
-            column += square.mean(axis=-2) * rest_2
-            scale = row / row.mean(axis=-1, keepdims=True)
-            v = scale[..., None] * column[..., None, :]
+            be.in_one_launch(_square, (u, g, epsilon_1))
+            be.in_one_launch(_follow, (row, u.mean(axis=-1), beta_2, rest_2))
+            be.in_one_launch(_follow, (column, u.mean(axis=-2), beta_2, rest_2))
+            mean = row.mean(axis=-1, keepdims=True)
+            be.in_one_launch(_scaled, (u, g, row[..., None], mean[..., None], column[..., None, :]))
         else:
-            v *= beta_2
-            v += square * rest_2
-        u = g / xp.sqrt(v)
-        alpha = xp.maximum(rms(be, p), epsilon_2) * rate
-        p -= alpha * u / xp.maximum(rms(be, u) / self.clip_threshold, 1)
+            be.in_one_launch(_scaled_by_own, (u, v, g, beta_2, rest_2, epsilon_1))
+        root = sqrt(max(p.size, 1))
+        norms = (squares(be, p), squares(be, u), float(root), float(self.clip_threshold))
+        be.in_one_launch(_step, (p, u, rate, epsilon_2, *norms))
 
 
-def rms(be, x):
-    """The root of the mean square, on the device."""
-    return norm(be, x) / sqrt(max(x.size, 1))
+def _square(be, u, g, epsilon):
+    be.xp.add(g * g, epsilon, out=u)
+
+
+def _follow(be, average, value, kept, rest):
+    average *= kept
+    average += value * rest
+
+
+def _scaled(be, u, g, row, mean, column):
+    be.xp.divide(g, be.xp.sqrt(row / mean * column), out=u)
+
+
+def _scaled_by_own(be, u, v, g, beta_2, rest_2, epsilon):
+    _follow(be, v, g * g + epsilon, beta_2, rest_2)
+    be.xp.divide(g, be.xp.sqrt(v), out=u)
+
+
+def _step(be, p, u, rate, epsilon, p_square, u_square, root, limit):
+    xp = be.xp
+    alpha = xp.maximum(xp.sqrt(p_square) / root, epsilon) * rate
+    p -= alpha * u / xp.maximum(xp.sqrt(u_square) / root / limit, 1)

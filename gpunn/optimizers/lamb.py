@@ -48,20 +48,28 @@ class Lamb(Optimizer):
         return lr, rest_1, rest_2, 1 - self.beta_1**t, sqrt(1 - self.beta_2**t), self.epsilon
 
     def update(self, be, p, g, slots, h, scratch):
-        xp = be.xp
-        lr, rest_1, rest_2, bias_1, bias_2, epsilon = h
-        m, v = slots
-        m += (g - m) * rest_1
-        v += (g * g - v) * rest_2
-        u = m / bias_1 / (xp.sqrt(v) / bias_2 + epsilon)
-        w_norm, u_norm = norm(be, p), norm(be, u)
-        both = (w_norm > 0) & (u_norm > 0)
-        # 1 where a norm is 0: never 0 / 0
-        ratio = xp.where(both, w_norm, 1) / xp.where(both, u_norm, 1)
-        p -= ratio * lr * u
+        lr, *others = h
+        u = be.empty(p.shape, p.dtype)
+        be.in_one_launch(_direction, (u, *slots, g, *others))
+        be.in_one_launch(_step, (p, u, lr, squares(be, p), squares(be, u)))
 
 
-def norm(be, x):
-    """The root of the sum of squares of all elements, on the device."""
+def _direction(be, u, m, v, g, rest_1, rest_2, bias_1, bias_2, epsilon):
+    m += (g - m) * rest_1
+    v += (g * g - v) * rest_2
+    be.xp.divide(m / bias_1, be.xp.sqrt(v) / bias_2 + epsilon, out=u)
+
+
+def _step(be, p, u, lr, w_square, u_square):
+    xp = be.xp
+    w_norm, u_norm = xp.sqrt(w_square), xp.sqrt(u_square)
+    both = (w_norm > 0) & (u_norm > 0)
+    # 1 where a norm is 0: never 0 / 0
+    ratio = xp.where(both, w_norm, 1) / xp.where(both, u_norm, 1)
+    p -= ratio * lr * u
+
+
+def squares(be, x):
+    """The sum of squares of all elements, on the device."""
     flat = x.reshape(-1)
-    return be.xp.sqrt(be.dot(flat, flat))
+    return be.dot(flat, flat)

@@ -4,7 +4,7 @@ import re
 from math import sqrt
 
 from gpunn.checks import check_flag, check_number, check_steps
-from gpunn.optimizers.lamb import norm
+from gpunn.optimizers.lamb import squares
 from gpunn.optimizers.optimizer import Optimizer
 
 
@@ -139,25 +139,51 @@ class Muon(Optimizer):
         lr, momentum, alpha, rest_1, rest_2, epsilon = h
         m, v = slots
         if v is not None:
-            m += (g - m) * rest_1
-            v += (g * g - v) * rest_2
-            p -= m * alpha / (be.xp.sqrt(v) + epsilon)
+            be.in_one_launch(_adam, (p, m, v, g, alpha, rest_1, rest_2, epsilon))
             return
-        m *= momentum
-        m += g
-        u = self._orthogonal(be, g + m * momentum if self.nesterov else m)
-        if self.rms_rate is not None:
-            u = u * (sqrt(max(p.shape)) * self.rms_rate)
-        p -= u * lr
+        u = be.empty(p.shape, p.dtype)
+        be.in_one_launch(_direction, (u, m, g, momentum, self.nesterov))
+        u = self._orthogonal(be, u)
+        scale = 1.0 if self.rms_rate is None else sqrt(max(p.shape)) * self.rms_rate
+        be.in_one_launch(_step, (p, u, lr, float(scale)))
 
     def _orthogonal(self, be, x):
         """Nearly the orthogonal factor of x, by Newton-Schulz iterations on its wide side."""
         tall = x.shape[0] > x.shape[1]
         if tall:
             x = x.T
-        x = x / (norm(be, x) + 1e-7)
+        y = be.empty(x.shape, x.dtype)
+        be.in_one_launch(_normalized, (y, x, squares(be, x)))
         for _ in range(self.ns_steps):
-            a = be.matmul(x, x.T)
-            b = self.muon_b * a + self.muon_c * be.matmul(a, a)
-            x = self.muon_a * x + be.matmul(b, x)
-        return x.T if tall else x
+            a = be.matmul(y, y.T)
+            b = be.matmul(a, a)
+            be.in_one_launch(_sum, (b, a, float(self.muon_c), float(self.muon_b)))
+            x, y = y, be.matmul(b, y)
+            be.in_one_launch(_sum, (y, x, 1.0, float(self.muon_a)))
+        return y.T if tall else y
+
+
+def _adam(be, p, m, v, g, alpha, rest_1, rest_2, epsilon):
+    m += (g - m) * rest_1
+    v += (g * g - v) * rest_2
+    p -= m * alpha / (be.xp.sqrt(v) + epsilon)
+
+
+def _direction(be, u, m, g, momentum, nesterov):
+    m *= momentum
+    m += g
+    be.copyto(u, g + m * momentum if nesterov else m)
+
+
+def _step(be, p, u, lr, scale):
+    p -= u * scale * lr
+
+
+def _normalized(be, y, x, square):
+    be.xp.divide(x, be.xp.sqrt(square) + 1e-7, out=y)
+
+
+def _sum(be, y, x, of_y, of_x):
+    """y = of_x * x + of_y * y"""
+    y *= of_y
+    y += x * of_x

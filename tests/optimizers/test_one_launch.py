@@ -56,3 +56,21 @@ def test_a_step_is_one_launch(options, cuda):
     assert counted.kernels == norms + updates + ("use_ema" in options)
     assert counted.d2h == counted.h2d == counted.stream_syncs == 0
     assert min(mallocs) == 0  # the pool may still be at sorting what other tests have left
+
+
+# kernels and products of a step of a matrix and a vector
+FEW = {"Lamb": 8, "Muon": 7 + 5 * 5, "Adafactor": 14}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_rules_of_whole_variables_take_few_launches(name, cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        variables = [gpunn.Variable(np.ones((3, 4), "f4")), gpunn.Variable(np.ones(5, "f4"))]
+        optimizer = getattr(optimizers, name)(0.01, weight_decay=None)
+        gradients = [gpunn.Tensor(np.ones(v.shape, "f4")) for v in variables]
+        for _ in range(2):
+            optimizer.apply(gradients, variables)
+        with cudaemu.measure() as counted:
+            optimizer.apply(gradients, variables)
+    assert counted.kernels + counted.cublas <= FEW[name]
