@@ -62,6 +62,10 @@ class Backend:
     def full(self, shape, value, dtype):
         return self.xp.full(shape, value, dtype)
 
+    def lasting(self, n: int, dtype):
+        """A vector of n zeros that is worked with again and again, as weights are."""
+        return self.zeros(n, dtype)
+
     def ones(self, n: int, dtype):
         """A cached vector of n ones: `be.dot(be.ones(n, dtype), x)` is the fast sum over rows."""
         dtype = standardize(dtype)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpunn.backend import host, special
+from gpunn.backend import host, pages, special
 from gpunn.backend.base import Backend, Memory, check_scatter
 from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
@@ -23,6 +23,7 @@ class NumpyBackend(Backend):
     empty = staticmethod(np.empty)
     zeros = staticmethod(np.zeros)
     full = staticmethod(np.full)
+    lasting = staticmethod(pages.zeros)
     maximum = staticmethod(np.maximum)
     minimum = staticmethod(np.minimum)
     erf = staticmethod(special.erf)

@@ -1,23 +1,12 @@
-"""Fresh pages: the memory of plans, and zeros for arrays that nobody ever looks at or writes to."""
+"""Pages: zeros for arrays that nobody ever looks at or writes to."""
 
-import mmap
 from math import prod
 
 import numpy as np
 
+from gpunn.backend.pages import fresh
+
 SIZE = 1 << 26  # bytes that are asked of the system at a time
-OPTIONS = (  # those of Unix: pages of this process alone
-    {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-)
-
-
-def fresh(nbytes: int) -> mmap.mmap:
-    """Pages of zeros from the system, which get memory where they are written to.
-
-    They begin where a line of the cache does, as NumPy's own arrays rarely do: a step that works in
-    them is up to a tenth quicker for it.
-    """
-    return mmap.mmap(-1, max(nbytes, 1), **OPTIONS)
 
 
 class Pages:
@@ -30,7 +19,7 @@ class Pages:
     """
 
     def __init__(self):
-        self._pages = fresh(SIZE)
+        self._pages = fresh(SIZE, huge=False)
         self._used = 0
 
     def zeros(self, shape, dtype: np.dtype, strides=None) -> np.ndarray:
@@ -39,7 +28,7 @@ class Pages:
         if not nbytes:
             return np.zeros(shape, dtype)
         if self._used + nbytes > len(self._pages):
-            self._pages = fresh(max(SIZE, nbytes))
+            self._pages = fresh(max(SIZE, nbytes), huge=False)
             self._used = 0
         found = np.ndarray(shape, dtype, self._pages, self._used, strides)
         self._used += -(-nbytes // 64) * 64

@@ -7,13 +7,13 @@ import numpy as np
 
 from gpunn.backend import get_num_threads, one_blas_thread
 from gpunn.backend.host import trim
+from gpunn.backend.pages import fresh
 from gpunn.backend.team import TEAM, Calls, make
 from gpunn.capture.arena import arena
 from gpunn.capture.bind import bound
 from gpunn.capture.carrier import RecArray
 from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.pace import Pace
-from gpunn.capture.pages import fresh
 from gpunn.capture.passes import PASSES
 from gpunn.capture.record import Recorder
 from gpunn.capture.side_by_side import allowed, arranged
@@ -57,7 +57,7 @@ class Plan:
         for view in wanted:
             if view.storage.kind == "temp":
                 view.storage.kind = "kept"
-        calls = recorder.calls
+        calls = list(recorder.calls)
         for name, apply in PASSES.items():
             if name in chosen:
                 calls = apply(calls)
@@ -68,7 +68,7 @@ class Plan:
         places, size = arena(calls, self._one_arena)
         if memory is None or memory.size < size:
             size = size if self.threads == 1 else allowed(size)  # unused pages take no memory
-            memory = np.ndarray(size, np.uint8, fresh(size))
+            memory = fresh(size)
         self.arena = memory
         real = _Memory(self.arena, places)
         self.calls = real.calls(calls)
@@ -106,7 +106,7 @@ class Plan:
         calls = [call for section in sections for call in section.calls]
         places, size = arena(calls, self._one_arena, lives)
         if self.arena.size < size:
-            self.arena = np.ndarray(size, np.uint8, fresh(size))
+            self.arena = fresh(size)
         real = _Memory(self.arena, places, own)
         self.calls = real.calls(calls)
         self.sections = _joined(sections, real)

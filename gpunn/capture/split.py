@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gpunn.backend.pages import fresh
 from gpunn.capture.ir import Call, View
 from gpunn.capture.loops import loop_over
-from gpunn.capture.pages import fresh
 
 PRODUCTS = (np.dot, np.matmul)
 EXACT = [  # reductions whose order cannot matter

@@ -48,7 +48,7 @@ def settle(variables) -> None:
             homeless.setdefault((backend_of(v.array), v.array.dtype), []).append(v)
     for (be, dtype), group in homeless.items():
         spans = [span_of(be, v.array.shape, dtype) for v in group]
-        flat = Flat(be, be.zeros(sum(spans), dtype), be.zeros(sum(spans), dtype))
+        flat = Flat(be, be.lasting(sum(spans), dtype), be.lasting(sum(spans), dtype))
         for v, start, span in zip(group, starts_of(spans), spans, strict=True):
             shape, stop = v.array.shape, start + v.array.size
             array = flat.params[start:stop].reshape(shape)
@@ -99,7 +99,9 @@ class Part:
         be, dtype = self.be, self.dtype
         shapes = [shape_of(v) for v in self.variables]
         spans = [0 if s is None else span_of(be, s, dtype) for s in shapes]
-        buffer = be.full(sum(spans), initial, dtype)
+        buffer = be.lasting(sum(spans), dtype)
+        if initial:
+            buffer.fill(initial)
         views = [
             None if shape is None else buffer[start : start + prod(shape)].reshape(shape)
             for shape, start in zip(shapes, starts_of(spans), strict=True)

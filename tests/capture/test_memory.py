@@ -1,5 +1,6 @@
 """What a plan's memory is, and what recording one takes."""
 
+import gc
 import itertools
 import os
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+import gpunn
+from gpunn.backend.pages import HUGE, fresh, zeros
 from gpunn.capture import Plan, Recorder
 from gpunn.capture.arena import LARGE, arena, lifetimes
 from gpunn.capture.ir import Call, Storage, View
@@ -45,6 +48,38 @@ def test_what_eager_steps_kept_is_given_back_for_a_plan():
     before, planned, arena = map(float, run.stdout.split())
     assert before > 300 and arena > 40
     assert planned < before - 300 + arena
+
+
+def test_nothing_is_kept_of_a_recording_but_its_plan():
+    gc.collect()
+    before = sum(type(x) is Call for x in gc.get_objects())
+    model = gpunn.Sequential([gpunn.Input((3,)), gpunn.layers.Dense(2)])
+    model.compile("adam", "mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    for _ in range(4):
+        model.train_on_batch(x, y)
+    assert model._captured._steps
+    gc.collect()
+    assert sum(type(x) is Call for x in gc.get_objects()) == before
+
+
+@pytest.mark.parametrize("nbytes", [0, 1, 63, 4096, HUGE - 1, HUGE, HUGE + 1, 3 * HUGE + 77])
+def test_fresh_memory(nbytes):
+    memory = fresh(nbytes)
+    assert memory.shape == (nbytes,) and memory.flags.writeable and not memory.any()
+    assert memory.ctypes.data % (64 if nbytes < HUGE else HUGE) == 0
+    memory.fill(255)
+    assert zeros(nbytes, "float64").sum() == 0
+
+
+def test_weights_and_slots_lie_in_fresh_memory():
+    model = gpunn.Sequential([gpunn.Input((800,)), gpunn.layers.Dense(800)])
+    optimizer = gpunn.optimizers.Adagrad()
+    optimizer.build(model.trainable_variables)
+    (slot,) = optimizer._parts[0].buffers.values()
+    for memory in (*optimizer._parts[0].flat[1:], slot):
+        assert memory.ctypes.data % HUGE == 0
+    assert (slot == np.float32(0.1)).all()
 
 
 def test_pages_overlap_nowhere_and_are_zero():
