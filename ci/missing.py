@@ -20,8 +20,7 @@ REASONS = {
     "models with weights to be downloaded": "keras.applications*",
     "data sets to be downloaded": """
         keras.datasets.boston_housing.* keras.datasets.california_housing.* keras.datasets.cifar*
-        keras.datasets.fashion_mnist.* keras.datasets.imdb.* keras.datasets.reuters.*
-        keras.utils.get_file""",
+        keras.datasets.fashion_mnist.* keras.datasets.imdb.* keras.datasets.reuters.*""",
     "one engine, nothing to be chosen; see gpunn.backend and gpunn.floatx": """
         keras.backend.* keras.config.*backend* keras.config.*nnx* keras.StatelessScope
         keras.SymbolicScope keras.name_scope keras.version keras.Function keras.Operation

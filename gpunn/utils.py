@@ -13,6 +13,7 @@ from gpunn.data.py_dataset import PyDataset
 from gpunn.data.sequences import pad_sequences
 from gpunn.data.split import split_dataset
 from gpunn.data.timeseries import timeseries_dataset_from_array
+from gpunn.datasets.get_file import get_file
 from gpunn.errors import ArgumentError
 from gpunn.layers import clear_session
 from gpunn.models.drawing import plot_model
@@ -38,6 +39,7 @@ __all__ = [
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
     "get_source_inputs",

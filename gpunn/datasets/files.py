@@ -93,24 +93,32 @@ def download(file: DataFile, target: Path) -> None:
         DataError: what came is cut off, or has a hash that is not known.
     """
     import hashlib
-    import http.client
-    import urllib.request
 
     print(f"downloading {file.url} to {target}", file=sys.stderr)
     digest = hashlib.sha256()
-    with urllib.request.urlopen(file.url, timeout=TIMEOUT) as answer, _replacing(target) as out:
-        try:
-            while chunk := answer.read(_CHUNK):
-                digest.update(chunk)
-                out.write(chunk)
-        except http.client.HTTPException as error:
-            raise DataError(f"the answer broke off: {error!r}") from None
+    with replacing(target) as out:
+        for chunk in chunks(file.url):
+            digest.update(chunk)
+            out.write(chunk)
         if digest.hexdigest() not in file.sha256:
             raise DataError(f"sent a file with an unknown sha256, {digest.hexdigest()}")
 
 
+def chunks(url: str) -> Iterator[bytes]:
+    """What an address sends, piece by piece; a DataError if it breaks off."""
+    import http.client
+    import urllib.request
+
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        try:
+            while chunk := answer.read(_CHUNK):
+                yield chunk
+        except http.client.HTTPException as error:
+            raise DataError(f"the answer broke off: {error!r}") from None
+
+
 @contextlib.contextmanager
-def _replacing(target: Path) -> Iterator:
+def replacing(target: Path) -> Iterator:
     """A file beside `target` that takes its place when the block ends well."""
     import tempfile
 
