@@ -100,8 +100,9 @@ def check_inputs(spec, inputs, layer: str) -> None:
     >>> check_inputs(spec, [gpunn.ops.ones((2, 3)), gpunn.ops.ones(2)], "pair")
     """
     if isinstance(spec, InputSpec):
-        if hasattr(inputs, "shape"):
-            spec.check(inputs.shape, layer, spec.dtype and inputs.dtype)
+        shape = getattr(inputs, "shape", None)
+        if shape is not None:
+            spec.check(shape, layer, spec.dtype and inputs.dtype)
         return
     specs = flatten(spec)
     if isinstance(inputs, dict) and all(s is not None and s.name in inputs for s in specs):
