@@ -158,7 +158,7 @@ def test_names():
         (lambda: layers.Conv2D(3, 3, padding="causal"), "unknown padding of layer 'conv2d'"),
         (lambda: layers.Conv2D(3, 3, strides=2, dilation_rate=2), "one of them must be 1"),
         (lambda: layers.Conv2D(3, 3, groups=2), "filters 3 must be a multiple of groups 2"),
-        (lambda: layers.Conv2D(3, 3, data_format="NCHW"), "data_format must be"),
+        (lambda: layers.Conv2D(3, 3, data_format="NCHW"), "unknown data_format"),
         (lambda: layers.Conv1DTranspose(3, 3, output_padding=1), "must be below strides (1,)"),
         (lambda: layers.DepthwiseConv2D(3, depth_multiplier=0), "depth_multiplier must be"),
         (lambda: layers.MaxPooling2D(2, strides=0), "strides must be an integer >= 1"),
