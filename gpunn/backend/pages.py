@@ -19,7 +19,10 @@ def fresh(nbytes: int, huge: bool = True) -> np.ndarray:
     of matrices of some MB are 4-6 % quicker where addresses are looked up less often.
     """
     whole = nbytes // HUGE * HUGE if huge else 0
-    pages = mmap.mmap(-1, nbytes + HUGE if whole else max(nbytes, 1), **OPTIONS)
+    try:
+        pages = mmap.mmap(-1, nbytes + HUGE if whole else max(nbytes, 1), **OPTIONS)
+    except OSError:
+        return np.zeros(nbytes, np.uint8)  # or NumPy's MemoryError, which says how much was wanted
     memory = np.frombuffer(pages, np.uint8)
     if not whole:
         return memory[:nbytes]

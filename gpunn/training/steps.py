@@ -146,7 +146,7 @@ class Steps(Layer):
             return self._held_metrics
         inner = [x for x in self.walk() if not is_own(x) and not isinstance(x, Steps)]
         held = [m for x in (self, *inner) for _, m in tree.find(x, metrics.Metric, Layer)]
-        if self._keeps_sources:
+        if self._keeps_sources and self.built:  # before, layers may still be made
             self._held_metrics = held
         return held
 
@@ -286,12 +286,14 @@ class Steps(Layer):
     @contextmanager
     def _sources_kept(self):
         """Find the sources of losses, and metrics, once inside: a walk costs more than a step."""
+        outer = self._keeps_sources
         self._keeps_sources = True
         try:
             yield
         finally:
-            self._keeps_sources = False
-            self._sources = self._held_metrics = None
+            self._keeps_sources = outer
+            if not outer:
+                self._sources = self._held_metrics = None
 
     def _loss_sources(self) -> tuple:
         sources = self._sources or self.sources_of_losses()

@@ -135,12 +135,12 @@ class Trainer(Predictor):
         return history
 
     def _train_epoch(self, epoch, source, validation, validation_freq, calls) -> dict:
-        self.reset_metrics()
-        calls.on_epoch_begin(epoch)
         logs = None
         heard = calls.hears("on_train_batch_begin", "on_train_batch_end")
         unchanged = False  # for the first step nobody knows
         with self._sources_kept():
+            self.reset_metrics()
+            calls.on_epoch_begin(epoch)
             for step, batch in enumerate(source.epoch()):
                 if step == 0:
                     self._prepare(batch)
@@ -153,12 +153,12 @@ class Trainer(Predictor):
                 if self.stop_training:
                     break
                 unchanged = not heard and source.is_own
-        if logs is None:
-            raise DataError("the data gave no batch at all")
-        epoch_logs = to_floats(logs)
-        if validation is not None and _due(epoch, validation_freq) and not self._interrupted:
-            results = self._evaluate_source(validation, calls)
-            epoch_logs.update({f"val_{name}": value for name, value in results.items()})
+            if logs is None:
+                raise DataError("the data gave no batch at all")
+            epoch_logs = to_floats(logs)
+            if validation is not None and _due(epoch, validation_freq) and not self._interrupted:
+                results = self._evaluate_source(validation, calls)
+                epoch_logs.update({f"val_{name}": value for name, value in results.items()})
         calls.on_epoch_end(epoch, epoch_logs)
         return epoch_logs
 
@@ -208,15 +208,15 @@ class Trainer(Predictor):
         return values[0] if len(values) == 1 else values
 
     def _evaluate_source(self, source, calls) -> dict[str, float]:
-        self.reset_metrics()
         source.reset()
         self.stop_evaluating = False
-        calls.on_test_begin()
         logs = None
         heard = calls.hears("on_test_batch_begin", "on_test_batch_end")
         unchanged = False
         explained = out_of_memory_explained(self, "evaluate", source)
         with no_grad(), quiet(), one_blas_thread, self._sources_kept(), explained:
+            self.reset_metrics()
+            calls.on_test_begin()
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_test_batch_begin(step)
@@ -226,9 +226,9 @@ class Trainer(Predictor):
                 if self.stop_evaluating:
                     break
                 unchanged = not heard and source.is_own
-        if logs is None:
-            raise DataError("the data gave no batch at all")
-        results = to_floats(logs)
+            if logs is None:
+                raise DataError("the data gave no batch at all")
+            results = to_floats(logs)
         calls.on_test_end(results)
         return results
 

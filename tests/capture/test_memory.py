@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import gpunn
+from gpunn.backend.memory import asked_for
 from gpunn.backend.pages import HUGE, fresh, zeros
 from gpunn.capture import Plan, Recorder
 from gpunn.capture.arena import LARGE, arena, lifetimes
@@ -70,6 +71,12 @@ def test_fresh_memory(nbytes):
     assert memory.ctypes.data % (64 if nbytes < HUGE else HUGE) == 0
     memory.fill(255)
     assert zeros(nbytes, "float64").sum() == 0
+
+
+def test_fresh_memory_that_there_is_not():
+    with pytest.raises(MemoryError) as refused:
+        fresh(1 << 50)
+    assert asked_for(refused.value) == 1 << 50
 
 
 def test_weights_and_slots_lie_in_fresh_memory():
