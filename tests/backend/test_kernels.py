@@ -71,6 +71,7 @@ def sparse_categorical_crossentropy(dtype):
     x = np.array([[1.0, 2, 3], [1, 2, 3], [np.inf, 1, 2], [1, 2, 3]])
     yield [bad, x], {"from_logits": True}
     yield [bad[:3], x[:3] * 1000], {"from_logits": True, "ignore_class": 3}
+    yield [bad, np.array([[0.0, 0, 0], [1, 1, 1], [np.inf, 1, 2], [0, 0, 1]])], {}
 
 
 def dense_crossentropy(dtype):
@@ -85,9 +86,11 @@ def dense_crossentropy(dtype):
     x = values((5000, 3)).astype(dtype)  # more rows than one block takes
     static = {"from_logits": True, "mean": True, "axis": -1}
     yield [np.eye(3)[np.arange(5000) % 3].astype(dtype), x], static
-    odd = np.array([[1000, -1000, 0], [0, 2, np.nan], [1, 0, 1]]).astype(dtype)
+    odd = [[1000, -1000, 0], [0, 2, np.nan], [1, 0, 1], [np.inf, 1, 0], [1, -np.inf, 2], [0, 0, 0]]
+    labels = np.eye(3)[[0, 1, 2, 0, 1, 2]].astype(dtype)
     for logits in (True, False):
-        yield [np.eye(3).astype(dtype), odd], {"from_logits": logits, "axis": -1}
+        given = np.array(odd) if logits else np.clip(odd, -1, np.inf)
+        yield [labels, given.astype(dtype)], {"from_logits": logits, "axis": -1}
 
 
 def binary_crossentropy(dtype):

@@ -66,7 +66,7 @@ __global__ void sparse_cross_entropy(T* loss, A* sums, A* dx, const L* labels, c
             total += LOGITS ? exp((A)given[c] - top) : (A)given[c];
         total = lanes_combine(total, shared, lanes, add);
         const A chosen = counts && valid ? (A)given[label] : bad;
-        const A q = chosen / total, p = clipped(q), slope = p == q ? A(1) / total : A(0) * q;
+        const A q = chosen / total, p = clipped(q), slope = A(1) / total * A(p == q);
         for (long long c = lane; mine && c < classes; c += lanes) {
             A d = LOGITS ? exp((A)given[c] - top) / total - A(c == label)
                          : slope - (c == label ? slope / p : A(0));
@@ -116,14 +116,14 @@ __global__ void dense_cross_entropy(T* loss, A* sums, A* dx, const T* labels, co
         for (long long c = lane; c < behind; c += lanes) {
             const A t = share(c), q = (A)given[c] / total, p = clipped(q);
             cost -= t * (LOGITS ? (A)given[c] - top - shift : log(p));
-            along += LOGITS ? t : p == q ? t / p * q : A(0) * q;
+            along += LOGITS ? t : t / p * A(p == q) * q;
         }
         cost = lanes_combine(cost, shared, lanes, add);
         along = lanes_combine(along, shared, lanes, add);
         for (long long c = lane; c < behind; c += lanes) {
             const A t = share(c), q = (A)given[c] / total, p = clipped(q);
             const A d = LOGITS ? exp((A)given[c] - top) / total * along - t
-                               : (along - (p == q ? t / p : A(0) * q)) / total;
+                               : (along - t / p * A(p == q)) / total;
             gradient[c] = d * A(scale);
         }
         if (row < rows && lane == 0) {
@@ -153,11 +153,11 @@ __global__ void binary_cross_entropy(T* loss, A* sums, A* dx, const T* labels, c
             if (LOGITS) {
                 const A tail = exp(-fabs(v));  // never overflows
                 cost += log1p(tail) + (v < A(0) ? A(0) : v) - v * t;
-                d = exp(v < A(0) ? v : A(0) * v) / (A(1) + tail) - t;
+                d = exp(v > A(0) ? A(0) : v) / (A(1) + tail) - t;
             } else {
                 const A p = clipped(v);
                 cost -= t * log(p) + (A(1) - t) * log(A(1) - p);
-                d = (p - t) / (p * (A(1) - p)) * (p == v ? A(1) : A(0));
+                d = (p - t) / (p * (A(1) - p)) * A(p == v);
             }
             dx[i] = d * A(scale) / A(n);
         }

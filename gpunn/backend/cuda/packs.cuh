@@ -3,6 +3,9 @@
 template <typename T, int N>
 struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
     T at[N];
+
+    __device__ static const Pack& of(const T* x) { return *(const Pack*)x; }
+    __device__ static Pack& of(T* x) { return *(Pack*)x; }
 };
 
 // Whether packs of N values may start where some array does.

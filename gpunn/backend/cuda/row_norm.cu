@@ -6,7 +6,8 @@ constexpr int WARPS = 8;
 
 // How values lie: ROWS: those of a row beside each other, each with a channel of its own; LAST: arrays
 // (batch, places, groups, size), FIRST: (batch, groups, size, places), a row being a group of one of the
-// batch. I: counts elements.
+// batch. I: counts elements. N values beside each other are taken at once; they belong to one row, and
+// of FIRST to one channel.
 enum { ROWS, LAST, FIRST };
 
 template <typename I>
@@ -14,7 +15,7 @@ struct Layout {
     I rows, n, groups, size;
 };
 
-// Where a row's value lies, and its channel, which gamma and beta go by.
+// Where a row's values from i on lie, and the channel of the first, which gamma and beta go by.
 template <int LIES, typename I>
 __device__ I place(const Layout<I>& at, I row, I i, I& channel) {
     if (LIES != LAST) {
@@ -28,33 +29,43 @@ __device__ I place(const Layout<I>& at, I row, I i, I& channel) {
 
 // y = z gamma + beta, z = (x - mean) / sqrt(variance + epsilon); means and invs (1 / that root) are
 // kept for the gradient.
-template <typename T, typename A, typename I, int LIES>
+template <typename T, typename A, typename I, int LIES, int N>
 __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, const T* beta,
                          Layout<I> at, double epsilon, int centred, int team) {
     __shared__ A shared[WARPS];
+    using Values = Pack<T, N>;
     auto sum = [](A a, A b) { return a + b; };
-    const int each = blockDim.x / team, lane = threadIdx.x % team;
+    const int each = blockDim.x / team, lane = threadIdx.x % team * N;
     const I stride = (I)gridDim.x * each, n = at.n;
-    for (I row = (I)blockIdx.x * each + threadIdx.x / team; row < at.rows;
-         row += stride) {
+    for (I row = (I)blockIdx.x * each + threadIdx.x / team; row < at.rows; row += stride) {
         A mean = A(0), squares = A(0);
         I channel;
         if (centred) {
-            for (I i = lane; i < n; i += team)
-                mean += (A)x[place<LIES>(at, row, i, channel)];
+            for (I i = lane; i < n; i += team * N) {
+                const Values v = Values::of(x + place<LIES>(at, row, i, channel));
+#pragma unroll
+                for (int k = 0; k < N; ++k) mean += (A)v.at[k];
+            }
             mean = team_combine(mean, shared, team, sum) / A(n);
         }
-        for (I i = lane; i < n; i += team) {
-            A d = (A)x[place<LIES>(at, row, i, channel)] - mean;
-            squares += d * d;
+        for (I i = lane; i < n; i += team * N) {
+            const Values v = Values::of(x + place<LIES>(at, row, i, channel));
+#pragma unroll
+            for (int k = 0; k < N; ++k) squares += ((A)v.at[k] - mean) * ((A)v.at[k] - mean);
         }
         A inv = A(1) / sqrt(team_combine(squares, shared, team, sum) / A(n) + A(epsilon));
-        for (I i = lane; i < n; i += team) {
+        for (I i = lane; i < n; i += team * N) {
             const I e = place<LIES>(at, row, i, channel);
-            A z = ((A)x[e] - mean) * inv;
-            if (gamma) z *= (A)gamma[channel];
-            if (beta) z += (A)beta[channel];
-            y[e] = (T)z;
+            Values v = Values::of(x + e);
+#pragma unroll
+            for (int k = 0; k < N; ++k) {
+                const I own = LIES == FIRST ? channel : channel + k;
+                A z = ((A)v.at[k] - mean) * inv;
+                if (gamma) z *= (A)gamma[own];
+                if (beta) z += (A)beta[own];
+                v.at[k] = (T)z;
+            }
+            Values::of(y + e) = v;
         }
         if (lane == 0) {
             means[row] = mean;
@@ -66,13 +77,14 @@ __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, co
 // The first blocks make dx = (dz - mean(dz) - z mean(dz z)) inv for dz = dy gamma (not if it is null).
 // Each of the others sums 32 channels over a split of the places (none if there are no splits): of
 // dy z, which is dgamma[split][channel], and of dy, which is dbeta; either may be null.
-template <typename T, typename A, typename S, typename I, int LIES>
+template <typename T, typename A, typename S, typename I, int LIES, int N>
 __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* x, const A* means,
                               const A* invs, const T* gamma, Layout<I> layout, I splits,
                               int centred, int team) {
     __shared__ A along[WARPS][32], plain[WARPS][32];
     auto sum = [](A a, A b) { return a + b; };
-    const int each = blockDim.x / team, at = threadIdx.x % team;
+    using Values = Pack<T, N>;
+    const int each = blockDim.x / team, at = threadIdx.x % team * N;
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const I rows = layout.rows, n = layout.n;
     const I channels = LIES == ROWS ? n : layout.groups * layout.size;
@@ -84,18 +96,30 @@ __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* 
             if (row >= rows) continue;
             A mean = means[row], inv = invs[row], of_dz = A(0), of_z = A(0);
             I channel;
-            for (I i = at; i < n; i += team) {
+            for (I i = at; i < n; i += team * N) {
                 const I e = place<LIES>(layout, row, i, channel);
-                A dz = (A)dy[e] * (gamma ? (A)gamma[channel] : A(1));
-                of_dz += dz;
-                of_z += dz * ((A)x[e] - mean) * inv;
+                const Values d = Values::of(dy + e), v = Values::of(x + e);
+#pragma unroll
+                for (int k = 0; k < N; ++k) {
+                    const I own = LIES == FIRST ? channel : channel + k;
+                    A dz = (A)d.at[k] * (gamma ? (A)gamma[own] : A(1));
+                    of_dz += dz;
+                    of_z += dz * ((A)v.at[k] - mean) * inv;
+                }
             }
             of_dz = centred ? team_combine(of_dz, plain[0], team, sum) / A(n) : A(0);
             of_z = team_combine(of_z, along[0], team, sum) / A(n);
-            for (I i = at; i < n; i += team) {
+            for (I i = at; i < n; i += team * N) {
                 const I e = place<LIES>(layout, row, i, channel);
-                A dz = (A)dy[e] * (gamma ? (A)gamma[channel] : A(1)), z = ((A)x[e] - mean) * inv;
-                dx[e] = (T)((dz - of_dz - z * of_z) * inv);
+                Values d = Values::of(dy + e);
+                const Values v = Values::of(x + e);
+#pragma unroll
+                for (int k = 0; k < N; ++k) {
+                    const I own = LIES == FIRST ? channel : channel + k;
+                    A dz = (A)d.at[k] * (gamma ? (A)gamma[own] : A(1));
+                    d.at[k] = (T)((dz - of_dz - ((A)v.at[k] - mean) * inv * of_z) * inv);
+                }
+                Values::of(dx + e) = d;
             }
             continue;
         }

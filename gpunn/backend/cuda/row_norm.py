@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
-from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, row_team, wide
+from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, packed, row_team, wide
 from gpunn.backend.kernels import FLOATS, Placing, kernel
 
 ROWS_A_SPLIT = 4096  # of long columns, whose parts another launch then sums
@@ -67,9 +67,13 @@ def _normalized(
     rows = x.size // max(n, 1)
     index = index_type(x.size)
     layout = np.array((rows, n, groups, channels // groups), LAYOUTS[index])[()]
-    x, dtype = be.xp.ascontiguousarray(x), wide(x.dtype)
+    x, dtype = packed(be, x), wide(x.dtype)
+    beside = {"ROWS": n, "LAST": channels // groups, "FIRST": n // max(channels // groups, 1)}
     gamma_, beta = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
-    types, lying = f"{cuda_type(x.dtype)}, {cuda_type(dtype)}", f"{index}, {lies}"
+    types, lying = (
+        f"{cuda_type(x.dtype)}, {cuda_type(dtype)}",
+        f"{index}, {lies}, {pack(x.dtype, beside[lies])}",
+    )
     team, centred = row_team(n), np.int32(centred)
     y = be.empty(x.shape, x.dtype)
     means, invs = be.empty(rows, dtype), be.empty(rows, dtype)
@@ -87,8 +91,18 @@ def _normalized(
         if splits > 1:
             parts = [None if d is None else be.empty((splits, *scaled), dtype) for d in sums]
         into = [NOTHING if d is None else d for d in (dx, *parts)]
-        dy = be.xp.ascontiguousarray(dy)
-        args = (*into, dy, x, means, invs, gamma_, layout, INDEX[index](splits), centred, team)
+        args = (
+            *into,
+            packed(be, dy),
+            x,
+            means,
+            invs,
+            gamma_,
+            layout,
+            INDEX[index](splits),
+            centred,
+            team,
+        )
         blocks = -(-rows * int(team) // THREADS) if needs[0] else 0
         blocks += -(-channels // 32) * splits
         summed = cuda_type(dtype if splits > 1 else x.dtype)

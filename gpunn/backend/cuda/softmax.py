@@ -1,6 +1,6 @@
 """Softmax and its logarithm over the last axis, in one launch for each direction."""
 
-from gpunn.backend.cupy_ import cuda_type, row_team, wide
+from gpunn.backend.cupy_ import cuda_type, pack, packed, row_team, wide
 from gpunn.backend.kernels import FLOATS, kernel
 
 
@@ -21,14 +21,14 @@ def log_softmax(be, x, axis=-1):
 def _of_rows(be, x, log: str):
     n = x.shape[-1]
     rows, team = x.size // n, row_team(n)
-    types = f"<{cuda_type(x.dtype)}, {cuda_type(wide(x.dtype))}, {log}>"
+    types = f"<{cuda_type(x.dtype)}, {cuda_type(wide(x.dtype))}, {log}, {pack(x.dtype, n)}>"
     y = be.empty(x.shape, x.dtype)
-    args = (y, be.xp.ascontiguousarray(x), rows, n, team)
+    args = (y, packed(be, x), rows, n, team)
     be.launch("softmax", "softmax" + types, rows * int(team), args)
 
     def pullback(dy, needs):
         dx = be.empty(x.shape, x.dtype)
-        args = (dx, be.xp.ascontiguousarray(dy), y, rows, n, team)
+        args = (dx, packed(be, dy), y, rows, n, team)
         be.launch("softmax", "softmax_back" + types, rows * int(team), args)
         return (dx,)
 
