@@ -163,7 +163,7 @@ def networks(rng):
             layers.SpatialDropout2D(0.3),
             layers.UpSampling2D(interpolation="bilinear"),
             layers.Conv2DTranspose(3, 3, strides=2),
-            layers.Flatten(),
+            layers.GlobalMaxPooling2D(),
             layers.Dense(classes),
         ],
         floats(rows, 8, 6, size(1, 4)),

@@ -428,6 +428,16 @@ def max_pool(dtype):
         yield [x], {"win": win}
 
 
+def extreme(dtype):
+    for shape, axis in (
+        ((3, 4, 5, 6), (1, 2)), ((3, 40), 0), ((2, 3, 5), -1), ((2, 3, 5), [2, 1]), ((7,), None)
+    ):  # fmt: skip
+        x = np.round(values(shape)).astype(dtype)  # with equal values
+        x.reshape(-1)[::17] = np.nan
+        yield [x], {"axis": axis, "keepdims": True}
+        yield [np.nan_to_num(x)], {"axis": axis, "keepdims": False}
+
+
 def average_pool(dtype):
     for operands, static in max_pool(dtype):
         yield [np.nan_to_num(operands[0])], static
@@ -552,6 +562,8 @@ CASES = {
     "right_classes": right_classes,
     "right_values": right_values,
     "threshold_counts": threshold_counts,
+    "max": extreme,
+    "min": extreme,
     "mix": mix,
     "rms_normalization": rms_normalization,
     "simple_rnn": several(recurrent_layer(1, 1, ()), recurrent_layer(1, 1, (), activation="relu")),
@@ -664,6 +676,7 @@ def test_attention_of_flat_weights_copies_nothing(cuda):
         ("UpSampling2D", (), {"interpolation": "bilinear"}, 2, 2),
         ("UpSampling2D", (), {"data_format": "channels_first"}, 1, 1),
         ("GlobalAveragePooling2D", (), {}, 1, 1),
+        ("GlobalMaxPooling2D", (), {}, 1, 1),
         ("LayerNormalization", (), {"axis": (1, 2, 3)}, 1, 1),
         ("GroupNormalization", (2,), {"axis": 1}, 1, 1),
         ("BatchNormalization", (), {"axis": 1}, 2, 2),

@@ -9,6 +9,7 @@ from gpunn.backend.cuda import (  # noqa: F401
     depthwise,
     dropout,
     elementwise,
+    extrema,
     gather,
     linear,
     metrics,
