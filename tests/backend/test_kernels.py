@@ -527,12 +527,6 @@ def several(*cases):
     return all_cases
 
 
-# Ops that have several kernels: all cases take to meet them.
-SEVERAL = {
-    *("linear", "_convolve", "_convolve_transposed", "group_normalization", "gru", "simple_rnn"),
-    *("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"),
-}
-
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
