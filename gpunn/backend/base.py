@@ -166,6 +166,9 @@ class Backend:
             args: its arguments; the first array says how large the scratch arrays are.
             scratch: how many arrays it wants to work in.
         """
+        if not scratch:
+            code(self, *args)
+            return
         first: Any = next((x for x in args if isinstance(x, self.array_type)), None)
         code(self, *args, *[self.empty(first.shape, first.dtype) for _ in range(scratch)])
 

@@ -73,10 +73,12 @@ class ThresholdCounts(Metric):
             if w is not None and w.shape[-1] != 1:
                 w = w[..., self.class_id, None]
         columns = p.shape[1] if self.multi_label else 1
-        operands = (wrap(y), wrap(p), None if w is None else wrap(w))
+        w = None if w is None else wrap(w)
         threshold_counts(
-            *operands, tuple(self.thresholds), self._even, columns, self.kept, self._add
-        )
+            wrap(y), wrap(p), w,
+            thresholds=tuple(self.thresholds), even=self._even, columns=columns, kept=self.kept,
+            update=self._add,
+        )  # fmt: skip
 
     def _add(self, be, *found) -> None:
         """Count a batch; see `threshold_counts`."""
