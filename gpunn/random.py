@@ -92,6 +92,13 @@ def _from_host(values, dtype):
     return wrap(get_backend().asarray(values.astype(dtype)))
 
 
+def _scaled(drawn, factor, shift, dtype):
+    """Numbers from the host times a factor plus a shift, either of which gets its gradient."""
+    if isinstance(factor, Tensor) or isinstance(shift, Tensor):
+        return ops.cast(_from_host(drawn, dtype) * factor + shift, dtype)
+    return _from_host(drawn * factor + shift, dtype)
+
+
 def _host(x) -> np.ndarray:
     """A parameter of a distribution, on the host."""
     return np.asarray(x.numpy() if isinstance(x, Tensor) else x)
@@ -102,8 +109,9 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
 
     Args:
         shape: an int or ints.
-        minval: lower end, included. Default: 0.
-        maxval: upper end, excluded. Default: 1.
+        minval: lower end, included; a number, or values that broadcast to `shape`. Default: 0.
+        maxval: upper end, likewise; numbers are excluded, of tensors those that rounding reaches
+            are not. Default: 1.
         dtype: a float dtype. Default: `floatx`.
         seed: see the module. Default: None.
 
@@ -120,6 +128,9 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     (2, 3)
     """
     dtype, be = _float_dtype("uniform", dtype), get_backend()
+    if any(isinstance(end, Tensor) or np.ndim(end) for end in (minval, maxval)):
+        y = wrap(be.uniform(stream_of(seed), _shape(shape), dtype))
+        return ops.cast(y * (convert(maxval) - minval) + minval, dtype)
     if maxval < minval:
         raise ArgumentError(f"uniform: maxval {maxval} is less than minval {minval}")
     y = be.uniform(stream_of(seed), _shape(shape), dtype)
@@ -136,8 +147,8 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
     Args:
         shape: an int or ints.
-        mean: Default: 0.
-        stddev: standard deviation. Default: 1.
+        mean: a number, or values that broadcast to `shape`. Default: 0.
+        stddev: standard deviation, likewise. Default: 1.
         dtype: a float dtype. Default: `floatx`.
         seed: see the module. Default: None.
 
@@ -153,7 +164,7 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("normal", dtype)
-    return _from_host(stream_of(seed).normal(_shape(shape)) * stddev + mean, dtype)
+    return _scaled(stream_of(seed).normal(_shape(shape)), stddev, mean, dtype)
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
@@ -161,8 +172,8 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
     Args:
         shape: an int or ints.
-        mean: Default: 0.
-        stddev: standard deviation before the cut. Default: 1.
+        mean: a number, or values that broadcast to `shape`. Default: 0.
+        stddev: standard deviation before the cut, likewise. Default: 1.
         dtype: a float dtype. Default: `floatx`.
         seed: see the module. Default: None.
 
@@ -181,7 +192,7 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     dtype = _float_dtype("truncated_normal", dtype)
     inside = 0.9544997361036416  # the probability of two deviations
     u = (2 * stream_of(seed).uniform(_shape(shape)) - 1) * inside
-    return _from_host(np.sqrt(2) * CPU_BACKEND.erfinv(u) * stddev + mean, dtype)
+    return _scaled(np.sqrt(2) * CPU_BACKEND.erfinv(u), stddev, mean, dtype)
 
 
 def randint(shape, minval, maxval, dtype="int32", seed=None):

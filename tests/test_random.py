@@ -6,6 +6,7 @@ import pytest
 import gpunn
 from gpunn import random
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
+from tests.harness import assert_close
 
 N = 20000
 DRAWS = {
@@ -110,3 +111,18 @@ def test_refusals():
     ]:
         with pytest.raises(error):
             call()
+
+
+@pytest.mark.parametrize("draw", [random.normal, random.truncated_normal, random.uniform])
+def test_parameters_that_are_tensors(draw, device):
+    first = gpunn.Tensor([1.0, 2.0, 3.0], requires_grad=True)
+    second = gpunn.Tensor([2.0, 4.0, 8.0], requires_grad=True)
+    y = draw((4, 3), first, second, seed=1)
+    unit = draw((4, 3), seed=1).numpy()
+    scale = second - first if draw is random.uniform else second
+    assert_close(y, unit * scale.numpy() + first.numpy(), rtol=1e-5, atol=1e-6)
+    y.sum().backward()
+    assert_close(second.grad, unit.sum(0), rtol=1e-5, atol=1e-5)
+    wanted = (1 - unit).sum(0) if draw is random.uniform else [4.0] * 3
+    assert_close(first.grad, wanted, rtol=1e-5, atol=1e-5)
+    assert draw((4, 3), np.zeros(3), np.ones(3), seed=1).dtype == "float32"
