@@ -246,13 +246,20 @@ class Layer(SymbolicLayer):
                 y = self.call(x, training=training)
             else:
                 y = self.call(x)
-        elif holds_symbols(args) or holds_symbols(kwargs):
-            y = self._symbolic_call(args, kwargs, said)
+        elif not self.built:
+            with self._making_weights():
+                y = self._slow_call(args, kwargs, said, training)
         else:
-            y = self._prepared_call(args, kwargs, training)
+            y = self._slow_call(args, kwargs, said, training)
         if self.activity_regularizer is not None:
             self._regularize(y)
         return y
+
+    def _slow_call(self, args, kwargs, said, training):
+        """The outputs for what has to be noted or prepared."""
+        if holds_symbols(args) or holds_symbols(kwargs):
+            return self._symbolic_call(args, kwargs, said)
+        return self._prepared_call(args, kwargs, training)
 
     def _prepared_call(self, args, kwargs, training):
         """Convert and cast the inputs, build, and call."""
@@ -369,7 +376,8 @@ def _marking_built(build):
         self._built_for = (args, kwargs)
         self._building = True
         try:
-            build(self, *args, **kwargs)
+            with self._making_weights():
+                build(self, *args, **kwargs)
             self.built = True
             if not self._trainable:
                 self.trainable = False  # of the layers it holds too

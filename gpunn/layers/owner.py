@@ -1,5 +1,7 @@
 """WeightOwner: the half of a layer that has weights, its own and those of the layers it holds."""
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from numbers import Integral
 
 from gpunn import constraints, initializers, regularizers
@@ -10,11 +12,15 @@ from gpunn.errors import NotBuiltError, ShapeError
 from gpunn.layers import tree
 from gpunn.naming import free_name
 
+# The names of the owners in which weights are being made, "model/block/": their paths begin so.
+_around: ContextVar[str] = ContextVar("gpunn_path", default="")
+
 
 class WeightOwner:
     """Makes weights, and finds those of the owners in its attributes, lists and dicts."""
 
     built = False
+    _path: str | None = None  # its name after those of the owners around it, once that is known
 
     def __init__(self, name: str, dtype_policy, trainable: bool):
         self.name = name
@@ -71,7 +77,7 @@ class WeightOwner:
             constraint=constraints.get(constraint),
             autocast=autocast,
         )
-        variable.path = f"{self.name}/{name}"
+        variable.path = f"{self._path or _around.get() + self.name}/{name}"
         if not self._trainable:
             variable.trainable = False
         self._added_weights.append(variable)
@@ -80,6 +86,16 @@ class WeightOwner:
     def add_variable(self, shape, initializer, **options) -> Variable:
         """The same as `add_weight`, by the name that metrics have for it."""
         return self.add_weight(shape, initializer, **options)
+
+    @contextmanager
+    def _making_weights(self):
+        """Inside, the paths of weights that owners in this one make begin with its own."""
+        self._path = self._path or _around.get() + self.name
+        token = _around.set(f"{self._path}/")
+        try:
+            yield
+        finally:
+            _around.reset(token)
 
     def _own_weights(self) -> list[Variable]:
         """The weights of this layer itself, trainable ones first, in order of creation."""

@@ -277,8 +277,9 @@ class Model(Trainer):
 
         Source: keras.Model.get_state_tree.
 
-        >>> model = gpunn.Sequential([gpunn.Input((1,)), gpunn.layers.Dense(1, name="out")])
-        >>> sorted(model.get_state_tree()["trainable_variables"]["out"])
+        >>> layers = [gpunn.Input((1,)), gpunn.layers.Dense(1, name="out")]
+        >>> model = gpunn.Sequential(layers, name="net")
+        >>> sorted(model.get_state_tree()["trainable_variables"]["net"]["out"])
         ['bias', 'kernel']
         """
         return state_tree.get_state_tree(self, value_format)

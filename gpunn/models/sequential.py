@@ -62,7 +62,8 @@ class Sequential(Model):
             elif (like := _single_input(layer)) is not None:
                 self._connect(InputLayer(batch_shape=like.shape, dtype=like.dtype.name))
         if self._input is not None:
-            self._tensors.append(layer(self._tensors[-1]))
+            with self._making_weights():
+                self._tensors.append(layer(self._tensors[-1]))
         if not self._layers and layer.accepts_integers:
             self.accepts_integers = True
         self._layers.append(layer)
@@ -104,8 +105,9 @@ class Sequential(Model):
     def _connect(self, first: InputLayer) -> None:
         """Call every layer on what the one before makes of a symbolic input."""
         tensors = [first.output]
-        for layer in self._layers:
-            tensors.append(layer(tensors[-1]))
+        with self._making_weights():
+            for layer in self._layers:
+                tensors.append(layer(tensors[-1]))
         self._input, self._tensors = first, tensors
 
     def __getstate__(self) -> dict:

@@ -761,3 +761,25 @@ def test_a_policy_can_be_set():
     assert y.dtype.name == "bfloat16" and layer.kernel.dtype.name == "float32"
     with pytest.raises(ValueError, match="True or False"):
         gpunn.layers.Dense(2, trainable="yes")
+
+
+def test_paths_of_weights_name_the_layers_around():
+    class Inside(gpunn.Model):
+        def __init__(self):
+            super().__init__(name="outer")
+            self.blocks = [gpunn.Sequential([layers.Dense(2, name="d")], name="s")]
+
+        def call(self, inputs):
+            return self.blocks[0](inputs)
+
+    called, built = Inside(), Inside()
+    called(rand(1, 3)), built.build((None, 3))
+    for model in (called, built):
+        assert [v.path for v in model.weights] == ["outer/s/d/kernel", "outer/s/d/bias"]
+    model.blocks[0].layers[0].enable_lora(1)
+    assert model.weights[-1].path == "outer/s/d/lora_kernel_b"
+    inputs = gpunn.Input((3,))
+    functional = gpunn.Model(inputs, layers.Dense(2, name="d")(inputs), name="outer")
+    assert functional.weights[0].path == "d/kernel"
+    known = gpunn.Sequential([gpunn.Input((3,)), layers.Dense(2, name="d")], name="s")
+    assert known.weights[0].path == "s/d/kernel"

@@ -89,11 +89,12 @@ def test_a_sequential_of_nested_inputs_and_of_layers_that_tell_no_shapes():
 
 def test_state_trees(device):
     with gpunn.device(device):
-        model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1, name="out")])
+        layers = [gpunn.Input((2,)), gpunn.layers.Dense(1, name="out")]
+        model = gpunn.Sequential(layers, name="net")
         model.compile("adam", "mse")
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
         tree = model.get_state_tree(value_format="numpy_array")
-        assert (tree["trainable_variables"]["out"]["kernel"] == model.get_weights()[0]).all()
+        assert (tree["trainable_variables"]["net"]["out"]["kernel"] == model.get_weights()[0]).all()
         assert tree["non_trainable_variables"] == {}
         assert tree["optimizer_variables"]["adam"]["iteration"] == 1
         assert tree["metrics_variables"]["loss"]["count"] == 4
