@@ -181,7 +181,7 @@ def sections(calls: list[Call], n: int) -> list[Section]:
     at = 0
     while at < len(calls):
         draft = _of_parts(whole, ways, at, n)
-        if draft.total < SHORT:
+        if draft.longest < draft.total < SHORT:
             other = _of_parts(whole[: at + len(draft.calls)], ways, at, n, ahead=True)
             if len(other.calls) == len(draft.calls):
                 draft = max(draft, other, key=lambda draft: draft.gain)
@@ -230,10 +230,13 @@ def _of_parts(whole: list[_Part], ways, start: int, n: int, ahead: bool = False)
             if i == start:
                 draft.add(call, [whole[i]], [set()])
             break
+        choices = [[whole[i]]]
+        if whole[i].cost > JOIN or draft.longest < draft.total:  # else parts gain nothing
+            choices = ways(i, ahead)
         time, chains, made = min(
-            [(*draft.after(made), made) for made in ways(i, ahead)], key=lambda found: found[0]
+            [(*draft.after(made), made) for made in choices], key=lambda found: found[0]
         )
-        if draft.calls and draft.seconds + draft.alone(ways(i, ahead)) < time * (1 - 1e-9):
+        if draft.calls and draft.seconds + draft.alone(choices) < time * (1 - 1e-9):
             break
         draft.add(call, made, chains)
     return draft

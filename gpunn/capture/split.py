@@ -166,7 +166,7 @@ def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layout
     for _ in range(-(-SURE // prod(columns))):
         order = rng.permutation(terms)
         signs = np.where(order < half, 1, np.where(order < 2 * half, -1, 0)).astype(dtype)
-        rng.shuffle(numbers)
+        numbers = np.roll(numbers, order[0] + 1)
         a[...] = np.resize(numbers, (rows, half))[:, order % half]
         b[...] = (np.resize(numbers[::-1], (half, *columns))[order % half].T * signs).T
         function(a, b, out=whole)
