@@ -24,7 +24,12 @@ from gpunn.backend.registry import (
     is_array,
     to_array,
 )
-from gpunn.backend.threads import get_num_threads, one_blas_thread, set_num_threads
+from gpunn.backend.threads import (
+    get_num_threads,
+    one_blas_thread,
+    set_num_threads,
+    small_products,
+)
 
 __all__ = [
     "BY_TYPE",
@@ -58,6 +63,7 @@ __all__ = [
     "set_image_data_format",
     "set_num_threads",
     "set_seed",
+    "small_products",
     "standardize",
     "to_array",
 ]

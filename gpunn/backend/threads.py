@@ -118,11 +118,26 @@ def blas_name() -> str:
     """The BLAS that NumPy was built with, its version, and the CPU type it chose."""
     found = np.show_config(mode="dicts")["Build Dependencies"].get("blas", {})
     text = f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
+    return f"{text} ({core})" if (core := _core()) else text
+
+
+@cache
+def small_products() -> int:
+    """How many multiplications make a product small: NumPy's BLAS does it with the operands as they
+    lie, instead of copies that suit the CPU's caches; 0 where it copies all.
+
+    OpenBLAS does so on CPUs with AVX-512.
+    """
+    return 10**6 if _core().lower() in ("skylakex", "cooperlake", "sapphirerapids") else 0
+
+
+def _core() -> str:
+    """The CPU type that OpenBLAS chose, or nothing."""
     function = _function("core")
-    if function is not None:
-        function.restype = ctypes.c_char_p
-        text += f" ({function().decode()})"
-    return text
+    if function is None:
+        return ""
+    function.restype = ctypes.c_char_p
+    return function().decode()
 
 
 @cache

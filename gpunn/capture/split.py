@@ -1,12 +1,13 @@
 """Calls in parts that write other rows of the result, and have the bits of the whole."""
 
 from collections.abc import Callable
-from functools import lru_cache
-from math import ceil, prod
+from functools import cache, lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from gpunn.backend import small_products
 from gpunn.backend.pages import fresh
 from gpunn.capture.ir import Call, View
 from gpunn.capture.loops import loop_over
@@ -15,11 +16,11 @@ PRODUCTS = (np.dot, np.matmul)
 EXACT = [  # reductions whose order cannot matter
     getattr(where, name) for where in (np, np.ndarray) for name in "max min argmax argmin".split()
 ]
-BLOCK = 16  # rows of a product that a BLAS works on at a time, or more: parts start at multiples
+ROWS = 64  # of a product, or more, that are worth parts
 LONG = 8  # terms of a sum
 SURE = 16  # elements of a row that are compared
 AHEAD = 9 / 8  # times its share: the first part, if it is ahead of the others
-LARGE = 1 << 24  # multiplications: no BLAS looks at the number of rows if there are more
+LARGE = 1 << 23  # multiplications: no BLAS looks at the number of rows if there are more
 NUMBERS = 65521  # random ones for a trial: a prime, so that rows differ
 
 
@@ -72,16 +73,19 @@ def _cut(view: View, shape: tuple[int, ...], axis: int, start: int, stop: int) -
     return View(view.storage, offset, rows, view.strides, view.dtype)
 
 
+@cache
+def block() -> int:
+    """Rows of a product that the BLAS works on at a time, or a multiple: parts start there."""
+    return 16 if small_products() else 48  # OpenBLAS with AVX-512, and with AVX2
+
+
 def _bounds(size: int, n: int, ahead: bool) -> list[tuple[int, int]]:
-    """Where n parts start and stop, all but the first of equal sizes; long ones where products are
-    cut too."""
-    block = BLOCK if size >= 4 * BLOCK else 1
-
-    def share(size, n):
-        return -(-size // (n * block)) * block
-
-    first = share(ceil(size * AHEAD) if ahead else size, n)
-    starts = [0, *range(first, size, max(share(size - first, n - 1), 1))]
+    """Where n parts start and stop, all but the first of about equal sizes; long ones where
+    products are cut too."""
+    step = block() if size >= ROWS else 1
+    first = size / n * (AHEAD if ahead else 1)
+    cuts = [round((first + (size - first) * k / (n - 1)) / step) * step for k in range(n - 1)]
+    starts = sorted({0, *[cut for cut in cuts if cut < size]})
     return list(zip(starts, [*starts[1:], size], strict=True))
 
 
@@ -122,7 +126,7 @@ def _of_product(call: Call, out: View, n: int, ahead: bool) -> list[Call]:
     a, b = call.args
     if len(out.shape) > 2:  # many products
         return _along(call, n, ahead, out.shape, range(len(out.shape) - 2))
-    if len(a.shape) != 2 or a.shape[0] < 4 * BLOCK or len(b.shape) > 2:
+    if len(a.shape) != 2 or a.shape[0] < ROWS or len(b.shape) > 2:
         return [call]
     bounds = _bounds(a.shape[0], n, ahead)
     tried = _few(bounds, prod(b.shape))
@@ -138,10 +142,10 @@ def _of_product(call: Call, out: View, n: int, ahead: bool) -> list[Call]:
 
 def _few(bounds: list[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...]:
     """Bounds of fewer rows, as many as make each product of them with `size` elements large."""
-    few = -(-LARGE // size // BLOCK) * BLOCK
+    few = -(-LARGE // size // block()) * block()
     found, start = [], 0
     for i, j in bounds:
-        stop = start + min(j - i, few + (j - i) % BLOCK)
+        stop = start + min(j - i, few + (j - i) % block())
         found.append((start, stop))
         start = stop
     return tuple(found)
@@ -180,4 +184,4 @@ def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layout
 def _empty(shape, strides, dtype) -> np.ndarray:
     """An array of a layout, which goes back to the system when it is not needed any more."""
     size = sum([(n - 1) * stride for n, stride in zip(shape, strides, strict=True)])
-    return np.ndarray(shape, dtype, fresh(size + dtype.itemsize), 0, strides)
+    return np.ndarray(shape, dtype, fresh(size + dtype.itemsize, huge=False), 0, strides)

@@ -5,12 +5,12 @@ and the gates of a step are contiguous slices. A sequence of them is (steps, uni
 """
 
 from gpunn.autograd import primitive
+from gpunn.backend import small_products
 from gpunn.ops.reduction import narrow, wide
 
 __all__ = []
 
 SPAN = 1 << 18  # elements of the gates that are worked on at a time
-SMALL = 10**6  # multiplications of a product that OpenBLAS makes of its operands as they lie
 
 
 @primitive
@@ -63,11 +63,11 @@ def spans_of(be, z) -> list[slice]:
 def blocks(be, w, columns: int):
     """A matrix as a stack of blocks of rows, whose products with so many columns are small.
 
-    OpenBLAS copies the operands of larger ones, which takes it a fifth of the time here.
+    Copies of the operands of larger ones take a BLAS a fifth of the time here.
     """
-    rows, terms = w.shape
-    counts = range(1, rows // 8 + 1) if be.kind == "cpu" else ()
-    small = (n for n in counts if not rows % n and rows // n * terms * columns <= SMALL)
+    (rows, terms), most = w.shape, small_products() if be.kind == "cpu" else 0
+    counts = range(1, rows // 8 + 1) if most else ()
+    small = (n for n in counts if not rows % n and rows // n * terms * columns <= most)
     n = next(small, 1)
     return w.reshape(n, rows // n, terms)
 

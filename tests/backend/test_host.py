@@ -161,6 +161,7 @@ def test_a_blas_that_cannot_be_told(monkeypatch):
 
 def test_blas_is_named():
     assert len(threads.blas_name()) > 3
+    assert threads.small_products() == (10**6 if threads._core() == "SkylakeX" else 0)
 
 
 def test_memory_of_the_host():

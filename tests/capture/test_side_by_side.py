@@ -260,7 +260,8 @@ def test_rows_that_others_are_broadcast_to():
 
 
 def test_products_whose_parts_have_other_bits_stay_whole(monkeypatch):
-    monkeypatch.setattr(split, "BLOCK", 1)
+    monkeypatch.setattr(split, "ROWS", 1)
+    monkeypatch.setattr(split, "block", lambda: 1)
     a, b, y = storage(9, 300), storage(300, 7), storage(9, 7)
     product = call(np.dot, (a, 0, (9, 300)), (b, 0, (300, 7)), (y, 0, (9, 7)))
 
@@ -289,7 +290,7 @@ def recorded(steps, rows):
 
 @needs_threads
 def test_a_plan_is_arranged_when_it_has_run_for_long(eager_to_split, monkeypatch):
-    recorder, y, x = recorded(4, 64)
+    recorder, y, x = recorded(4, 512)
     made = plan.Plan(recorder, [y], passes=("arena",))
     monkeypatch.setattr(plan, "LONG", 1e9)
     for _ in range(5):

@@ -125,19 +125,22 @@ def test_products_in_blocks(name, monkeypatch):
         return [y, *gpunn.autograd.gradients((y * y).sum(), [x, *layer.trainable_variables])]
 
     whole = results()
-    monkeypatch.setattr(recurrence, "SMALL", 800)
+    monkeypatch.setattr(recurrence, "small_products", lambda: 800)
     assert len(recurrence.blocks(CPU_BACKEND, np.ones((16, 16)), 5)) == 2
     for a, b in zip(results(), whole, strict=True):
         assert_close(a, b, rtol=1e-10, atol=1e-12)
 
 
-def test_blocks_are_equal_and_at_least_eight_rows():
+def test_blocks_are_equal_and_at_least_eight_rows(monkeypatch):
+    monkeypatch.setattr(recurrence, "small_products", lambda: 10**6)
 
     for rows, terms, columns, count in [
         (1024, 256, 32, 16), (768, 256, 32, 8), (1004, 251, 32, 1), (4, 10**6, 4, 1), (16, 8, 0, 1)
     ]:  # fmt: skip
         made = recurrence.blocks(CPU_BACKEND, np.zeros((rows, terms), bool), columns)
         assert made.shape == (count, rows // count, terms)
+    monkeypatch.setattr(recurrence, "small_products", lambda: 0)  # a BLAS that copies all
+    assert recurrence.blocks(CPU_BACKEND, np.zeros((1024, 256)), 32).shape == (1, 1024, 256)
 
 
 @pytest.mark.parametrize("name", LAYERS)
