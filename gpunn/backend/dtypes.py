@@ -76,6 +76,19 @@ def is_float(dtype: np.dtype) -> bool:
     return dtype.kind == "f" or dtype.name == "bfloat16"
 
 
+def finfo(dtype: np.dtype):
+    """`numpy.finfo`, of bfloat16 as well.
+
+    >>> float(gpunn.backend.dtypes.finfo(np.dtype("float16")).max)
+    65504.0
+    """
+    if dtype.kind == "f":
+        return np.finfo(dtype)
+    import ml_dtypes
+
+    return ml_dtypes.finfo(dtype)
+
+
 def result_type(*dtypes) -> np.dtype:
     """The common dtype by Keras' lattice: a float wins over any integer, and keeps its width.
 

@@ -1,9 +1,7 @@
 """Colors of images: rgb_to_grayscale, rgb_to_hsv, hsv_to_rgb."""
 
-import numpy as np
-
 from gpunn.autograd import convert
-from gpunn.backend.dtypes import is_float
+from gpunn.backend.dtypes import finfo, is_float
 from gpunn.errors import DTypeError, ShapeError
 from gpunn.ops.arithmetic import mod
 from gpunn.ops.choosing import where
@@ -69,7 +67,7 @@ def rgb_to_hsv(images, data_format=None):
     """
     images = _floats("rgb_to_hsv", images)
     *_, axis = image_axes("rgb_to_hsv", images, data_format)
-    eps = float(np.finfo(images.dtype).eps)
+    eps = float(finfo(images.dtype).eps)
     images = where(absolute(images) < eps, 0.0, images)
     red, green, blue = _planes("rgb_to_hsv", images, axis)
     value, least = largest(images, axis=axis), smallest(images, axis=axis)

@@ -7,7 +7,7 @@ import numpy as np
 from gpunn import autograd, tree
 from gpunn.autograd import Tensor, convert, no_grad, primitive, wrap
 from gpunn.autograd.higher import own_trace
-from gpunn.backend.dtypes import is_float, standardize
+from gpunn.backend.dtypes import finfo, is_float, standardize
 from gpunn.errors import ArgumentError, GradientError
 from gpunn.ops.shaping import _shape
 
@@ -25,8 +25,6 @@ __all__ = [
     "stop_gradient",
     "view",
 ]
-
-BFLOAT16_MAX = 3.3895313892515355e38
 
 
 def cast(x, dtype):
@@ -90,7 +88,7 @@ def _limits(dtype):
         return 0, 1
     if not is_float(dtype):
         return np.iinfo(dtype).min, np.iinfo(dtype).max
-    high = BFLOAT16_MAX if dtype.name == "bfloat16" else float(np.finfo(dtype).max)
+    high = float(finfo(dtype).max)
     return -high, high
 
 

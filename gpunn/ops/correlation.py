@@ -29,7 +29,7 @@ def correlate(x1, x2, mode="valid"):
             longer one has values, in the middle.
 
     Returns:
-        A vector, in the common dtype.
+        A vector of the common float dtype; integers become floats.
 
     Raises:
         ShapeError: if one is not a vector or is empty.
@@ -38,11 +38,11 @@ def correlate(x1, x2, mode="valid"):
     Source: `keras.ops.correlate`.
 
     >>> gpunn.ops.correlate([1, 2, 3], [0, 1]).numpy().tolist()
-    [2, 3]
+    [2.0, 3.0]
     """
     if mode not in ("valid", "same", "full"):
         raise unknown("correlate mode", mode, ("valid", "same", "full"))
-    x1, x2 = together(x1, x2)
+    x1, x2 = (x if is_float(x.dtype) else x.to(standardize(None)) for x in together(x1, x2))
     if x1.ndim != 1 or x2.ndim != 1 or not x1.size or not x2.size:
         raise ShapeError(f"correlate: expected two vectors, got shapes {x1.shape} and {x2.shape}")
     if x1.size < x2.size:

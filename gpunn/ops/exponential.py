@@ -3,6 +3,7 @@
 import math
 
 from gpunn.autograd import primitive
+from gpunn.backend.dtypes import finfo
 
 __all__ = [
     "exp",
@@ -224,7 +225,7 @@ def _log_sum(be, x1, x2, unit):
     """log(b^x1 + b^x2) to the base b = e^unit, and its pullback."""
     xp = be.xp
     high = xp.maximum(x1, x2)
-    largest = xp.finfo(high.dtype).max.item()
+    largest = float(finfo(high.dtype).max)
 
     finite = high.clip(-largest, largest)
 

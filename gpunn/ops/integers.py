@@ -1,6 +1,7 @@
 """Common divisors and multiples, and the steps and exponents of floats."""
 
 from gpunn.autograd import primitive
+from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import DTypeError
 
 __all__ = ["gcd", "lcm", "ldexp", "nextafter"]
@@ -79,6 +80,8 @@ def ldexp(be, x1, x2, /):
     array([2. , 1.5], dtype=float32)
     """
     xp = be.xp
+    if hasattr(x1, "dtype") and not is_float(x1.dtype):
+        x1 = x1.astype(standardize(None))
     exponent = xp.asarray(x2)
     if exponent.dtype.kind not in "iu":
         raise DTypeError(

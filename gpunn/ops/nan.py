@@ -8,6 +8,7 @@ from gpunn.ops import extrema, reduction
 from gpunn.ops.arithmetic import divide, subtract
 from gpunn.ops.cumulative import cumprod, cumsum
 from gpunn.ops.magnitude import maximum
+from gpunn.ops.reduction import narrow
 from gpunn.ops.roots import square
 from gpunn.ops.statistics import var
 
@@ -34,7 +35,7 @@ def _fill_nan(be, x, /, value):
     def pullback(dy, needs):
         return (dy * known,)
 
-    return be.xp.where(known, x, value), pullback
+    return narrow(be.xp.where(known, x, value), x.dtype), pullback
 
 
 @primitive
@@ -51,7 +52,7 @@ def _where_known(be, x, y, /, axis, keepdims, otherwise):
     def pullback(dy, needs):
         return None, be.xp.where(some, dy, 0)  # dy may be NaN there
 
-    return be.xp.where(some, y, otherwise), pullback
+    return narrow(be.xp.where(some, y, otherwise), y.dtype), pullback
 
 
 @primitive

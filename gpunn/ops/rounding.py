@@ -1,7 +1,7 @@
 """Rounding, and numbers in place of NaN and infinities."""
 
 from gpunn.autograd import primitive
-from gpunn.backend.dtypes import is_float
+from gpunn.backend.dtypes import finfo, is_float
 from gpunn.errors import DTypeError
 
 __all__ = ["ceil", "floor", "nan_to_num", "round", "trunc"]
@@ -92,7 +92,7 @@ def _no_slope(be):
     return pullback
 
 
-@primitive
+@primitive(promote="same")
 def nan_to_num(be, x, /, nan=0.0, posinf=None, neginf=None):
     """Numbers in place of NaN and the infinities; the gradient there is 0.
 
@@ -113,7 +113,7 @@ def nan_to_num(be, x, /, nan=0.0, posinf=None, neginf=None):
     if not is_float(x.dtype):
         return x, None
     xp = be.xp
-    largest = float(xp.finfo(x.dtype).max)
+    largest = float(finfo(x.dtype).max)
     y = xp.where(x == float("inf"), largest if posinf is None else posinf, x)
     y = xp.where(x == float("-inf"), -largest if neginf is None else neginf, y)
 

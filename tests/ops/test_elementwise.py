@@ -252,3 +252,22 @@ def test_bad_input(case, device):
     for word in words:
         if device == "cpu" or word != "(2,3)":
             assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["logaddexp", "logaddexp2", "nextafter"])
+def test_two_bfloat16_make_one(device, name):
+    x = gpunn.Tensor([1.0, 2.0], dtype="bfloat16", device=device)
+    assert getattr(ops, name)(x, x).dtype == x.dtype
+
+
+def test_nan_in_bfloat16(device):
+    x = gpunn.Tensor([1.0, np.nan, np.inf], dtype="bfloat16", device=device)
+    assert ops.nan_to_num(x).dtype == x.dtype and ops.nan_to_num(x)[2].item() > 1e38
+    for name in ("nansum", "nanmean", "nanmax", "nanmin", "nanvar", "nanstd", "nanprod"):
+        assert getattr(ops, name)(x[:2]).dtype == x.dtype, name
+
+
+def test_integers_that_become_floats(device):
+    x = gpunn.Tensor(np.arange(3, dtype="int8"), device=device)
+    assert_close(ops.ldexp(x, x), np.array([0, 2, 8], "float32"))
+    assert_close(ops.correlate(x, x), np.array([5], "float32"))
