@@ -31,7 +31,7 @@ INI = "[pytest]\naddopts = -p keras_shim.plugin -p no:cacheprovider -q --no-head
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keras", type=Path, help="the package of an installed Keras")
-    parser.add_argument("-n", default="2", help="how many tests run at a time (default: 2)")
+    parser.add_argument("-n", default="1", help="processes; scikit-learn's checks allow 1 only")
     parser.add_argument("-v", action="store_true", help="show why each unknown test fails")
     parser.add_argument("files", nargs="*", help="below keras/src: losses, ops/nn_test.py")
     given = parser.parse_args()
