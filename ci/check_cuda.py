@@ -107,10 +107,15 @@ def compiled(seeds, only):
     from gpunn.backend import get_backend
 
     get_backend("cuda")  # which looks whether anything compiles
-    asked = {}
+    asked, real = {}, cupy.RawModule
 
     class Noted:
-        """A module that compiles nothing."""
+        """A module that compiles nothing; but for those without templates, which address memory."""
+
+        def __new__(cls, code, options, name_expressions):
+            if name_expressions is None:
+                return real(code=code, options=options)
+            return super().__new__(cls)
 
         def __init__(self, code, options, name_expressions):
             self.names = asked.setdefault((code, options), set())
