@@ -3,7 +3,7 @@
 import numpy as np
 
 from gpunn.autograd import Tensor, convert
-from gpunn.backend.dtypes import is_float, standardize
+from gpunn.backend.dtypes import is_float, result_type, standardize
 from gpunn.errors import ShapeError, unknown
 from gpunn.ops.arithmetic import divide, subtract
 from gpunn.ops.diagonals import diagonal
@@ -42,7 +42,9 @@ def correlate(x1, x2, mode="valid"):
     """
     if mode not in ("valid", "same", "full"):
         raise unknown("correlate mode", mode, ("valid", "same", "full"))
-    x1, x2 = (x if is_float(x.dtype) else x.to(standardize(None)) for x in together(x1, x2))
+    x1, x2 = together(x1, x2)
+    if not is_float(result_type(x1.dtype, x2.dtype)):
+        x1 = x1.to(standardize(None))
     if x1.ndim != 1 or x2.ndim != 1 or not x1.size or not x2.size:
         raise ShapeError(f"correlate: expected two vectors, got shapes {x1.shape} and {x2.shape}")
     if x1.size < x2.size:

@@ -271,3 +271,4 @@ def test_integers_that_become_floats(device):
     x = gpunn.Tensor(np.arange(3, dtype="int8"), device=device)
     assert_close(ops.ldexp(x, x), np.array([0, 2, 8], "float32"))
     assert_close(ops.correlate(x, x), np.array([5], "float32"))
+    assert ops.correlate(x, ops.cast(x, "float16")).dtype == "float16"
