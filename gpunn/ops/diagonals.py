@@ -148,7 +148,7 @@ def tril(be, x, /, k=0):
     [[1, 0], [3, 4]]
     """
     kept = _triangle(be, "tril", x, k)
-    return be.xp.where(kept, x, 0), lambda dy, needs: (be.xp.where(kept, dy, 0),)
+    return be.xp.where(kept, x, _zero(x)), lambda dy, needs: (be.xp.where(kept, dy, 0),)
 
 
 @primitive
@@ -171,7 +171,12 @@ def triu(be, x, /, k=0):
     [[1, 2], [0, 4]]
     """
     dropped = _triangle(be, "triu", x, k - 1)
-    return be.xp.where(dropped, 0, x), lambda dy, needs: (be.xp.where(dropped, 0, dy),)
+    return be.xp.where(dropped, _zero(x), x), lambda dy, needs: (be.xp.where(dropped, 0, dy),)
+
+
+def _zero(x):
+    """Nothing, as a scalar that leaves the dtype of x what it is."""
+    return False if x.dtype.kind == "b" else 0
 
 
 def _triangle(be, op, x, k):

@@ -72,6 +72,8 @@ def min(be, x, /, axis=None, keepdims=False, initial=None):
 def _extreme(be, x, name, better, axis, keepdims, initial):
     """max or min: the method of that name, and the ufunc that compares two."""
     axis = checked_axis(name, axis, x.ndim)
+    if initial is not None and x.dtype.kind == "b":
+        initial = bool(initial)  # a number would make numbers of them
     if count(x.shape, axis):
         y = getattr(x, name)(axis=axis, keepdims=keepdims)
         y = y if initial is None else better(y, initial)

@@ -104,6 +104,14 @@ def test_triangles_drop_nan(device):
     assert_close(ops.tril(x), np.array([[np.nan, 0], [np.nan, np.nan]], "float32"))
     with pytest.raises(ShapeError, match="at least 2 dimensions"):
         ops.triu(rand(3))
+
+
+@pytest.mark.parametrize("op", [ops.tril, ops.triu])
+def test_triangles_of_booleans(device, op):
+    x = np.ones((2, 3), bool)
+    y = op(x)
+    assert y.dtype == bool and y.tolist() == getattr(np, op.__name__)(x).tolist()
+    assert op(gpunn.KerasTensor((2, 3), "bool")).dtype == bool
     with pytest.raises(ShapeError, match="vector or a matrix"):
         ops.diag(X)
 

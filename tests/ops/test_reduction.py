@@ -240,6 +240,9 @@ def test_nothing_to_reduce(device):
     assert_close(ops.prod(empty, axis=0), np.ones(3))
     assert np.isnan(ops.mean(empty, axis=0).numpy()).all()
     assert_close(ops.max(empty, axis=0, initial=-1.0), np.full(3, -1.0))
+    for op, initial in ((ops.max, 1), (ops.min, 0)):
+        y = op([True, True], initial=initial)
+        assert y.dtype == bool and y.item() == bool(initial)
     assert ops.max(empty, axis=1).shape == (0,)
     assert ops.all(empty).item() and not ops.any(empty).item()
 
