@@ -88,10 +88,10 @@ def primitive(body=None, *, promote=None):
                 return call(apply, operands, static)
             operands, arrays, be, dtype = _prepare(op, names, operands, promote)
             odd = True
-        run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
-        if odd and promote is not None and dtype.kind == "V":
-            run = _narrowed(run, dtype)
         try:
+            run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
+            if odd and promote is not None and dtype.kind == "V":
+                run = _narrowed(run, dtype)
             y, pull = run(be, *arrays, **static)
         except GpunnError:
             raise

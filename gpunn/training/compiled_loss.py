@@ -12,6 +12,12 @@ from gpunn.tree import flatten, is_nested, map_structure, pack
 
 # Names whose meaning depends on the shapes of labels and predictions.
 BY_SHAPE = {"crossentropy", "ce"}
+# Functions whose losses have the mean of all values by one op.
+WITH_MEAN = {
+    losses.binary_crossentropy: losses.BinaryCrossentropy,
+    losses.categorical_crossentropy: losses.CategoricalCrossentropy,
+    losses.sparse_categorical_crossentropy: losses.SparseCategoricalCrossentropy,
+}
 
 
 class Term(NamedTuple):
@@ -167,6 +173,8 @@ def _loss(identifier, y, y_pred) -> losses.Loss:
     if isinstance(found, losses.Loss):
         return found
     name = identifier if isinstance(identifier, str) else getattr(found, "__name__", "loss")
+    if (with_mean := WITH_MEAN.get(found)) is not None:
+        return with_mean(name=name)
     return losses.LossFunctionWrapper(found, name=name)
 
 
