@@ -141,13 +141,16 @@ def networks(rng):
             yield (
                 [
                     layers.Conv2D(
-                        2 * size(1, 6), size(1, 4), padding=padding, activation=activation,
-                        # before a normalization its gradient is 0, but for rounding
-                        use_bias=activation is not None,
+                        2 * size(1, 6), size(1, 4), padding=padding, activation=activation
                     ),
-                    layers.BatchNormalization(),
                     layers.MaxPooling2D(2, padding=padding),
-                    layers.Conv2D(2 * size(1, 20), 3, strides=2, groups=2, padding="same"),
+                    # before a normalization a bias has a gradient of little but rounding
+                    layers.Conv2D(2 * size(1, 6), 3, padding="same", use_bias=False),
+                    layers.BatchNormalization(),
+                    layers.ReLU(),
+                    layers.Conv2D(
+                        2 * size(1, 20), 3, strides=2, groups=2, padding="same", use_bias=False
+                    ),
                     layers.GroupNormalization(2),
                     layers.ReLU(),  # or the gradient of a group is 0, but for noise
                     layers.GlobalAveragePooling2D(),

@@ -15,13 +15,14 @@ from gpunn.cli import parity, selftest, speeds
 def quick(monkeypatch):
     monkeypatch.setattr(speeds, "LEAST", 1e-4)
     monkeypatch.setattr(speeds, "LARGEST", 1 << 14)
+    monkeypatch.setattr(selftest, "PARITY_SECONDS", 240)  # the emulator's compiler takes its time
 
 
 def test_every_kernel_is_compared_and_speeds_are_measured(gpunn_, cuda, tmp_path):
     path = tmp_path / "found.json"
     code, out, _ = gpunn_("doctor", "--selftest", "--out", path)
-    assert code == 0
     found = json.loads(path.read_text())
+    assert code == 0, (found["problems"], [k for k in found["kernels"] if not k["agrees"]])
     assert found["passed"]
     known = [k for k in kernels.registered() if k[1] == "cuda"]
     assert len(found["untried"]) <= len(known) / 10, found["untried"]
