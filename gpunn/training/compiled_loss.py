@@ -13,11 +13,11 @@ from gpunn.tree import flatten, is_nested, map_structure, pack
 # Names whose meaning depends on the shapes of labels and predictions.
 BY_SHAPE = {"crossentropy", "ce"}
 # Functions whose losses have the mean of all values by one op.
-WITH_MEAN = {
-    losses.binary_crossentropy: losses.BinaryCrossentropy,
-    losses.categorical_crossentropy: losses.CategoricalCrossentropy,
-    losses.sparse_categorical_crossentropy: losses.SparseCategoricalCrossentropy,
-}
+WITH_MEAN = (
+    (losses.binary_crossentropy, losses.BinaryCrossentropy),
+    (losses.categorical_crossentropy, losses.CategoricalCrossentropy),
+    (losses.sparse_categorical_crossentropy, losses.SparseCategoricalCrossentropy),
+)
 
 
 class Term(NamedTuple):
@@ -173,8 +173,9 @@ def _loss(identifier, y, y_pred) -> losses.Loss:
     if isinstance(found, losses.Loss):
         return found
     name = identifier if isinstance(identifier, str) else getattr(found, "__name__", "loss")
-    if (with_mean := WITH_MEAN.get(found)) is not None:
-        return with_mean(name=name)
+    for function, cls in WITH_MEAN:
+        if found is function:
+            return cls(name=name)
     return losses.LossFunctionWrapper(found, name=name)
 
 

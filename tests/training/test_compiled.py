@@ -117,3 +117,31 @@ def test_metrics_of_compile_are_one_of_the_models():
     assert [m.name for m in model.metrics] == ["loss", "compile_metrics"]
     model.evaluate(X, X[:, :1], verbose=0)
     assert len(model.metrics) == 2 and model.metrics_names == ["loss", "mae", "mse"]
+
+
+@pytest.mark.parametrize("name", ["binary", "categorical", "sparse_categorical"])
+def test_a_cross_entropy_has_its_mean_by_one_op_however_it_is_given(device, name):
+    y = np.eye(3, dtype="float32")[[0, 2, 1, 1]]
+    y = y.argmax(1) if name == "sparse_categorical" else y
+    x = np.random.default_rng(0).random((4, 5)).astype("float32")
+    function = getattr(gpunn.losses, f"{name}_crossentropy")
+    cls = getattr(gpunn.losses, f"{name.title().replace('_', '')}Crossentropy")
+    results = []
+    for loss in (function.__name__, function, cls()):
+        gpunn.set_seed(0)
+        model = gpunn.Sequential([gpunn.Input((5,)), gpunn.layers.Dense(3, "softmax")])
+        model.compile("sgd", loss)
+        results.append(model.fit(x, y, epochs=3, verbose=0).history["loss"])
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_loss_may_be_an_object_that_has_no_hash():
+    class Halved:
+        __hash__ = None
+
+        def __call__(self, y_true, y_pred):
+            return (y_true - y_pred) ** 2 / 2
+
+    model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)])
+    model.compile("sgd", Halved())
+    assert model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history["loss"][0] >= 0
