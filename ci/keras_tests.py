@@ -7,7 +7,7 @@ compared. Prints how many tests of each family passed, failed and were left out,
 test fails that is not among the known differences (keras_known.txt), each of which has a reason.
 
     pip install --no-deps --target /tmp/keras keras==3.15.1
-    pip install absl-py
+    pip install absl-py jax torch    # jax and torch: some of the files of tests import them
     python ci/keras_tests.py --keras /tmp/keras/keras losses metrics/iou_metrics_test.py
 """
 
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("-v", action="store_true", help="show why each unknown test fails")
     parser.add_argument("files", nargs="*", help="below keras/src: losses, ops/nn_test.py")
     given = parser.parse_args()
-    keras = given.keras or installed()
+    keras = given.keras.resolve() if given.keras else installed()
     if keras is None or not (keras / "src" / "testing").is_dir():
         print(f"no tests of Keras in {keras}: {HOW}", file=sys.stderr)
         return 2
