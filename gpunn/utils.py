@@ -14,7 +14,7 @@ from gpunn.data.sequences import pad_sequences
 from gpunn.data.split import split_dataset
 from gpunn.data.timeseries import timeseries_dataset_from_array
 from gpunn.datasets.get_file import get_file
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers import clear_session
 from gpunn.models.drawing import plot_model
 from gpunn.serialization import custom_object_scope
@@ -124,12 +124,22 @@ def is_keras_tensor(x) -> bool:
 def get_source_inputs(tensor) -> list:
     """The `Input`s that a symbolic tensor is made of, each once, in the order of the calls.
 
+    Args:
+        tensor: what layers or ops made of an `Input`.
+
+    Raises:
+        ArgumentTypeError: if it is not symbolic.
+
     Source: `keras.utils.get_source_inputs`.
 
     >>> a, b = gpunn.Input((3,)), gpunn.Input((3,))
     >>> [x is y for x, y in zip(gpunn.utils.get_source_inputs(a * b + a), (a, b))]
     [True, True]
     """
+    if not isinstance(tensor, KerasTensor):
+        raise ArgumentTypeError(
+            f"get_source_inputs takes a symbolic tensor, of an Input, not {tensor!r}"
+        )
     found: list = []
     seen, waiting = set(), [tensor]
     while waiting:

@@ -7,7 +7,7 @@ import pytest
 
 import gpunn
 from gpunn import utils
-from gpunn.errors import ArgumentError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 
 def test_to_categorical():
@@ -102,3 +102,8 @@ def test_set_random_seed():
     assert draw() == draw()
     with pytest.raises(ArgumentError, match="0 to 2"):
         utils.set_random_seed(-1)
+
+
+def test_source_inputs_of_what_is_not_symbolic():
+    with pytest.raises(ArgumentTypeError, match="symbolic tensor"):
+        gpunn.utils.get_source_inputs(np.ones(3))

@@ -89,6 +89,10 @@ class CompiledLoss:
         if not isinstance(given, dict):
             return given
         for name in given:
+            if not self._output_names:
+                raise UnknownOutputError(
+                    f"loss has an entry {name!r}, but outputs have no names here: give the loss"
+                )
             if name not in self._output_names:
                 raise unknown("output in loss", name, self._output_names)
         return [given.get(name) for name in self._output_names]

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.training.progress import duration, in_terminal, metrics_text
 
 
@@ -24,6 +24,7 @@ class Progbar:
 
     Raises:
         ArgumentError: if both lists of names are given.
+        ArgumentTypeError: if the target is no whole number.
 
     Source: keras.utils.Progbar.
 
@@ -45,6 +46,8 @@ class Progbar:
     ):
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ArgumentError("Progbar: give stateful_metrics or stateless_metrics, not both")
+        if not (target is None or hasattr(target, "__index__")):
+            raise ArgumentTypeError(f"Progbar: target must be a number of steps, not {target!r}")
         self.target = target
         self.width = width
         self.verbose = verbose

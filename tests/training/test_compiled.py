@@ -5,7 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import ops
-from gpunn.errors import ArgumentError, DataError
+from gpunn.errors import ArgumentError, DataError, UnknownOutputError
 from gpunn.layers import Dense
 from gpunn.tree import flatten
 
@@ -145,3 +145,10 @@ def test_a_loss_may_be_an_object_that_has_no_hash():
     model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)])
     model.compile("sgd", Halved())
     assert model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history["loss"][0] >= 0
+
+
+def test_losses_by_name_of_outputs_that_have_none():
+    model = gpunn.Sequential([gpunn.Input((3,)), Dense(1, name="out")])
+    model.compile("sgd", {"out": "mse"})
+    with pytest.raises(UnknownOutputError, match="outputs have no names"):
+        model.fit(X, X[:, :1], verbose=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.utils import Progbar
 
 
@@ -59,3 +59,8 @@ def test_redraws_in_a_terminal(capsys, monkeypatch):
 def test_both_kinds_of_names():
     with pytest.raises(ArgumentError, match="not both"):
         Progbar(1, stateful_metrics=[], stateless_metrics=[])
+
+
+def test_a_target_that_is_no_number():
+    with pytest.raises(ArgumentTypeError, match="number of steps, not 'x'"):
+        Progbar("x")
