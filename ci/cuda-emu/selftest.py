@@ -663,6 +663,11 @@ import cupy as cp, numpy as np, cudaemu, sys
 sys.path.insert(0, %r)
 import selftest
 cp.cuda.set_allocator(None)
+y = cp.zeros(7, 'e'); p = y.data.ptr; del y
+for n in range(200):  # the part of an indexer that CuPy never sets may hold anything
+    junk = [bytearray(np.full(words, p, 'q').tobytes()) for words in range(4, 120) for _ in range(5)]
+    del junk
+    cp.zeros((3, 2), 'e').min(n %% 2)
 x = cp.zeros(6, 'f')
 f = cp.RawModule(code=selftest.SRC).get_function('overrun')
 f((1,), (1,), (x, np.int32(5))); assert cudaemu.memcheck() == 0
