@@ -86,6 +86,7 @@ def kernels_run(few: bool = False, only: str = ""):
     yield "in_range", [to_numpy(x) for x in known]
     heads = be.asarray(np.arange(2 * 4 * 3 * 5.0).reshape(2, 4, 3, 5), "float32").swapaxes(1, 2)
     yield "pointers", [to_numpy(be.matmul(heads, heads.swapaxes(2, 3)))]
+    yield "graph", _fetched(be, x)
     for dtype in ("float32", "float64"):
         yield "uniform", [to_numpy(be.uniform(Stream(1), (1001,), dtype))]
     with gpunn.device("cuda"):
@@ -98,6 +99,24 @@ def kernels_run(few: bool = False, only: str = ""):
         for bad in (1.0, np.inf, 2.0):
             scaled.apply([np.full((3, 4), bad, "float32")], [v])
             yield "LossScaleOptimizer", [v.numpy(), scaled.dynamic_scale.numpy()]
+
+
+def _fetched(be, x) -> list:
+    """What a graph's first kernel puts into its memory: numbers, rows in order and gathered."""
+    from gpunn.backend.graph import Graph
+    from gpunn.backend.rows import Rows
+    from tests.harness import to_numpy
+
+    order = be.asarray([5, 0, 7, 2], "int64")
+    buffers = [be.empty((4, 3), x.dtype), be.empty((4,), order.dtype)]
+    results = []
+    with Graph(be, buffers) as graph:
+        number = graph.number(lambda: len(results), "int32")
+    for x_rows in (x[:4], Rows(x, order, 0, 4)):
+        graph.sources = [x_rows, order]
+        graph.run()
+        results += [to_numpy(a) for a in (*buffers, number)]
+    return results
 
 
 def compiled(seeds, only):

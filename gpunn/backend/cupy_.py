@@ -184,7 +184,11 @@ class CupyBackend(Backend):
                     f"kernel {name} takes C-contiguous arrays, got strides {a.strides}"
                 )
         blocks = min((n + threads - 1) // threads, 65535)
-        _function(source, name, self.device.index, before)((blocks,), (threads,), args)
+        self.function(source, name, before)((blocks,), (threads,), args)
+
+    def function(self, source: str, name: str, before: str = ""):
+        """The kernel that `launch` runs, compiled and loaded."""
+        return _function(source, name, self.device.index, before)
 
     def random_uint32(self, stream: Stream, shape):
         return self.draw("random_uint32", stream, shape, np.uint32)

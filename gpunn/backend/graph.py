@@ -1,7 +1,8 @@
 """Graph: work on a GPU that is captured once, by its driver, and launched again as a whole.
 
-What the host knows anew at each launch (where random streams stand, a learning rate) lies in slots
-of device memory, which one small kernel fills before the graph runs; it also fetches the batch.
+What the host knows anew at each launch (where random streams stand, a learning rate, where the
+batch lies) it writes to memory that it shares with the GPU. The graph's first kernel reads that,
+puts the numbers into slots of device memory, and fetches the batch.
 """
 
 import threading
@@ -15,16 +16,14 @@ import numpy as np
 
 from gpunn.backend import cublas
 from gpunn.backend.random import Stream, frozen
+from gpunn.backend.rows import Rows
+from gpunn.backend.shared import Shared
 from gpunn.errors import CaptureError
 
-SLOTS, ARRAYS = 64, 32  # `struct Given` of numbers.cu: what one launch can carry
-GIVEN = np.dtype(
-    [
-        ("number", np.uint64, SLOTS),
-        *[(name, np.uint64, ARRAYS) for name in ("from", "to")],
-        ("bytes", np.int64, ARRAYS),
-    ]
-)
+# `struct Given` of numbers.cu, in words of 8 bytes: what one launch can carry
+SLOTS, ARRAYS = 64, 32
+GIVEN = SLOTS + 5 * ARRAYS
+AHEAD = 16  # launches that the host may be ahead of the GPU
 
 
 class _State(threading.local):
@@ -87,21 +86,27 @@ class Graph:
 
     Args:
         be: the backend of the device.
+        fed: contiguous arrays that each run fills with what `sources` holds.
     """
 
-    def __init__(self, be):
+    def __init__(self, be, fed=()):
+        if len(fed) > ARRAYS:
+            raise CaptureError(f"a graph takes at most {ARRAYS} arrays, not {len(fed)}")
         self.backend = be
         self.results: list = []  # arrays of the graph that somebody reads after each run
         self.pool = cupy.cuda.MemoryPool()
-        # a pool that is dropped does not give back what it has
-        weakref.finalize(self, self.pool.free_all_blocks).atexit = False
+        self.sources: list = []  # what the next run reads: contiguous arrays, or Rows
+        self._fed = list(fed)
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []
-        self.sources: list = []  # contiguous arrays that the next run reads, for those `fed`
-        self._fed: list = []
         self._draws: dict[Stream, tuple[int, int]] = {}
         self._graph = None
+        self._ring = Shared((AHEAD, GIVEN), np.uint64)
+        self._counts = be.zeros((2,), np.uint32)  # launches, and blocks that are done with one
+        self._read = [cupy.cuda.Event(disable_timing=True) for _ in range(AHEAD)]
+        self._runs = 0
+        weakref.finalize(self, _let_go, self.pool, self._ring, self._read).atexit = False
 
     def __enter__(self) -> "Graph":
         be = self.backend
@@ -110,12 +115,18 @@ class Graph:
         self._stream = _state.stream(be.device.index)
         self._contexts = [cupy.cuda.using_allocator(self.pool.malloc), self._stream]
         with self._stream:
-            cublas.handle()  # making one is refused in a capture
+            cublas.handle()  # making one is refused in a capture, and so may be loading a kernel
+        be.function("numbers", "set_given")
         for context in self._contexts:
             context.__enter__()
         self._frozen = frozen.set(True)
         _state.graph = self
         self._stream.begin_capture()
+        size = max(SLOTS, *[-(-x.nbytes // 16) for x in self._fed], 0)
+        counts = self._counts[0:1], self._counts[1:2]
+        lengths = np.int32(SLOTS), np.int32(len(self._fed))
+        ring = self._ring.device, np.uint32(AHEAD)
+        be.launch("numbers", "set_given", size, (self._slots, *lengths, *ring, *counts))
         return self
 
     def __exit__(self, kind, error, trace) -> None:
@@ -137,13 +148,6 @@ class Graph:
     def external(self, array):
         """What stands for somebody's array in the work: itself."""
         return array
-
-    def fed(self, buffer):
-        """A buffer that each run fills with what the next one of `sources` holds."""
-        if len(self._fed) == ARRAYS:
-            raise CaptureError(f"a graph takes at most {ARRAYS} arrays")
-        self._fed.append(buffer)
-        return buffer
 
     def note(self, form: str, fn: Callable, args: tuple, lasting: bool = True) -> None:
         """Have something done on the host before each run (form "do", as of a `Call`)."""
@@ -175,18 +179,38 @@ class Graph:
         """Do the work, in the order of the current stream."""
         for function, args in self._before:
             function(*args)
-        if self._reads or self._fed:
-            given = np.zeros((), GIVEN)
-            given["number"][: len(self._reads)] = [read() for read in self._reads]
-            for i, (x, buffer) in enumerate(zip(self.sources, self._fed, strict=True)):
-                given["from"][i], given["to"][i] = x.data.ptr, buffer.data.ptr
-                given["bytes"][i] = x.nbytes
-            count, arrays = len(self._reads), np.int32(len(self._fed))
-            work = max(SLOTS, *[-(-x.nbytes // 16) for x in self.sources], 0)
-            self.backend.launch(
-                "numbers", "set_given", work, (self._slots, count, arrays, given[()])
-            )
-            for stream, (_, count) in self._draws.items():
-                stream.move(count)
+        at = self._runs % AHEAD
+        if self._runs >= AHEAD and not self._read[at].done:
+            self._read[at].synchronize()  # the GPU has yet to read what stands there
+        given = self._ring.host[at]
+        given[: len(self._reads)] = [read() for read in self._reads]
+        lying = [
+            word
+            for x, buffer in zip(self.sources, self._fed, strict=True)
+            for word in (*_lying(x), buffer.data.ptr)
+        ]
+        given[SLOTS : SLOTS + len(lying)] = lying
         self._graph.launch()
+        self._read[at].record()
+        self._runs += 1
+        for stream, (_, count) in self._draws.items():
+            stream.move(count)
         self.sources = []  # what they lie in may be used for other things, later in the stream
+
+
+def _lying(x) -> tuple[int, int, int, int]:
+    """Where an array or Rows lies: from where, which rows (0: all), bytes of one, how many."""
+    if type(x) is Rows:
+        source, order = x.source, x.order
+        row = source.nbytes // len(source)
+        return source.data.ptr, order.data.ptr + order.itemsize * x.start, row, x.shape[0]
+    return x.data.ptr, 0, x.nbytes, 1
+
+
+def _let_go(pool, ring, read) -> None:
+    """Give back the memory of a graph, which may still be running."""
+    for event in read:
+        if not event.done:
+            event.synchronize()
+    del ring
+    pool.free_all_blocks()  # a pool that is dropped does not give back what it has

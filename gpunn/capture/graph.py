@@ -4,17 +4,21 @@ from gpunn.capture.plan import Plan
 from gpunn.capture.record import Recorder
 
 
-def recorder_for(be):
+def recorder_for(be, inputs=()):
     """What records a step on a device.
 
     On the CPU bodies run on arrays that calculate nothing. On a GPU they run as they always do,
     while the stream notes what it is asked for instead of doing it.
+
+    Args:
+        be: the backend of the device.
+        inputs: arrays that are filled before each run: on a GPU by the graph itself.
     """
     if be.kind == "cpu":
         return Recorder()
     from gpunn.backend.graph import Graph
 
-    return Graph(be)
+    return Graph(be, inputs)
 
 
 def plan_of(recorder, results=(), passes=None, beside=None):

@@ -110,10 +110,6 @@ class Recorder(NumpyBackend):
         found.recorder = self
         return found
 
-    def fed(self, buffer) -> RecArray:
-        """What stands for a buffer that is filled before each run."""
-        return self.external(buffer)
-
     def external(self, array) -> RecArray:
         """What stands for a real array that the calls shall read and write."""
         if array is None or not array.flags.c_contiguous or not array.size:

@@ -4,12 +4,12 @@ import math
 
 from gpunn.autograd import mutated, wrap
 from gpunn.backend import backend_of, current_seed, get_backend
+from gpunn.backend.rows import Rows
+from gpunn.data.gathered import Gathered
 from gpunn.data.nested import filler
 from gpunn.data.source import Source
 
-SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch,
-# and a GPU gathers so many at once;
-ON_GPU_TWICE = 0.25  # on a GPU up to this part of its free memory
+SMALL = 32 << 20  # bytes: up to here, all rows are permuted at once, before each epoch
 ON_GPU = 0.5  # of the free memory of a GPU: up to here, data are moved there as a whole
 MOST_VIEWS = 1 << 12  # up to here, views of the batches are made once and kept
 
@@ -41,18 +41,18 @@ class ArraySource(Source):
         if self._be.kind == "cpu" or moved <= ON_GPU * self._be.memory().unused:
             arrays = self._be.send(arrays)
         self._send = self._be.staging()
-        self._fill, self._arrays = filler(nesting), arrays
         self._stream = stream
         if shuffle and stream is None:
             self._stream = current_seed().stream("shuffle")
         self._shuffle = shuffle and rows > 1
-        self._buffers = None
         self._here = all(backend_of(a) is self._be for a in arrays)
-        on_gpu = self._here and self._be.kind == "cuda"
-        most = ON_GPU_TWICE * self._be.memory().unused if on_gpu else SMALL
-        if self._shuffle and self._here and size <= most:
+        self._by_rows = self._shuffle and self._here and self._be.kind == "cuda"
+        if self._by_rows:
+            arrays = [self._be.xp.ascontiguousarray(a) for a in arrays]
+        self._fill, self._arrays = filler(nesting), arrays
+        self._buffers = self._views = None
+        if self._shuffle and self._here and not self._by_rows and size <= SMALL:
             self._buffers = [self._be.empty(a.shape, a.dtype) for a in arrays]
-        self._views = None
         if self.batches_per_pass <= MOST_VIEWS and (self._buffers or not self._shuffle):
             self._views = list(self._slices(self._buffers or arrays))
 
@@ -66,6 +66,9 @@ class ArraySource(Source):
             batches = self._views or self._slices(self._arrays)
         else:
             order = self._stream.permutation(self.num_samples)
+            if self._by_rows:
+                yield from self._rows(order)
+                return
             batches = self._permuted(order) if self._buffers else self._gathered(order)
         fill, send = self._fill, self._send
         for arrays in batches:
@@ -80,18 +83,19 @@ class ArraySource(Source):
             be.copyto(buffer, be.take(array, order))
         return self._views or self._slices(self._buffers)
 
+    def _rows(self, order):
+        """On a GPU, where the rows of each batch lie: its graph gathers them as well."""
+        order = self._be.asarray(order)
+        for start in range(0, self.num_samples, self.batch_size):
+            stop = min(start + self.batch_size, self.num_samples)
+            yield self._fill([Gathered(Rows(a, order, start, stop)) for a in self._arrays])
+
     def _gathered(self, order):
-        """Each batch gathered from the rows where they lie; on a GPU several at once."""
+        """Each batch gathered from the rows where they lie."""
         backends = [backend_of(a) for a in self._arrays]
         orders = {be: be.asarray(order) for be in set(backends)}
-        size, several = self.batch_size, 1
-        if self._here and self._be.kind == "cuda":
-            row = sum(a.nbytes for a in self._arrays) / self.num_samples
-            several = max(int(SMALL // (row * size)), 1) if row else 1
-        for start in range(0, self.num_samples, size * several):
-            rows = slice(start, start + size * several)
-            found = [
+        for start in range(0, self.num_samples, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            yield [
                 be.take(a, orders[be][rows]) for a, be in zip(self._arrays, backends, strict=True)
             ]
-            for first in range(0, len(found[0]), size):
-                yield [a[first : first + size] for a in found]

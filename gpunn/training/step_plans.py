@@ -6,8 +6,10 @@ from typing import Any
 
 from gpunn.autograd import Tensor, mask_of, no_grad, with_mask, wrap
 from gpunn.backend import get_backend
+from gpunn.backend.rows import Rows
 from gpunn.capture import plan_of, recorder_for
 from gpunn.data import unpack_x_y_sample_weight
+from gpunn.data.gathered import Gathered, lying
 from gpunn.errors import CaptureError, DeviceError
 from gpunn.layers import tree
 from gpunn.optimizers.rehearsal import rehearse
@@ -74,17 +76,18 @@ class StepPlan:
         if self._nesting != len(parts) or len(parts) != len(self.inputs):
             return False
         for tensor, buffer in zip(parts, self.inputs):
-            if type(tensor) is not Tensor or tensor.array.shape != buffer.shape:
+            if type(tensor) is not Tensor and type(tensor) is not Gathered:
                 return False
-            if tensor.array.dtype != buffer.dtype:
+            array = tensor.array if type(tensor) is Tensor else lying(tensor)
+            if array.shape != buffer.shape or array.dtype != buffer.dtype:
                 return False
         return True
 
     def run(self, batch):
         """Do the step; returns what the model's own step returns."""
         arrays = arrays_of(batch)[0]
-        for array in arrays:
-            if not array.flags.c_contiguous:  # bits may depend on the order
+        for array in arrays:  # bits may depend on the order
+            if type(array) is not Rows and not array.flags.c_contiguous:
                 return getattr(self.model, self.step)(batch)
         if self.be.kind == "cuda":
             self.plan.sources = arrays  # the graph fetches them
@@ -106,14 +109,14 @@ class StepPlan:
 
     def _record(self, batch, passes) -> None:
         """Rehearse the step on copies, without calculating anything."""
-        recorder = recorder_for(self.be)
+        recorder = recorder_for(self.be, self.inputs)
         stand_in = StandIn(recorder)
         self._stage = self.step
         try:
             with recorder:
                 buffers = iter(self.inputs)
                 rehearsed = tree.map(
-                    lambda x: x if x is None else wrap(recorder.fed(next(buffers))),
+                    lambda x: x if x is None else wrap(recorder.external(next(buffers))),
                     unpack_x_y_sample_weight(batch),
                 )
                 results = self._rehearse(stand_in.of(self.model), stand_in, recorder, rehearsed)
@@ -280,14 +283,14 @@ def _logs(plan, batch):
 
 
 def arrays_of(batch) -> tuple[list, object]:
-    """The arrays of a batch, and what tells how they are nested."""
+    """The arrays of a batch, or their rows (`Gathered`), and what tells how they are nested."""
     parts = batch if type(batch) is tuple else (batch,)
     for part in parts:
-        if type(part) is not Tensor:
+        if type(part) is not Tensor and type(part) is not Gathered:
             break
     else:
-        return [part.array for part in parts], len(parts)
-    return [x.array for x in tree.leaves(unpack_x_y_sample_weight(batch))], _nesting(batch)
+        return [p.array if type(p) is Tensor else lying(p) for p in parts], len(parts)
+    return [lying(x) for x in tree.leaves(unpack_x_y_sample_weight(batch))], _nesting(batch)
 
 
 def _nesting(batch):
