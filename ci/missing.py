@@ -38,7 +38,6 @@ REASONS = {
     "`verbose`, `epochs` and `steps_per_epoch` say it": """
         *interactive_logging* keras.config.*max_epochs keras.config.*max_steps_per_epoch""",
     "no gradients of complex tensors": "*.polar *.view_as_complex *.view_as_real",
-    "gpunn.jvp": "keras.ops.jvp keras.ops.linalg.jvp",
     "of use to Keras' own code alone": """
         keras.utils.Config""",
     "no integer arithmetic in layers": "keras.quantizers.* keras.Quantizer *Quantiz*",

@@ -56,14 +56,17 @@ def find(module: str, name: str):
     parts = [p for p in module.split(".") if p not in ("keras", "src")]
     part = parts[0] if parts else None
     if part == "ops" and name[:1].isupper():
-        operation = operations.operation(KERAS, parts[-1], name)
-        if operation is not None:
-            return operation
+        for file in parts[1:] or operations.FILES:
+            operation = operations.operation(KERAS, file, name)
+            if operation is not None:
+                return operation
     full = f"{module}.{name}"
     if is_module(full) and not (len(parts) == 1 and callable(public(part, name))):
         return importlib.import_module(full)
     if part in ("backend", "ops") and parts[-1] == "random":
         return getattr(importlib.import_module("gpunn.random"), name)
+    if part == "backend" and parts[-1] in ("image", "linalg"):
+        return getattr(SPACES[f"gpunn.ops.{parts[-1]}"], name)
     if part == "backend":
         if name in private.NAMES["keras.src.backend"]:
             return private.NAMES["keras.src.backend"][name]

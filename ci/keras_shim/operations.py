@@ -10,6 +10,8 @@ import re
 
 from gpunn import ops
 
+FILES = ("core", "numpy", "nn", "math", "linalg", "image")  # of keras/src/ops
+
 RENAMED = {
     "batch_norm": "batch_normalization",
     "rms_norm": "rms_normalization",

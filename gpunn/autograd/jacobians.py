@@ -7,7 +7,7 @@ from gpunn.autograd.functional import as_sources, grad, gradients, source_of
 from gpunn.autograd.mode import enable_grad
 from gpunn.autograd.tensor import Tensor, convert, wrap
 from gpunn.backend import backend_of
-from gpunn.errors import ShapeError
+from gpunn.errors import ArgumentTypeError, ShapeError
 
 
 def jacobian(function, argnums=0):
@@ -83,25 +83,27 @@ def hessian(function, argnums=0):
     return jacobian(grad(function, argnums, create_graph=True), argnums)
 
 
-def jvp(function, primals, tangents):
+def jvp(fun, primals, tangents, has_aux=False):
     """The value of a function, and how it changes along a direction: J v.
 
     By two walks back: the gradient for a result's gradient u is linear in u, and J v is the
     derivative of (gradient . v) by u.
 
     Args:
-        function: takes tensors and returns a tensor.
+        fun: takes tensors and returns a tensor; or a pair of one and anything else.
         primals: the arguments, in a tuple or list.
         tangents: the direction v: one tensor for each argument, of its shape.
+        has_aux: whether `fun` returns such a pair. Default: False.
 
     Returns:
-        The pair (value, J v).
+        (value, J v), or (value, J v, the rest) with `has_aux`.
 
     Raises:
         ShapeError: if the tangents do not fit the arguments.
+        ArgumentTypeError: if `fun` returns anything else.
         GradientError: if an op has no second derivative, with its name.
 
-    Source: `jax.jvp`.
+    Source: `keras.ops.jvp`, `jax.jvp`.
 
     >>> gpunn.jvp(lambda x: x * x, ([1.0, 2.0],), ([1.0, 10.0],))[1].numpy()
     array([ 2., 40.], dtype=float32)
@@ -109,14 +111,20 @@ def jvp(function, primals, tangents):
     args, sources = as_sources(primals, range(len(primals)))
     tangents = _directions("jvp", sources, tangents)
     with enable_grad():
-        y = _tensor(function(*args))
+        y = fun(*args)
+        if has_aux and not (isinstance(y, tuple | list) and len(y) == 2):
+            raise ArgumentTypeError(
+                f"jvp: with has_aux the function must give a pair, got {type(y).__name__}"
+            )
+        y, *rest = y if has_aux else (y,)
+        y = _tensor(y)
         u = wrap(backend_of(y.array).zeros(y.shape, y.dtype)).requires_grad_()
         dxs = gradients(y, sources, u, create_graph=True) if y.requires_grad else []
         moved = _along(dxs, tangents)
-    if moved is None or not moved.requires_grad:
-        return y.detach(), u.detach()
-    (dy,) = gradients(moved, [u])
-    return y.detach(), u.detach() if dy is None else dy
+    dy = None
+    if moved is not None and moved.requires_grad:
+        (dy,) = gradients(moved, [u])
+    return y.detach(), u.detach() if dy is None else dy, *rest
 
 
 def hvp(function, primals, tangents):

@@ -39,7 +39,8 @@ def primitive(body=None, *, promote=None):
         body: gets the backend of its operands, the operands as raw arrays (Python scalars and None
             stay as they are) and the static parameters. It returns an array or a tuple of arrays,
             and `pullback(dy, needs) -> one gradient per operand`, or None if it has no gradient.
-        promote: "same" casts the operands to their common dtype first, "float" to a common float.
+        promote: "same" casts the operands to their common dtype first, "float" to a common float;
+            "first" does too, but the result has the dtype of the first operand, if it is a float.
 
     >>> @gpunn.primitive
     ... def cube(be, x, /):
@@ -49,8 +50,8 @@ def primitive(body=None, *, promote=None):
     >>> x.grad.numpy()
     array([12.], dtype=float32)
     """
-    if promote not in (None, "same", "float"):
-        raise ArgumentError(f"promote must be None, 'same' or 'float', not {promote!r}")
+    if promote not in (None, "same", "float", "first"):
+        raise ArgumentError(f"promote must be None, 'same', 'float' or 'first', not {promote!r}")
     if body is None:
         return lambda body: primitive(body, promote=promote)
     op = body.__name__
@@ -86,12 +87,13 @@ def primitive(body=None, *, promote=None):
         if odd or be is None or (promote is not None and dtype.kind != "f"):
             if KerasTensor in map(type, operands):
                 return call(apply, operands, static)
-            operands, arrays, be, dtype = _prepare(op, names, operands, promote)
-            odd = True
+            operands, arrays, be, dtype, narrow = _prepare(op, names, operands, promote)
+        else:
+            narrow = None
         try:
             run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
-            if odd and promote is not None and dtype.kind == "V":
-                run = _narrowed(run, dtype)
+            if narrow is not None:
+                run = _narrowed(run, narrow)
             y, pull = run(be, *arrays, **static)
         except GpunnError:
             raise
@@ -220,7 +222,12 @@ def _bind(op, given, static, names, static_names, defaults):
 
 
 def _prepare(op, names, operands, promote):
-    """Operands of any kind as tensors and scalars of one device, promoted as the op asks."""
+    """Operands of any kind as tensors and scalars of one device, promoted as the op asks.
+
+    Returns:
+        The operands, their arrays, the backend, the dtype that is calculated in, and the dtype that
+        the result is to be cast to, or None.
+    """
     operands = [x.item() if isinstance(x, np.generic) else x for x in operands]
     be = None
     for i, x in enumerate(operands):
@@ -240,17 +247,21 @@ def _prepare(op, names, operands, promote):
     operands = [
         wrap(to_array(x, device=be.device)) if isinstance(x, list | tuple) else x for x in operands
     ]
+    first = next(x.dtype for x in operands if isinstance(x, Tensor))
     if promote is not None:
         operands = _promote(be, operands, promote)
     arrays = [x.array if isinstance(x, Tensor) else x for x in operands]
     dtype = next(x.dtype for x in operands if isinstance(x, Tensor))
-    return operands, arrays, be, dtype
+    narrow = dtype if promote is not None and dtype.kind == "V" else None
+    if promote == "first" and first != dtype and is_float(first):
+        narrow = first
+    return operands, arrays, be, dtype, narrow
 
 
 def _promote(be, operands, promote):
     kinds = [x.dtype if isinstance(x, Tensor) else type(x) for x in operands if x is not None]
     common = result_type(*kinds)
-    if promote == "float" and not is_float(common):
+    if promote != "same" and common.kind in "iub":
         common = standardize(None)
     if common.kind == "V":  # beside bfloat16 arrays NumPy takes Python's scalars for float32
         operands = [wrap(be.full((), x, common)) if type(x) in _SCALARS else x for x in operands]
@@ -258,7 +269,7 @@ def _promote(be, operands, promote):
 
 
 def _narrowed(body, dtype):
-    """A body whose results are bfloat16 as its operands are: beside numbers they become wider."""
+    """A body whose results are cast: beside numbers those of bfloat16 operands become wider."""
 
     def narrow(y):
         return y.astype(dtype) if y.dtype != dtype and is_float(y.dtype) else y

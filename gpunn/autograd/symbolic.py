@@ -15,9 +15,11 @@ from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.naming import auto_name
 from gpunn.tree import flatten, map_structure, pack
 
-# What stands for None while a shape is inferred: what differs between two runs is None in the
-# result. The second pair is for functions that need more, or a multiple of something.
-SIZES = ((2, 3), (24, 48))
+# What stands for None while a shape is inferred, along the first axis (which is kept short) and
+# along others: what differs between two runs is None in the result. So the two are far apart, lest
+# a stride or window makes one size of both. The second pair is for functions that need more, a
+# multiple of something, or one size for all axes.
+SMALL, LARGE = ((3, 7), (5, 17)), ((24, 24), (48, 48))
 
 
 class KerasTensor:
@@ -35,10 +37,11 @@ class KerasTensor:
     ((None, 3), (None, 6))
     """
 
-    __array_ufunc__ = None  # numpy_array * tensor is ours to note
     _keras_mask: "KerasTensor | None" = None
 
     def __init__(self, shape, dtype=None, name: str | None = None):
+        if not isinstance(shape, tuple | list):
+            raise ArgumentTypeError(f"a shape is a tuple of sizes and None, got {shape!r}")
         self.shape = tuple([None if n is None else _size(n, shape) for n in shape])
         self.dtype = standardize(dtype)
         self.name = auto_name("keras_tensor") if name is None else name
@@ -100,8 +103,9 @@ class Operation:
 
     def compute_output_spec(self, *args, **kwargs):
         """Symbolic tensors like what the function gives for symbolic arguments."""
+        spec = getattr(self.function, "output_spec", None)
         try:
-            return infer(self.function, args, kwargs)
+            return spec(*args, **kwargs) if spec else infer(self.function, args, kwargs)
         except GpunnError as e:
             given = [x.shape for x in flatten((args, kwargs)) if isinstance(x, KerasTensor)]
             e.add_note(f"in {self.function.__name__}() of symbolic tensors of shapes {given}")
@@ -163,21 +167,27 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
             return function(*args_given, **kwargs_given)
 
     errors = []
-    for sizes, make in ((SIZES[0], _zeros), (SIZES[1], _zeros), (SIZES[0], _identities)):
+    for sizes, makes in (
+        (SMALL, (_zeros, _zeros_and_one)),
+        (SMALL, (_zeros, _zeros)),
+        (LARGE, (_zeros, _zeros)),
+        (SMALL, (_identities, _identities)),
+    ):
         try:
-            return map_structure(_in_common, *[run(size, make) for size in sizes])
+            return map_structure(_in_common, *map(run, sizes, makes))
         except GpunnError as e:
             errors.append(e)
-    try:
-        return map_structure(_in_common, *_one_by_one(leaves, partial(run, 1, _zeros)))
-    except GpunnError:
-        raise errors[0] from None
+    known = {n for x in leaves if isinstance(x, KerasTensor) for n in x.shape if n is not None}
+    for size in ((1, 1), *[(SMALL[0][0], n) for n in sorted(known)]):
+        with suppress(GpunnError):
+            return map_structure(_in_common, *_one_by_one(leaves, partial(run, size, _zeros)))
+    raise errors[0]
 
 
 def _one_by_one(leaves, run) -> list:
-    """Results where an unknown size may meet a known one: with 1 for all, then one larger.
+    """Results where an unknown size may meet a known one: with that for all, then one larger.
 
-    A size that can be nothing but 1, or what it meets, is not tried.
+    The size of a batch is not what it meets. One that can be nothing else is not tried larger.
     """
     results = [run(leaves)]
     for x in leaves:
@@ -191,15 +201,25 @@ def _one_by_one(leaves, run) -> list:
 
 def _sized(x: KerasTensor, axis: int) -> KerasTensor:
     """Like x, with a size in place of an unknown one."""
-    y = KerasTensor([SIZES[1][0] if i == axis else n for i, n in enumerate(x.shape)], x.dtype)
+    y = KerasTensor([LARGE[0][0] if i == axis else n for i, n in enumerate(x.shape)], x.dtype)
     if x._keras_mask is not None:
         y._keras_mask = _sized(x._keras_mask, axis)
     return y
 
 
-def _zeros(be, x: KerasTensor, size: int) -> Tensor:
-    zeros = wrap(be.zeros([size if n is None else n for n in x.shape], x.dtype))
+def _zeros(be, x: KerasTensor, size) -> Tensor:
+    first, others = size
+    shape = [(others if i else first) if n is None else n for i, n in enumerate(x.shape)]
+    zeros = wrap(be.zeros(shape, x.dtype))
     return zeros if x._keras_mask is None else with_mask(zeros, _zeros(be, x._keras_mask, size))
+
+
+def _zeros_and_one(be, x: KerasTensor, size) -> Tensor:
+    """Other values than zeros, for results whose size is made by values, such as `nonzero`."""
+    zeros = _zeros(be, x, size)
+    if zeros.size:
+        zeros.array.reshape(-1)[:1] = 1
+    return zeros
 
 
 def _identities(be, x: KerasTensor, size: int) -> Tensor:

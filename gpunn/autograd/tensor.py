@@ -33,7 +33,6 @@ class Tensor:
     """
 
     __slots__ = ("array", "node", "requires_grad", "_grad", "_grad_history", "__weakref__")
-    __array_ufunc__ = None  # numpy_array * tensor is ours to compute
     __hash__ = object.__hash__
     _keras_mask: "Tensor | None" = None  # of a `Masked` one
 

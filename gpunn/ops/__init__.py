@@ -6,7 +6,7 @@ Importing the package gives `gpunn.Tensor` its operators and methods.
 
 import sys
 
-from gpunn.autograd import symbolic
+from gpunn.autograd import jvp, symbolic  # noqa: F401
 from gpunn.ops import image, linalg, operators, traced, tracing  # noqa: F401
 from gpunn.ops.activation import *
 from gpunn.ops.arithmetic import *

@@ -1,4 +1,4 @@
-"""Keras' functions of complex numbers, on tensors that are real."""
+"""Keras' functions of complex numbers; those that are complex have no gradient."""
 
 from gpunn.autograd import convert, primitive
 
@@ -13,13 +13,15 @@ def angle(be, x, /):
         x: tensor of any shape; integers become floats.
 
     Returns:
-        0 of positive elements, pi of negative ones.
+        arctan2(imaginary part, real part): of real elements 0 if positive, pi if negative.
 
     Source: `keras.ops.angle`.
 
     >>> gpunn.ops.angle([1.0, -1.0]).numpy().round(4)
     array([0.    , 3.1416], dtype=float32)
     """
+    if x.dtype.kind == "c":
+        return be.xp.arctan2(x.imag, x.real), None
 
     def pullback(dy, needs):
         return (be.zeros(dy.shape, dy.dtype),)
@@ -28,55 +30,67 @@ def angle(be, x, /):
 
 
 def real(x):
-    """The real part of each element: itself.
+    """The real part of each element: itself, but for complex ones.
 
     Args:
         x: tensor of any shape.
 
     Returns:
-        x.
+        A tensor of the shape of x; x, if it is real.
 
     Source: `keras.ops.real`.
 
-    >>> gpunn.ops.real([1.0]).numpy()
-    array([1.], dtype=float32)
+    >>> gpunn.ops.real(np.array([1.0 + 2.0j])).numpy()
+    array([1.])
     """
-    return convert(x)
+    x = convert(x)
+    return _real(x) if x.dtype.kind == "c" else x
+
+
+@primitive
+def _real(be, x, /):
+    return x.real.copy(), None
 
 
 @primitive
 def imag(be, x, /):
-    """The imaginary part of each element: 0.
+    """The imaginary part of each element: 0, but of complex ones.
 
     Args:
         x: tensor of any shape.
 
     Returns:
-        Zeros of the shape and dtype of x.
+        A tensor of the shape of x, and of its dtype if it is real.
 
     Source: `keras.ops.imag`.
 
-    >>> gpunn.ops.imag([1.0]).numpy()
-    array([0.], dtype=float32)
+    >>> gpunn.ops.imag(np.array([1.0 + 2.0j])).numpy()
+    array([2.])
     """
-    return be.zeros(x.shape, x.dtype), None
+    return x.imag.copy() if x.dtype.kind == "c" else be.zeros(x.shape, x.dtype), None
 
 
 def conjugate(x):
-    """The complex conjugate of each element: itself.
+    """The complex conjugate of each element: itself, but for complex ones.
 
     Args:
         x: tensor of any shape.
 
     Returns:
-        x.
+        A tensor of the shape and dtype of x; x, if it is real.
 
     Source: `keras.ops.conjugate`.
 
-    >>> gpunn.ops.conjugate([1.0]).numpy()
-    array([1.], dtype=float32)
+    >>> gpunn.ops.conjugate(np.array([1.0 + 2.0j])).numpy()
+    array([1.-2.j])
     """
-    return convert(x)
+    x = convert(x)
+    return _conjugate(x) if x.dtype.kind == "c" else x
+
+
+@primitive
+def _conjugate(be, x, /):
+    return be.xp.conj(x), None
 
 
 def conj(x):
@@ -86,11 +100,11 @@ def conj(x):
         x: tensor of any shape.
 
     Returns:
-        x.
+        A tensor of the shape and dtype of x; x, if it is real.
 
     Source: `keras.ops.conj`.
 
     >>> gpunn.ops.conj([1.0]).numpy()
     array([1.], dtype=float32)
     """
-    return convert(x)
+    return conjugate(x)

@@ -6,7 +6,7 @@ Conditions are read on the host. Everything is recorded as it runs, so gradients
 import numpy as np
 
 from gpunn import tree
-from gpunn.autograd import Tensor, convert
+from gpunn.autograd import KerasTensor, Tensor, convert
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.flipping import flip
 from gpunn.ops.indexing import get_item, take
@@ -94,6 +94,19 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         values = tuple(new) if several else (new,)
         count += 1
     return values if several else values[0]
+
+
+def _loop_spec(cond, body, loop_vars, maximum_iterations=None):
+    """What a loop gives of symbolic tensors: the same shapes, however often it will run."""
+
+    def like(x):
+        x = x if isinstance(x, KerasTensor) else convert(x)
+        return KerasTensor(x.shape, x.dtype)
+
+    return tree.map_structure(like, tuple(loop_vars) if isinstance(loop_vars, list) else loop_vars)
+
+
+setattr(while_loop, "output_spec", _loop_spec)  # noqa: B010 - for mypy
 
 
 def fori_loop(lower, upper, body_fun, init_val):

@@ -8,7 +8,7 @@ import numpy as np
 from gpunn.autograd import Tensor, convert
 from gpunn.backend.conventions import channels_first
 from gpunn.backend.dtypes import is_float
-from gpunn.errors import ArgumentError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gpunn.ops.constants import constant
 from gpunn.ops.convolution import conv, depthwise_conv
 from gpunn.ops.core import cast
@@ -164,7 +164,7 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
     """
     rank = 2 if isinstance(size, Integral) else len(size)
     if rank not in (2, 3):
-        raise ArgumentError(f"extract_patches: size must hold 2 or 3 integers, got {size!r}")
+        raise ArgumentTypeError(f"extract_patches: size must hold 2 or 3 integers, got {size!r}")
     size = numbers("extract_patches", "size", size, rank)
     images = convert(images)
     if images.ndim not in (rank + 1, rank + 2):

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from gpunn.autograd import primitive
+from gpunn.autograd import KerasTensor, primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.indexing import get_item
@@ -339,6 +339,21 @@ def unstack(x, num=None, axis=0):
         raise ShapeError(f"unstack: axis {axis} of shape {shape} has size {shape[axis]}, not {num}")
     before = (slice(None),) * axis
     return [get_item(x, (*before, i)) for i in range(shape[axis])]
+
+
+def _slices_spec(x, num=None, axis=0):
+    """What `unstack` gives of a symbolic tensor: `num` may say a size that is unknown."""
+    axis = normalize_axis("unstack", axis, x.ndim)
+    known = x.shape[axis]
+    if (known or num) is None:
+        raise ArgumentError(f"unstack: axis {axis} of {x.shape} has no known size: give num")
+    if num not in (None, known or num):
+        raise ShapeError(f"unstack: axis {axis} of shape {x.shape} has size {known}, not {num}")
+    rest = x.shape[:axis] + x.shape[axis + 1 :]
+    return [KerasTensor(rest, x.dtype) for _ in range(num if known is None else known)]
+
+
+setattr(unstack, "output_spec", _slices_spec)  # noqa: B010 - for mypy
 
 
 def _cut(x, places, axis) -> list:

@@ -1,5 +1,6 @@
 """Linear algebra under its Keras name, `gpunn.ops.linalg`; the same functions as in `gpunn.ops`."""
 
+from gpunn.autograd import jvp
 from gpunn.ops.factors import cholesky, eig, eigh, lu_factor, qr, svd
 from gpunn.ops.norms import norm
 from gpunn.ops.solving import (
@@ -20,6 +21,7 @@ __all__ = [
     "eig",
     "eigh",
     "inv",
+    "jvp",
     "lstsq",
     "lu_factor",
     "matrix_rank",

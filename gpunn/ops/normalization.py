@@ -77,7 +77,7 @@ def _batch_normalization(be, x, mean, variance, offset, scale, /, axis, epsilon)
     return narrow(y, dtype), pullback
 
 
-@primitive(promote="float")
+@primitive(promote="first")
 def layer_normalization(be, x, gamma=None, beta=None, /, axis=-1, epsilon=None, rms_scaling=False):
     """Normalize each example: y = (x - mean) / sqrt(variance + epsilon) * gamma + beta.
 
@@ -90,7 +90,7 @@ def layer_normalization(be, x, gamma=None, beta=None, /, axis=-1, epsilon=None, 
         rms_scaling: do not subtract the mean; beta is ignored.
 
     Returns:
-        A tensor of the shape of x.
+        A tensor of the shape and dtype of x; integers become floats.
 
     Raises:
         ShapeError: if an axis is out of range, or gamma or beta has another shape.
@@ -195,7 +195,7 @@ def _scaled_by_variance(be, x, centred, inv, gamma, axes, n, shape, dtype):
     return narrow(y if gamma is None else y * gamma, dtype), pullback
 
 
-@primitive(promote="float")
+@primitive(promote="first")
 def rms_normalization(be, x, scale=None, /, axis=-1, epsilon=None):
     """Divide each example by its root mean square: y = x / sqrt(mean(x^2) + epsilon) * scale.
 
@@ -206,7 +206,7 @@ def rms_normalization(be, x, scale=None, /, axis=-1, epsilon=None):
         epsilon: added to the mean square. Default: 1e-7.
 
     Returns:
-        A tensor of the shape of x.
+        A tensor of the shape and dtype of x; integers become floats.
 
     Raises:
         ShapeError: if an axis is out of range, or the scale has another shape.

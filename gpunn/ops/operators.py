@@ -20,6 +20,7 @@ from gpunn.ops import (
     shaping,
     sorting,
     statistics,
+    traced,
 )
 
 
@@ -131,6 +132,35 @@ def transpose(self, *axes):
     return shaping.transpose(self, axes or None)
 
 
+def _ufunc(self, ufunc, method, *inputs, out=None, **options):
+    """NumPy's functions of numbers, such as `np.exp(x)` and `array * x`: the ops of their names.
+
+    With `out`, as in `array += x`, they are NumPy's own, of the values.
+    """
+    if method != "__call__":
+        return NotImplemented
+    if out is None:
+        op = getattr(traced.ops, _NAMES.get(ufunc.__name__, ufunc.__name__), None)
+        return NotImplemented if op is None else op(*inputs, **options)
+    if any(isinstance(x, KerasTensor) for x in inputs) or isinstance(out[0], Tensor):
+        return NotImplemented
+    arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+    return ufunc(*arrays, out=out, **options)
+
+
+_NAMES = {"invert": "bitwise_invert", "remainder": "mod"}  # NumPy's: gpunn's, where they differ
+
+
+class _OfTheClass:
+    """NumPy asks the class for `__array_ufunc__`.
+
+    CuPy asks the tensor, and leaves operators to what has None: else `array * x` would be CuPy's.
+    """
+
+    def __get__(self, tensor, cls):
+        return _ufunc if tensor is None else None
+
+
 _give("astype", core.cast)
 _give("__round__", rounding.round)
 
@@ -139,7 +169,7 @@ for name, thing in {
     "transpose": transpose,
     "T": property(shaping.transpose, doc="The tensor with its axes in reverse order."),
     "__pos__": lambda self: self,
-    "__array_priority__": 1000,  # what libraries older than `__array_ufunc__` ask
+    "__array_ufunc__": _OfTheClass(),
 }.items():
     setattr(Tensor, name, thing)
     setattr(KerasTensor, name, thing)

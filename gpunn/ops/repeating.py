@@ -225,14 +225,13 @@ def meshgrid(*x, indexing="xy"):
     """Coordinate grids of coordinate vectors.
 
     Args:
-        *x: vectors or scalars, one for each dimension.
+        *x: vectors, one for each dimension; others are flattened.
         indexing: "xy" (the first two axes exchanged) or "ij".
 
     Returns:
         A list of views, one for each vector, all of the grid's shape.
 
     Raises:
-        ShapeError: if one has more than one dimension.
         ArgumentError: if `indexing` is neither.
 
     Source: `keras.ops.meshgrid`.
@@ -243,9 +242,6 @@ def meshgrid(*x, indexing="xy"):
     """
     if indexing not in ("xy", "ij"):
         raise unknown("indexing", indexing, ("xy", "ij"))
-    for i, v in enumerate(x):
-        if len(_shape(v)) > 1:
-            raise ShapeError(f"meshgrid: operand {i} has shape {_shape(v)}, expected a vector")
     places = list(range(len(x)))
     if indexing == "xy" and len(x) > 1:
         places[:2] = 1, 0

@@ -7,7 +7,7 @@ from numbers import Integral
 import numpy as np
 
 from gpunn.backend.conventions import channels_first
-from gpunn.errors import ArgumentError, ShapeError, unknown
+from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown
 from gpunn.ops.shaping import _shape, moveaxis
 
 
@@ -170,7 +170,8 @@ def numbers(op: str, argument: str, value, n: int, low: int = 1) -> tuple[int, .
     """One integer for each of n spatial axes, of one for all or a sequence of n.
 
     Raises:
-        ArgumentError: if it is not that, or an integer is below `low`.
+        ArgumentTypeError: if it is not that.
+        ArgumentError: if an integer is below `low`.
     """
     values = (value,) * n if isinstance(value, Integral) else value
     good = isinstance(values, list | tuple | np.ndarray) and len(values) == n
@@ -178,7 +179,8 @@ def numbers(op: str, argument: str, value, n: int, low: int = 1) -> tuple[int, .
         isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= low for v in values
     ):
         wanted = f"an integer >= {low}" + (f", or {n} of them" if n > 1 else "")
-        raise ArgumentError(f"{op}: {argument} must be {wanted}, got {value!r}")
+        kind = ArgumentError if good else ArgumentTypeError
+        raise kind(f"{op}: {argument} must be {wanted}, got {value!r}")
     return tuple([int(v) for v in values])
 
 

@@ -173,6 +173,17 @@ def test_jacobian_and_jvp(device):
     assert gpunn.jvp(lambda x: gpunn.Tensor([1.0]), ([1.0],), ([1.0],))[1].tolist() == [0.0]
 
 
+def test_jvp_of_a_pair(device):
+    x = gpunn.Tensor([1.0, 2.0], device=device)
+    for jvp in (gpunn.jvp, ops.jvp, ops.linalg.jvp):
+        y, moved, rest = jvp(lambda x: (ops.sin(x), {"twice": 2 * x}), [x], [x], has_aux=True)
+        assert_close(y, np.sin([1.0, 2.0]))
+        assert_close(moved, np.cos([1.0, 2.0]) * [1.0, 2.0])
+        assert rest["twice"].tolist() == [2.0, 4.0]
+    with pytest.raises(TypeError, match="must give a pair"):
+        ops.jvp(ops.sin, [x], [x], has_aux=True)
+
+
 def test_directions_are_checked():
     with pytest.raises(ShapeError, match="jvp: 1 arguments and 2 tangents"):
         gpunn.jvp(ops.tanh, ([1.0],), ([1.0], [2.0]))

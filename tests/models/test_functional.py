@@ -60,7 +60,7 @@ class TestSymbolicTensors:
 
     @pytest.mark.parametrize(
         "use",
-        [bool, int, float, len, list, np.asarray, np.sin, lambda x: 1 in x, lambda x: x.numpy()],
+        [bool, int, float, len, list, np.asarray, np.sort, lambda x: 1 in x, lambda x: x.numpy()],
     )
     def test_has_no_values(self, use):
         with pytest.raises(TypeError):

@@ -272,3 +272,16 @@ def test_integers_that_become_floats(device):
     assert_close(ops.ldexp(x, x), np.array([0, 2, 8], "float32"))
     assert_close(ops.correlate(x, x), np.array([5], "float32"))
     assert ops.correlate(x, ops.cast(x, "float16")).dtype == "float16"
+
+
+COMPLEX = np.array([1 + 2j, -3.5, 0.5 - 1j, 2j])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("name", ["real", "imag", "conj", "conjugate", "angle", "isreal", "exp"])
+def test_complex_numbers(name, dtype, device):
+    x = COMPLEX.astype(dtype)
+    y = getattr(ops, name)(gpunn.Tensor(x, device=device))
+    expected = getattr(np, name)(x)
+    assert y.dtype == expected.dtype and y.device == device and not y.requires_grad
+    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6)

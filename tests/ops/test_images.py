@@ -124,6 +124,8 @@ def test_empty_batches(device):
             "axis 1",
         ),
         (lambda x: image.extract_patches(x, (1, 2, 3, 4)), ArgumentError, "2 or 3 integers"),
+        (lambda x: image.extract_patches(x, "5"), TypeError, "2 or 3 integers"),
+        (lambda x: image.extract_patches_3d(x, (4, 4)), TypeError, "3 of them"),
         (lambda x: image.extract_patches(x[0, 0], 2), ShapeError, "3 or 4 axes"),
         (lambda x: image.rgb_to_grayscale(x[..., :2]), ShapeError, "1 or 3 channels"),
         (lambda x: image.rgb_to_hsv(INPUTS["u"]), DTypeError, "floats from 0 to 1"),

@@ -9,7 +9,7 @@ from gpunn.errors import ShapeError
 from gpunn.ops import batch_statistics
 from gpunn.ops.batch_statistics import batch_standardization
 from gpunn.ops.noise import alpha_dropout, dropout, gaussian_dropout, gaussian_noise
-from tests.harness import check_op, rand
+from tests.harness import assert_close, check_op, rand
 
 EPSILON = 1e-2
 
@@ -190,3 +190,18 @@ def test_noise(op, options, device):
         return op(x, stream=gpunn.backend.Stream(3), **options)
 
     check_op(noisy, rand(3, 4), device=device, edges="noise_shape" not in options)
+
+
+@pytest.mark.parametrize("op", [ops.layer_normalization, ops.rms_normalization])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_values_with_float_factors_stay_half(op, dtype, device):
+    x = gpunn.Tensor(rand(4, 6), True, dtype=dtype, device=device)
+    scale = gpunn.Tensor(rand(6, seed=1), True, dtype="float32", device=device)
+    y = op(x, scale)
+    assert y.dtype == x.dtype
+    exact = op(x.detach().to("float64"), scale.detach().to("float64"))
+    assert_close(y, exact.to(dtype))
+    y.sum().backward()
+    assert x.grad.dtype == x.dtype and scale.grad.dtype == "float32"
+    assert op(x.detach().to("float64"), scale.detach()).dtype == "float64"
+    assert op(scale.detach()[None], x.detach()[0]).dtype == "float32"

@@ -59,6 +59,59 @@ def test_operators_of_truth(device):
     assert_close(~x, ~a)
 
 
+@pytest.mark.parametrize("name", ["exp", "tanh", "negative", "sqrt", "isfinite", "remainder"])
+def test_functions_of_numpy(name, device):
+    function = getattr(np, name)
+    arrays, op = [X, Y][: function.nin], getattr(ops, {"remainder": "mod"}.get(name, name))
+    x = tensor(X, device, requires_grad=True)
+    y = function(x, *[tensor(a, device) for a in arrays[1:]])
+    assert type(y) is gpunn.Tensor and y.device == x.device
+    assert_close(y, function(*arrays))
+    if y.requires_grad:
+        y.sum().backward()
+        (expected,) = gpunn.grad(lambda *xs: op(*xs).sum(), (0,))(*arrays)
+        assert_close(x.grad, expected)
+    else:
+        assert name == "isfinite"
+
+
+def test_array_of_the_device_on_the_left(device):
+    x = tensor(Y, device, requires_grad=True)
+    array = tensor(X, device).array
+    for op in (*BINARY, operator.matmul):
+        y = op(array, x.T if op is operator.matmul else x)
+        assert type(y) is gpunn.Tensor
+        assert_close(y, op(X, Y.T if op is operator.matmul else Y))
+    (array * x).sum().backward()
+    assert_close(x.grad, X)
+
+
+def test_functions_of_numpy_into_arrays(device):
+    x = tensor(Y, device, requires_grad=True)
+    array = tensor(X, device).array.copy()
+    given = array
+    array += x
+    assert array is given
+    assert_close(gpunn.Tensor(array), X + Y)
+    with pytest.raises(TypeError):
+        np.add(X, x, out=x)
+
+
+def test_functions_of_numpy_that_gpunn_has_not(device):
+    x = tensor(X, device)
+    for call in (lambda: np.spacing(x), lambda: np.add.reduce(x)):
+        with pytest.raises(TypeError, match="__array_ufunc__"):
+            call()
+
+
+def test_functions_of_numpy_on_symbolic_tensors():
+    x = gpunn.Input((4,))
+    model = gpunn.Model(x, np.exp(x) + X[0] * x)
+    assert_close(model(X), np.exp(X) + X[0] * X)
+    with pytest.raises(TypeError):
+        np.add(X, x, out=X)
+
+
 def test_unary_operators(device):
     x = tensor(X - 1, device)
     assert_close(-x, -(X - 1))

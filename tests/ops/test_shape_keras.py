@@ -61,6 +61,48 @@ def test_unknown_sizes_that_meet_known_ones():
         gpunn.KerasTensor((None, 3)) + gpunn.KerasTensor((None, 4))
 
 
+SYMBOLIC = gpunn.KerasTensor
+SIZES_OF_RESULTS = [
+    (lambda x: ops.max_pool(x, 2), [(None, None, None, 3)], (None, None, None, 3)),
+    (lambda x: ops.average_pool(x, 7, 5, "same"), [(None, None, 3)], (None, None, 3)),
+    (lambda x: ops.rfft(x)[0], [(None, None)], (None, None)),
+    (lambda x: ops.array_split(x, 2)[1], [(None, 4)], (None, 4)),
+    (lambda x: ops.vsplit(x, [1, 3])[1], [(None, 4)], (2, 4)),
+    (lambda x: ops.unique(x, return_index=True)[1], [(None, 4)], (None,)),
+    (lambda x: ops.nonzero(x)[0], [(5, 4)], (None,)),
+    (lambda x, i: ops.segment_sum(x, ops.cast(i, "int32")), [(10, 4), (10,)], (None, 4)),
+    (lambda x, k: ops.conv(x, k), [(2, 10, None), (3, 5, 4)], (2, 8, 4)),
+    (lambda x, y: ops.inner(x, y), [(5, None), (4, 3)], (5, 4)),
+    (lambda x, y: ops.vstack([x, y]), [(None, 3), (None, None)], (None, 3)),
+    (lambda x: ops.unstack(x, 3, axis=1)[2], [(2, None, None)], (2, None)),
+    (lambda x: ops.while_loop(lambda x: True, lambda x: x + 1, x), [(None, 2)], (None, 2)),
+    (lambda x: ops.while_loop(lambda *s: True, None, [0, x])[0], [(None, 2)], ()),
+    (lambda x: ops.meshgrid(x, x)[0], [(None, 3)], (None, None)),
+]
+
+
+@pytest.mark.parametrize(("function", "shapes", "expected"), SIZES_OF_RESULTS)
+def test_sizes_that_are_not_known_yet(function, shapes, expected):
+    assert function(*map(SYMBOLIC, shapes)).shape == expected
+
+
+def test_symbolic_tensors_that_do_not_fit():
+    with pytest.raises(ArgumentError, match=r"unstack: axis 1 .* give num"):
+        ops.unstack(SYMBOLIC((2, None)), axis=1)
+    with pytest.raises(ShapeError, match="has size 3, not 4"):
+        ops.unstack(SYMBOLIC((2, 3)), 4, axis=1)
+    with pytest.raises(ValueError, match="tuple of sizes"):
+        SYMBOLIC(3)
+
+
+def test_a_loop_in_a_model(device):
+    x = gpunn.Input((3,))
+    y = ops.while_loop(lambda i, y: i < 4, lambda i, y: (i + 1, y * 2), (0, x))[1]
+    model = gpunn.Model(x, y)
+    given = np.array([[1.0, 2.0, 3.0]], "float32")
+    assert_close(model(gpunn.Tensor(given, device=device)), given * 16)
+
+
 def test_shapes_that_do_not_fit():
     with pytest.raises(ShapeError, match="reshape: cannot give"):
         ops.reshape(np.zeros(20), (-2, 5))

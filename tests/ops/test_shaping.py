@@ -66,6 +66,7 @@ JOINED = {
     "vstack": (V, V + 1, lambda x, y: ops.vstack([x, y]), lambda x, y: np.vstack([x, y])),
     "hstack": (M, M + 1, lambda x, y: ops.hstack([x, y]), lambda x, y: np.hstack([x, y])),
     "dstack": (M, M + 1, lambda x, y: ops.dstack([x, y]), lambda x, y: np.dstack([x, y])),
+    "meshgrid of others": (M, V, lambda x, y: ops.meshgrid(x, y), lambda x, y: np.meshgrid(x, y)),
     "meshgrid": (V, V[:2], lambda x, y: ops.meshgrid(x, y), lambda x, y: np.meshgrid(x, y)),
 }  # fmt: skip
 
@@ -144,7 +145,6 @@ REFUSED = [
     (lambda: ops.repeat(V, [1, 2]), ShapeError, "5 values"),
     (lambda: ops.repeat(V, -1), ArgumentError, "at least 0"),
     (lambda: ops.roll(M, (1, 2, 3), (0, 1)), ShapeError, "3 shifts"),
-    (lambda: ops.meshgrid(M), ShapeError, "expected a vector"),
     (lambda: ops.diff(V, -1), ArgumentError, "at least 0"),
 ]
 
