@@ -4,6 +4,7 @@ import numpy as np
 
 from gpunn.backend import host, pages, special
 from gpunn.backend.base import Backend, Memory, check_scatter
+from gpunn.backend.blocks import multiply
 from gpunn.backend.device import CPU
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.random import Stream
@@ -32,20 +33,28 @@ class NumpyBackend(Backend):
     digamma = staticmethod(special.digamma)
 
     def dot(self, a, b, out=None):
-        if a.dtype.char in HALVES and a.dtype == b.dtype:
-            return _product_in_float32(np.dot, a, b, out)
-        if a.size < FEW > b.size or one_blas_thread.inside:
-            return np.dot(a, b, out)
-        with one_blas_thread:
-            return np.dot(a, b, out)
+        return self._multiply(np.dot, a, b, out)
 
     def matmul(self, a, b, out=None):
+        return self._multiply(np.matmul, a, b, out)
+
+    def _multiply(self, function, a, b, out):
         if a.dtype.char in HALVES and a.dtype == b.dtype:
-            return _product_in_float32(np.matmul, a, b, out)
-        if a.size < FEW > b.size or one_blas_thread.inside:
-            return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
+            return self._multiply_halves(function, a, b, out)
+        if a.size < FEW > b.size:
+            return function(a, b, out=out)
+        if one_blas_thread.inside:
+            return multiply(self, function, a, b, out)
         with one_blas_thread:
-            return np.matmul(a, b) if out is None else np.matmul(a, b, out=out)
+            return multiply(self, function, a, b, out)
+
+    def _multiply_halves(self, function, a, b, out):
+        """A product of half floats: NumPy's own is a hundred times slower, and sums in half."""
+        y = self._multiply(function, a.astype(np.float32), b.astype(np.float32), None)
+        if out is None:
+            return y.astype(a.dtype)
+        np.copyto(out, y, casting="same_kind")
+        return out
 
     def take(self, x, indices, axis=0):
         return x.take(indices, axis)
@@ -104,15 +113,6 @@ class NumpyBackend(Backend):
 
 
 CPU_BACKEND = NumpyBackend(CPU)
-
-
-def _product_in_float32(product, a, b, out):
-    """A product of half floats: NumPy's own is a hundred times slower, and sums in half."""
-    y = product(a.astype(np.float32), b.astype(np.float32))
-    if out is None:
-        return y.astype(a.dtype)
-    np.copyto(out, y, casting="same_kind")
-    return out
 
 
 def from_object(data) -> np.ndarray:
