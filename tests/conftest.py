@@ -18,6 +18,7 @@ import hypothesis
 import pytest
 
 import gpunn
+from gpunn.backend import blocks, numpy_
 from tests.harness import cuda_problem
 
 hypothesis.settings.register_profile(
@@ -92,6 +93,18 @@ def device(request):
         pytest.skip(problem)
     with gpunn.device(request.param):
         yield request.param
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Products in blocks on any CPU, small ones too: so many multiplications, at most, in each."""
+    monkeypatch.setattr(numpy_, "FEW", 0)
+    monkeypatch.setattr(blocks, "small_products", lambda: 4096)
+    for name, value in {"ROWS": 8, "LONG": 8, "LANES": 4}.items():
+        monkeypatch.setattr(blocks, name, value)
+    blocks._sizes.cache_clear()
+    yield 4096
+    blocks._sizes.cache_clear()
 
 
 @pytest.fixture(autouse=True)

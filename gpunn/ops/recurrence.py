@@ -5,7 +5,6 @@ and the gates of a step are contiguous slices. A sequence of them is (steps, uni
 """
 
 from gpunn.autograd import primitive
-from gpunn.backend import small_products
 from gpunn.ops.reduction import narrow, wide
 
 __all__ = []
@@ -60,30 +59,9 @@ def spans_of(be, z) -> list[slice]:
     return [slice(t, min(t + length, count)) for t in range(0, count, length)]
 
 
-def blocks(be, w, columns: int):
-    """A matrix as a stack of blocks of rows, whose products with so many columns are small.
-
-    Copies of the operands of larger ones take a BLAS a fifth of the time here.
-    """
-    (rows, terms), most = w.shape, small_products() if be.kind == "cpu" else 0
-    counts = range(1, rows // 8 + 1) if most else ()
-    small = (n for n in counts if not rows % n and rows // n * terms * columns <= most)
-    n = next(small, 1)
-    return w.reshape(n, rows // n, terms)
-
-
-def product(be, stack, x, out):
-    """Write to out, and return, the product of a matrix in blocks and x."""
-    if len(stack) == 1:
-        return be.dot(stack[0], x, out)
-    be.matmul(stack, x, out.reshape(*stack.shape[:2], out.shape[1]))
-    return out
-
-
 def projected(be, x, w, b, out):
     """Write to out (steps, rows of w, batch) the inputs' share of every step: w x_t + b."""
-    stack = blocks(be, w, out.shape[2])
-    be.matmul(stack, by_step(be, x)[:, None], out.reshape(len(out), *stack.shape[:2], out.shape[2]))
+    be.matmul(w, by_step(be, x), out)
     if b is not None:
         out += b[:, None]
 
@@ -148,12 +126,6 @@ def rows_of_states(be, xs):
 def rows_of_inputs(be, x):
     """x (batch, steps, n) as a matrix (steps * batch, n)."""
     return be.copy(x.transpose(1, 0, 2)).reshape(x.shape[0] * x.shape[1], x.shape[2])
-
-
-def weight_gradient(be, dz, rows):
-    """The product of dz (m, steps * batch) and rows (steps * batch, n)."""
-    out = be.empty((len(dz), rows.shape[1]), dz.dtype)
-    return product(be, blocks(be, dz, rows.shape[1]), rows, out)
 
 
 def input_gradient(be, w, dz, out) -> None:

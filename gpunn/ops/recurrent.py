@@ -4,14 +4,12 @@ from gpunn.autograd import primitive
 from gpunn.errors import ArgumentError
 from gpunn.ops.recurrence import (
     added,
-    blocks,
     by_step,
     divided,
     halved,
     input_gradient,
     last_gradients,
     outputs,
-    product,
     projected,
     row_sums,
     rows_of_inputs,
@@ -21,7 +19,6 @@ from gpunn.ops.recurrence import (
     squash,
     states,
     step_masks,
-    weight_gradient,
 )
 from gpunn.ops.reduction import wide
 
@@ -62,14 +59,14 @@ def simple_rnn(
     z = be.empty((count, units, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), z.dtype)
     weights = be.copy(kernel.T)
-    forth, back = (blocks(be, w, batch) for w in (be.copy(recurrent.T), recurrent))
+    transposed = be.copy(recurrent.T)
     masks, sums = step_masks(mask), be.empty((units, batch), z.dtype)
     spans = spans_of(be, z)
     for span in spans:
         projected(be, x[:, span], weights, b, z[span])
         for t in range(span.start, span.stop):
             y = z[t]
-            y += product(be, forth, hs[t], sums)
+            y += be.dot(transposed, hs[t], sums)
             if activation == "tanh":
                 be.xp.tanh(y, y)
             else:
@@ -90,18 +87,16 @@ def simple_rnn(
                     dh, passed = divided(be, masks[t], dh)
                 dh *= 1 - z[t] * z[t] if activation == "tanh" else z[t] > 0
                 be.copyto(dzs[:, t - span.start], dh)
-                dh = product(be, back, dh, be.empty(dh.shape, dh.dtype))
+                dh = be.dot(recurrent, dh)
                 if passed is not None:
                     dh += passed
             flat = dzs.reshape(units, -1)
             if needs[0]:
                 input_gradient(be, kernel, flat, dx[:, span])
             if needs[2]:
-                dkernel = added(dkernel, weight_gradient(be, flat, rows_of_inputs(be, x[:, span])))
+                dkernel = added(dkernel, be.dot(flat, rows_of_inputs(be, x[:, span])))
             if needs[3]:
-                drecurrent = added(
-                    drecurrent, weight_gradient(be, flat, rows_of_states(be, hs[span]))
-                )
+                drecurrent = added(drecurrent, be.dot(flat, rows_of_states(be, hs[span])))
             if needs[4]:
                 dbias = added(dbias, row_sums(be, flat))
         dkernel, drecurrent = (None if dw is None else dw.T for dw in (dkernel, drecurrent))
@@ -142,7 +137,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     b = None if bias is None else halved(be, _ordered(be, bias, units), sigmoids)
     (batch, count, _), rows = x.shape, 4 * units
     weights = halved(be, kernel, sigmoids)
-    forth = blocks(be, halved(be, recurrent, sigmoids), batch)
+    transposed = halved(be, recurrent, sigmoids)
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     cs = states(be, c, hs.shape, gates.dtype)
@@ -152,7 +147,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     for span in spans:
         projected(be, x[:, span], weights, b, gates[span])
         for t in range(span.start, span.stop):
-            product(be, forth, hs[t], sums)
+            be.dot(transposed, hs[t], sums)
             lstm_step(be, gates[t], sums, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
             if masks is not None:
                 be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
@@ -160,7 +155,6 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
 
     def pullback(dy, needs):
         dh, dc = last_gradients(be, dy, 2)
-        back = blocks(be, recurrent, batch)
         dz, slopes = be.empty((rows, batch), gates.dtype), be.empty((rows, batch), gates.dtype)
         dx = be.empty(x.shape, gates.dtype) if needs[0] else None
         dkernel = drecurrent = dbias = passed_h = passed_c = None
@@ -175,7 +169,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
                     dc, passed_c = divided(be, masks[t], dc)
                 lstm_step_back(be, gates[t], tanhs[t], cs[t], dh, dc, dz, slopes)
                 be.copyto(dzs[:, t - span.start], dz)
-                dh = product(be, back, dz, dh)
+                dh = be.dot(recurrent, dz, dh)
                 if passed_h is not None:
                     dh += passed_h
                     dc += passed_c
@@ -183,11 +177,9 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
             if needs[0]:
                 input_gradient(be, kernel, flat, dx[:, span])
             if needs[3]:
-                dkernel = added(dkernel, weight_gradient(be, flat, rows_of_inputs(be, x[:, span])))
+                dkernel = added(dkernel, be.dot(flat, rows_of_inputs(be, x[:, span])))
             if needs[4]:
-                drecurrent = added(
-                    drecurrent, weight_gradient(be, flat, rows_of_states(be, hs[span]))
-                )
+                drecurrent = added(drecurrent, be.dot(flat, rows_of_states(be, hs[span])))
             if needs[5]:
                 dbias = added(dbias, row_sums(be, flat))
         return (

@@ -3,14 +3,12 @@
 from gpunn.autograd import primitive
 from gpunn.ops.recurrence import (
     added,
-    blocks,
     by_step,
     divided,
     halved,
     input_gradient,
     last_gradients,
     outputs,
-    product,
     projected,
     row_sums,
     rows_of_inputs,
@@ -19,7 +17,6 @@ from gpunn.ops.recurrence import (
     squash,
     states,
     step_masks,
-    weight_gradient,
 )
 from gpunn.ops.reduction import wide
 
@@ -63,7 +60,7 @@ def gru(
     b, b_state = _biases(be, bias, reset_after, sigmoids)
     (batch, count, _), rows = x.shape, 3 * units
     weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
-    both, candidate = (blocks(be, w, batch) for w in (transposed[:sigmoids], transposed[sigmoids:]))
+    both, candidate = transposed[:sigmoids], transposed[sigmoids:]
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
     # of every step: h R_g + b'_g, or r h without reset_after
@@ -74,17 +71,17 @@ def gru(
         projected(be, x[:, span], weights, b, gates[span])
         for t in range(span.start, span.stop):
             zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
-            zr += product(be, both, hs[t], sums)
+            zr += be.dot(both, hs[t], sums)
             squash(be, zr, sigmoids)
             z, r = zr[:units], zr[units:]
             if reset_after:
-                product(be, candidate, hs[t], inner[t])
+                be.dot(candidate, hs[t], inner[t])
                 if b_state is not None:
                     be.xp.add(inner[t], b_state, inner[t])
                 g += be.xp.multiply(r, inner[t], sums[:units])
             else:
                 be.xp.multiply(r, hs[t], inner[t])
-                g += product(be, candidate, inner[t], sums[:units])
+                g += be.dot(candidate, inner[t], sums[:units])
             be.xp.tanh(g, g)
             be.xp.subtract(hs[t], g, h_next)
             h_next *= z
@@ -96,8 +93,7 @@ def gru(
         (dh,) = last_gradients(be, dy, 1)
         d = be.empty((rows, batch), gates.dtype)
         dz, dr, dzr, dg = d[:units], d[units:sigmoids], d[:sigmoids], d[sigmoids:]
-        parts = be.copy(recurrent[:, :sigmoids]), be.copy(recurrent[:, sigmoids:])
-        back, back_g = (blocks(be, w, batch) for w in parts)
+        back, back_g = be.copy(recurrent[:, :sigmoids]), be.copy(recurrent[:, sigmoids:])
         to_h, sums = (be.empty((units, batch), gates.dtype) for _ in range(2))
         dx = be.empty(x.shape, gates.dtype) if needs[0] else None
         dkernel = of_zr = of_g = dbias = dbias_state = passed = None
@@ -121,31 +117,31 @@ def gru(
                     be.xp.multiply(dg, inner[t], dr)
                     dinner = dg * r
                     be.copyto(dinners[:, i], dinner)
-                    product(be, back_g, dinner, to_h)
+                    be.dot(back_g, dinner, to_h)
                 else:
-                    product(be, back_g, dg, to_h)
+                    be.dot(back_g, dg, to_h)
                     be.xp.multiply(to_h, h_prev, dr)
                     to_h *= r
                 dzr *= zr - zr * zr
                 be.copyto(dgates[:, i], d)
                 dh = dh * z
                 dh += to_h
-                dh += product(be, back, dzr, sums)
+                dh += be.dot(back, dzr, sums)
                 if passed is not None:
                     dh += passed
             flat, inner_flat = dgates.reshape(rows, -1), dinners.reshape(units, -1)
             if needs[0]:
                 input_gradient(be, kernel, flat, dx[:, span])
             if needs[2]:
-                dkernel = added(dkernel, weight_gradient(be, flat, rows_of_inputs(be, x[:, span])))
+                dkernel = added(dkernel, be.dot(flat, rows_of_inputs(be, x[:, span])))
             if needs[3]:
                 before = rows_of_states(be, hs[span])
-                of_zr = added(of_zr, weight_gradient(be, flat[:sigmoids], before))
+                of_zr = added(of_zr, be.dot(flat[:sigmoids], before))
                 if reset_after:
-                    of_g = added(of_g, weight_gradient(be, inner_flat, before))
+                    of_g = added(of_g, be.dot(inner_flat, before))
                 else:
                     r_h = rows_of_states(be, inner[span])
-                    of_g = added(of_g, weight_gradient(be, flat[sigmoids:], r_h))
+                    of_g = added(of_g, be.dot(flat[sigmoids:], r_h))
             if needs[4]:
                 dbias = added(dbias, row_sums(be, flat))
                 if reset_after:

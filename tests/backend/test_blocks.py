@@ -6,21 +6,9 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn.backend import CPU_BACKEND, blocks, numpy_
+from gpunn.backend import CPU_BACKEND, blocks
 from tests.capture.steps import batches, train
 from tests.harness import assert_close
-
-
-@pytest.fixture
-def most(monkeypatch):
-    """Blocks on any CPU, in small products too: so many multiplications, at most, in each."""
-    monkeypatch.setattr(numpy_, "FEW", 0)
-    monkeypatch.setattr(blocks, "small_products", lambda: 4096)
-    for name, value in {"ROWS": 8, "LONG": 8, "LANES": 4}.items():
-        monkeypatch.setattr(blocks, name, value)
-    blocks._sizes.cache_clear()
-    yield 4096
-    blocks._sizes.cache_clear()
 
 
 def numbers(*shape, dtype="float32", turned=False, seed=0):
@@ -48,7 +36,7 @@ SIZES = [(32, 24, 48), (28, 16, 64), (30, 10, 100), (31, 50, 32), (7, 64, 33), (
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("turned", LAYOUTS)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_values(most, sizes, turned, dtype):
+def test_values(small_blocks, sizes, turned, dtype):
     m, k, n = sizes
     a = numbers(m, k, dtype=dtype, turned=turned[0])
     b = numbers(k, n, dtype=dtype, turned=turned[1], seed=1)
@@ -60,7 +48,7 @@ def test_values(most, sizes, turned, dtype):
 
 
 @pytest.mark.parametrize("turned", LAYOUTS)
-def test_stacks(most, turned):
+def test_stacks(small_blocks, turned):
     """Leading axes, broadcast too; the result of every matrix is in its place."""
     for leading in [((3,), (3,)), ((2, 1), (3,)), ((), (3,)), ((3,), ()), ((2, 3), (1, 1))]:
         a = numbers(*leading[0], 32, 24, turned=turned[0])
@@ -70,7 +58,7 @@ def test_stacks(most, turned):
         )
 
 
-def test_results_that_lie_otherwise(most):
+def test_results_that_lie_otherwise(small_blocks):
     """A part of a larger array, and a transposed one."""
     a, b = numbers(32, 24), numbers(24, 48, seed=1)
     large = np.zeros((40, 60), np.float32)
@@ -83,7 +71,7 @@ def test_results_that_lie_otherwise(most):
     assert_close(turned, a @ b, atol=1e-4)
 
 
-def test_operands_that_lie_otherwise(most):
+def test_operands_that_lie_otherwise(small_blocks):
     """Every other row or column, rows in reverse, one row for all, mixed dtypes."""
     a, b = numbers(64, 48), numbers(48, 96, seed=1)
     for left, right in [
@@ -96,16 +84,16 @@ def test_operands_that_lie_otherwise(most):
         )
 
 
-def test_blocks_are_small(most, monkeypatch):
+def test_blocks_are_small(small_blocks, monkeypatch):
     """They have at most so many multiplications, and are as large as that allows."""
     shapes = noted(monkeypatch)
     for m, k, n in SIZES[:3]:
         CPU_BACKEND.dot(numbers(m, k), numbers(k, n))
         (*_, rows, terms), (*_, columns) = shapes.pop()
-        assert most / 4 < rows * terms * columns <= most and terms == k
+        assert small_blocks / 4 < rows * terms * columns <= small_blocks and terms == k
 
 
-def test_as_a_whole(most, monkeypatch):
+def test_as_a_whole(small_blocks, monkeypatch):
     """Small products, sizes without good divisors, vectors, and what no cache holds."""
     shapes = noted(monkeypatch)
     CPU_BACKEND.dot(numbers(16, 16), numbers(16, 16))
@@ -126,12 +114,12 @@ def test_no_blocks_for_a_blas_without_small_products(monkeypatch):
     assert not shapes
 
 
-def test_sizes_that_do_not_fit(most):
+def test_sizes_that_do_not_fit(small_blocks):
     with pytest.raises(ValueError, match=r"not aligned|mismatch"):
         CPU_BACKEND.dot(numbers(32, 24), numbers(25, 48))
 
 
-def test_recorded_steps_have_the_same_blocks(most):
+def test_recorded_steps_have_the_same_blocks(small_blocks):
     """The bits of eager steps, gradients in their places."""
 
     def net():

@@ -5,9 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, tree
-from gpunn.backend import CPU_BACKEND
 from gpunn.errors import GpunnError, ShapeError
-from gpunn.ops import recurrence
 from tests.capture.steps import train
 from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, values, weights
 from tests.harness import assert_close, golden, rand
@@ -114,33 +112,21 @@ def test_gradients_in_float64(name):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_products_in_blocks(name, monkeypatch):
+def test_products_in_blocks(name, request):
     """They are what the whole products are."""
     options = {"dtype": "float64", "return_sequences": True, **LAYERS[name]}
-    layer = getattr(layers, name.split()[0])(16, **options)
-    x = gpunn.Tensor(rand(5, 6, 7)).requires_grad_()
+    layer = getattr(layers, name.split()[0])(24, **options)
+    x = gpunn.Tensor(rand(8, 6, 16)).requires_grad_()
 
     def results():
         y = layer(x)
         return [y, *gpunn.autograd.gradients((y * y).sum(), [x, *layer.trainable_variables])]
 
     whole = results()
-    monkeypatch.setattr(recurrence, "small_products", lambda: 800)
-    assert len(recurrence.blocks(CPU_BACKEND, np.ones((16, 16)), 5)) == 2
+    most = request.getfixturevalue("small_blocks")
+    assert 24 * 24 * 8 > most
     for a, b in zip(results(), whole, strict=True):
         assert_close(a, b, rtol=1e-10, atol=1e-12)
-
-
-def test_blocks_are_equal_and_at_least_eight_rows(monkeypatch):
-    monkeypatch.setattr(recurrence, "small_products", lambda: 10**6)
-
-    for rows, terms, columns, count in [
-        (1024, 256, 32, 16), (768, 256, 32, 8), (1004, 251, 32, 1), (4, 10**6, 4, 1), (16, 8, 0, 1)
-    ]:  # fmt: skip
-        made = recurrence.blocks(CPU_BACKEND, np.zeros((rows, terms), bool), columns)
-        assert made.shape == (count, rows // count, terms)
-    monkeypatch.setattr(recurrence, "small_products", lambda: 0)  # a BLAS that copies all
-    assert recurrence.blocks(CPU_BACKEND, np.zeros((1024, 256)), 32).shape == (1, 1024, 256)
 
 
 @pytest.mark.parametrize("name", LAYERS)
