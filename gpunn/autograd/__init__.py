@@ -2,7 +2,7 @@
 
 from gpunn.autograd.anomaly import detect_anomaly
 from gpunn.autograd.check import check_gradients
-from gpunn.autograd.clock import changing, mutated, mutated_span
+from gpunn.autograd.clock import changing, mutated, mutated_span, values_kept
 from gpunn.autograd.functional import grad, gradients, value_and_grad
 from gpunn.autograd.jacobians import hessian, hvp, jacobian, jvp
 from gpunn.autograd.masked import Masked, mask_of, with_mask
@@ -41,6 +41,7 @@ __all__ = [
     "primitives",
     "remat",
     "value_and_grad",
+    "values_kept",
     "with_mask",
     "wrap",
 ]

@@ -5,6 +5,7 @@ later tick is not what the gradient needs any more.
 """
 
 import itertools
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 from gpunn.backend import backend_of
@@ -26,6 +27,19 @@ def changing(array) -> None:
     before = changed.get()
     if before is not None and id(array) not in before:
         before[id(array)] = (array, backend_of(array).copy(array))
+
+
+@contextmanager
+def values_kept():
+    """Put back at the end what is changed in place inside, where only shapes are of interest."""
+    before: dict = {}
+    token = changed.set(before)
+    try:
+        yield
+    finally:
+        changed.reset(token)
+        for array, value in before.values():
+            backend_of(array).copyto(array, value)
 
 
 def mutated(array) -> None:

@@ -6,6 +6,7 @@ from types import FunctionType
 
 import numpy as np
 
+from gpunn.autograd.clock import values_kept
 from gpunn.autograd.masked import mask_of, with_mask
 from gpunn.autograd.mode import no_grad
 from gpunn.autograd.tensor import Tensor, wrap
@@ -163,7 +164,7 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
         given = [make(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
         args_given, kwargs_given = pack((args, kwargs), given)
         # a logarithm of zeros is no mistake here
-        with device(be.device), no_grad(), np.errstate(all="ignore"):
+        with device(be.device), no_grad(), values_kept(), np.errstate(all="ignore"):
             return function(*args_given, **kwargs_given)
 
     errors = []

@@ -3,7 +3,7 @@
 import logging
 
 from gpunn import data
-from gpunn.autograd import no_grad
+from gpunn.autograd import no_grad, values_kept
 from gpunn.backend import current_seed, one_blas_thread, quiet
 from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
@@ -165,8 +165,9 @@ class Trainer(Predictor):
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
         if not self.built and (self.has_call or not self.own_steps(("train_step", "test_step"))):
-            with no_grad():
+            with no_grad(), values_kept():  # a counter in `call` starts with the training
                 self(batch[0], training=False)
+            self.reset_metrics()
         if not self.optimizer.built:
             self.optimizer.build(trained := self.trainable_variables)
             if not trained:

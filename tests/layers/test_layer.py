@@ -783,3 +783,47 @@ def test_paths_of_weights_name_the_layers_around():
     assert functional.weights[0].path == "d/kernel"
     known = gpunn.Sequential([gpunn.Input((3,)), layers.Dense(2, name="d")], name="s")
     assert known.weights[0].path == "s/d/kernel"
+
+
+class Counting(layers.Layer):
+    """Counts its calls, in a weight and in a metric."""
+
+    def build(self, input_shape):
+        self.calls = self.add_weight((), "zeros", dtype="int32", trainable=False, name="calls")
+        self.kernel = self.add_weight((input_shape[-1], 1), name="kernel")
+        self.seen = gpunn.metrics.Sum(name="seen")
+
+    def call(self, inputs):
+        self.calls.assign_add(1)
+        self.seen.update_state(1.0)
+        return inputs @ self.kernel
+
+
+class CountingModel(gpunn.Model):
+    def __init__(self):
+        super().__init__()
+        self.counting = Counting()
+
+    def call(self, inputs):
+        return self.counting(inputs)
+
+
+def graph_of_counting():
+    x, counting = gpunn.Input((3,)), Counting()
+    y = counting(x)
+    assert int(counting.calls) == 0
+    return gpunn.Model(x, y)
+
+
+@pytest.mark.parametrize(
+    "make", [CountingModel, graph_of_counting, lambda: gpunn.Sequential([Counting()])]
+)
+def test_no_call_is_counted_that_only_finds_shapes(make, device):
+    with gpunn.device(device):
+        model = make()
+    model.compile("sgd", "mse")
+    logs = model.fit(np.ones((8, 3)), np.ones((8, 1)), batch_size=4, verbose=0).history
+    counting = next(x for x in model.walk() if isinstance(x, Counting))
+    assert int(counting.calls) == 2 and logs["seen"] == [2.0]
+    model.predict(np.ones((4, 3)))
+    assert int(counting.calls) == 3
