@@ -1,12 +1,15 @@
 """Metric: numbers that grow batch by batch on the device, and are looked at once in a while."""
 
+from contextlib import contextmanager
+
 import numpy as np
 
-from gpunn.autograd import Tensor, Variable, wrap
+from gpunn.autograd import Tensor, Variable, convert, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float, standardize
+from gpunn.errors import ArgumentError, ShapeError
 from gpunn.serialization import snake_case
-from gpunn.tree import flatten
+from gpunn.tree import flatten, map_structure
 
 # What built-in metrics sum in: in float32, the sum over a long epoch stops growing at 2^24.
 SUM_DTYPE = "float64"
@@ -104,6 +107,66 @@ class Metric:
         self.update_state(*args, **kwargs)
         return self.result()
 
+    # --- as functions of the state ---
+
+    def stateless_update_state(self, metric_variables, *args, **kwargs) -> list[Tensor]:
+        """The state that counting one batch makes of another; the metric's own stays.
+
+        Args:
+            metric_variables: values, one for each of `variables`.
+            *args, **kwargs: what `update_state` takes.
+
+        Returns:
+            The new values.
+
+        Raises:
+            ArgumentError, ShapeError: if values do not fit the variables.
+
+        Source: keras.Metric.stateless_update_state.
+
+        >>> mean = gpunn.metrics.Mean()
+        >>> state = mean.stateless_update_state(mean.variables, [1.0, 3.0])
+        >>> mean.stateless_result(state).item(), mean.result().item()
+        (2.0, 0.0)
+        """
+        with self._state_of(metric_variables):
+            self.update_state(*args, **kwargs)
+            return [wrap(v.array) for v in self.variables]
+
+    def stateless_result(self, metric_variables) -> Tensor:
+        """The result of a state; see `stateless_update_state`."""
+        with self._state_of(metric_variables):
+            return _of_its_own(self.result())
+
+    def stateless_reset_state(self) -> list[Tensor]:
+        """The state without any batch, as values; see `stateless_update_state`."""
+        with self._state_of(self.variables):
+            self.reset_state()
+            return [wrap(v.array) for v in self.variables]
+
+    @contextmanager
+    def _state_of(self, values):
+        """Inside, the variables are arrays with these values."""
+        variables, values = self.variables, list(values)
+        if len(values) != len(variables):
+            raise ArgumentError(
+                f"metric_variables: got {len(values)} values for {len(variables)} variables"
+            )
+        own = [v.array for v in variables]
+        given = [convert(x, v.dtype, v.device) for x, v in zip(values, variables, strict=True)]
+        for v, x in zip(variables, given, strict=True):
+            if v.shape != x.shape:
+                raise ShapeError(f"metric_variables: {v.path} has shape {v.shape}, got {x.shape}")
+        for v, x in zip(variables, given, strict=True):
+            v.array = backend_of(x.array).copy(x.array)
+        try:
+            yield
+        finally:
+            for v, array in zip(variables, own, strict=True):
+                v.array = backend_of(v.array).asarray(array)  # where the batch has taken it
+            for v in self.variables[len(variables) :]:  # made by the first batch
+                v.array = backend_of(v.array).zeros(v.shape, v.dtype)
+
     def get_config(self) -> dict:
         """The arguments that make an equal metric."""
         return {"name": self.name, "dtype": self.dtype}
@@ -131,6 +194,11 @@ class Metric:
         """A result as a tensor of the metric's dtype, or `floatx` if that is not a float."""
         dtype = self._dtype if is_float(self._dtype) else standardize(None)
         return wrap(be.asarray(be.wrap(x), dtype))
+
+
+def _of_its_own(result):
+    """A result that is no variable, whose values will be others again."""
+    return map_structure(lambda x: x.clone() if isinstance(x, Variable) else x, result)
 
 
 _FILLERS = {None: np.zeros, "zeros": np.zeros, "ones": np.ones}

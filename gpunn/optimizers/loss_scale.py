@@ -9,6 +9,7 @@ from gpunn.errors import ArgumentError, ArgumentTypeError, SerializationError, u
 from gpunn.optimizers.optimizer import Optimizer
 from gpunn.optimizers.scaled_step import ScaledStep, takes
 from gpunn.optimizers.settings import COMMON
+from gpunn.optimizers.stateless import stateless_apply
 from gpunn.serialization import deserialize_value, serialize_value
 
 OWN = ("step_counter", "dynamic_scale")
@@ -128,6 +129,19 @@ class LossScaleOptimizer(Optimizer):
         self._advance(plan)
         for v in variables:
             v._grad = None
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        """As `Optimizer.stateless_apply`, with gradients of the scaled loss."""
+        self._leave_device()  # which would go on counting
+        skipped, trained = self._skipped, self.inner_optimizer._trainable_variables
+        try:
+            return stateless_apply(self, trained, optimizer_variables, grads, trainable_variables)
+        finally:
+            self._leave_device()
+            self._skipped = skipped
+
+    def _all_pending(self) -> None:
+        self.inner_optimizer._all_pending()
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

@@ -8,6 +8,7 @@ from gpunn.autograd import Variable
 from gpunn.backend import backend_of, host_array
 from gpunn.errors import ArgumentError, NotBuiltError, SerializationError, ShapeError
 from gpunn.optimizers.settings import Settings
+from gpunn.optimizers.stateless import stateless_apply
 
 
 class State(Settings):
@@ -95,9 +96,40 @@ class State(Settings):
         for name, array in self._slots(name_of).items():
             be = backend_of(array)
             be.copyto(array, be.asarray(host_array(state[name]), array.dtype))
+        self._all_pending()
+
+    def _all_pending(self) -> None:
+        """With values from outside, every variable may have gradients in the accumulators."""
         steps = self.gradient_accumulation_steps
-        if steps and self._iterations.array.item() % steps:
-            self._pending = set(range(len(self._trainable_variables)))
+        if steps:
+            due = not self._iterations.array.item() % steps
+            self._pending = set() if due else set(range(len(self._trainable_variables)))
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        """A step as a function: the new values of all variables, of which none is changed.
+
+        Args:
+            optimizer_variables: values, one for each of `variables`.
+            grads: a gradient for each variable the optimizer was built for; None for none.
+            trainable_variables: the values of these.
+
+        Returns:
+            The new values of the trainable variables and of the optimizer's.
+
+        Raises:
+            NotBuiltError: before `build`.
+            ArgumentError, ShapeError: if values do not fit the variables.
+
+        Source: keras.optimizers.Optimizer.stateless_apply.
+
+        >>> optimizer = gpunn.optimizers.SGD(0.5)
+        >>> optimizer.build([gpunn.Variable([1.0])])
+        >>> (w,), state = optimizer.stateless_apply(optimizer.variables, [[4.0]], [[3.0]])
+        >>> w.tolist(), optimizer.iterations.item()
+        ([1.0], 0)
+        """
+        trained = self._trainable_variables if self.built else []
+        return stateless_apply(self, trained, optimizer_variables, grads, trainable_variables)
 
     # --- copies and pickles: without the flat memory, which is laid out anew ---
 

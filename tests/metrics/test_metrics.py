@@ -44,6 +44,47 @@ def test_results_are_those_of_keras(name, weighting, device):
         metric.reset_state()
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+def test_state_as_values(name, device):
+    (metric, given), (other, _) = make(name), make(name)
+    weighted = f"{name}/weighted" in golden("metrics")
+    with gpunn.device(device):
+        for batch in given:
+            update(other, batch, weighted)
+
+    class Stateless:
+        state = metric.variables
+
+        def update_state(self, *args, **kwargs):
+            self.state = metric.stateless_update_state(self.state, *args, **kwargs)
+
+    stateless = Stateless()
+    with gpunn.device(device):
+        for batch in given:
+            update(stateless, batch, weighted)
+    for x, v in zip(stateless.state, other.variables, strict=True):
+        np.testing.assert_array_equal(x.numpy(), v.numpy())
+    assert_same(metric.stateless_result(stateless.state), other.result())
+    assert all(not v.numpy().any() for v in metric.variables)
+    for x in other.stateless_reset_state():
+        assert not x.numpy().any()
+    assert_same(metric.stateless_result(stateless.state), other.result())  # as it was
+
+
+def assert_same(a, b):
+    gpunn.tree.map_structure(
+        lambda x, y: np.testing.assert_array_equal(np.asarray(x), np.asarray(y)), a, b
+    )
+
+
+def test_state_that_does_not_fit():
+    metric = gpunn.metrics.Mean()
+    with pytest.raises(ArgumentError, match="got 1 values for 2 variables"):
+        metric.stateless_result([1.0])
+    with pytest.raises(ShapeError, match=r"mean/total has shape \(\), got \(2,\)"):
+        metric.stateless_update_state([[1.0, 2.0], 1.0], 3.0)
+
+
 def test_every_metric_has_a_case():
     assert {cls for _, cls, *_ in CASES} | OWN == {cls.__name__ for cls in metrics.CLASSES}
     assert set(metrics.__all__) >= {x.__name__ for x in (*metrics.CLASSES, *metrics.FUNCTIONS)}

@@ -300,3 +300,60 @@ def test_no_step_reads_the_device(cuda, cls, option):
             with cudaemu.measure() as counted:
                 optimizer.step()
     assert counted.d2h == counted.h2d == counted.stream_syncs == 0
+
+
+STATELESS = [(cls, {}) for cls in ALL]
+STATELESS += [
+    (optimizers.SGD, {"momentum": 0.9, "gradient_accumulation_steps": 2}),
+    (optimizers.Adam, {"use_ema": True, "ema_overwrite_frequency": 2, "clipnorm": 1.0}),
+    (optimizers.Adam, {"learning_rate": ExponentialDecay(0.1, 1, 0.5), "weight_decay": 0.1}),
+]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("cls, options", STATELESS, ids=[c.__name__ + str(o) for c, o in STATELESS])
+def test_a_step_as_a_function_of_values(cls, options, wrapped, device):
+    def built():
+        optimizer = cls(**options)
+        if wrapped:
+            optimizer = optimizers.LossScaleOptimizer(optimizer, initial_scale=4.0)
+        with gpunn.device(device):
+            variables = make()
+        optimizer.build(variables)
+        return optimizer, variables
+
+    def values_of(optimizer, variables):
+        return [v.numpy().tolist() for v in [*variables, *optimizer.variables]]
+
+    optimizer, variables = built()
+    other, expected = built()
+    before = values_of(optimizer, variables)
+    state, values = [v.detach() for v in optimizer.variables], [v.detach() for v in variables]
+    for step in range(3):
+        r = np.random.RandomState(step)
+        grads = [r.randn(*v.shape).astype("f4") for v in variables]
+        values, state = optimizer.stateless_apply(state, grads, values)
+        assert values_of(optimizer, variables) == before
+        other.apply(grads, expected)
+    for got, v in zip([*values, *state], [*expected, *other.variables], strict=True):
+        np.testing.assert_array_equal(got.numpy(), v.numpy(), err_msg=v.path)
+    train(optimizer, variables, 3)  # as if nothing had been
+    for v, w in zip([*variables, *optimizer.variables], [*values, *state], strict=True):
+        np.testing.assert_array_equal(v.numpy(), w.numpy(), err_msg=v.path)
+
+
+def test_values_that_do_not_fit_a_step():
+    optimizer, variables = optimizers.SGD(0.1), make()
+    grads = [np.ones(v.shape) for v in variables]
+    with pytest.raises(NotBuiltError, match="stateless_apply"):
+        optimizer.stateless_apply([], grads, variables)
+    optimizer.build(variables)
+    for args, said in [
+        (([], grads, variables), "optimizer_variables: got 0 values for 2"),
+        ((optimizer.variables, grads[:1], variables), "1 gradients for 3"),
+        ((optimizer.variables, grads, variables[:2]), "trainable_variables: got 2 values for 3"),
+    ]:
+        with pytest.raises(ArgumentError, match=said):
+            optimizer.stateless_apply(*args)
+    with pytest.raises(ShapeError, match=r"dense/kernel has shape \(3, 2\), got \(2,\)"):
+        optimizer.stateless_apply(optimizer.variables, grads, [v[0] for v in variables])
