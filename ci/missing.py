@@ -29,8 +29,7 @@ REASONS = {
         keras.layers.TFSMLayer keras.layers.JaxLayer keras.layers.FlaxLayer
         keras.layers.TorchModuleWrapper keras.callbacks.OrbaxCheckpoint keras.export.*
         keras.utils.model_to_dot""",
-    "one device and one optimizer train a model": """
-        keras.distribution.* keras.optimizers.MultiOptimizer keras.optimizers.OptimizerMap""",
+    "one device trains a model": "keras.distribution.*",
     "a policy is one dtype or a mixed pair, for the whole layer": "keras.dtype_policies.*",
     "nothing to be switched: attention chooses by size, errors are short, files hold no code": """
         keras.config.*flash_attention* keras.config.*traceback_filtering*

@@ -55,6 +55,10 @@ class NoInputError(NotBuiltError, AttributeError):
     """A layer or model has no symbolic input or output yet; `hasattr` says so."""
 
 
+class MissingAttributeError(GpunnError, AttributeError):
+    """An attribute that others of its kind have, and this has not; `hasattr` says so."""
+
+
 class NotSupportedError(GpunnError, NotImplementedError):
     """Something that gpunn, or a class of yours, does not do."""
 

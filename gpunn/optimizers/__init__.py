@@ -14,6 +14,7 @@ from gpunn.optimizers.ftrl import Ftrl
 from gpunn.optimizers.lamb import Lamb
 from gpunn.optimizers.lion import Lion
 from gpunn.optimizers.loss_scale import LossScaleOptimizer
+from gpunn.optimizers.multi import MultiOptimizer, OptimizerMap
 from gpunn.optimizers.muon import Muon
 from gpunn.optimizers.nadam import Nadam
 from gpunn.optimizers.optimizer import Optimizer
@@ -41,7 +42,8 @@ REGISTRY = Registry(
         Muon,
         ScheduleFreeAdamW,
     ],
-    aliases={"LossScaleOptimizer": LossScaleOptimizer},  # no rule: it wraps one
+    # no rules: they hold others
+    aliases={"LossScaleOptimizer": LossScaleOptimizer, "MultiOptimizer": MultiOptimizer},
 )
 
 
@@ -87,9 +89,11 @@ __all__ = [
     "Lamb",
     "Lion",
     "LossScaleOptimizer",
+    "MultiOptimizer",
     "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
     "ScheduleFreeAdamW",
     "deserialize",

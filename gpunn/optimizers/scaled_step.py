@@ -137,13 +137,14 @@ class ScaledStep:
 
 def takes(inner: Optimizer, plan) -> bool:
     """Whether the steps of an optimizer can be decided on the device that its variables are on."""
+    if type(inner)._advance is not Optimizer._advance:
+        return False
     first = inner._parts[0]
     return (
         first.be.kind == "cuda"
         and kernels.enabled()
         and all(part.be is first.be and part.dtype == first.dtype for part in inner._parts)
         and inner._pending.issubset(plan.positions)
-        and type(inner)._advance is Optimizer._advance
     )
 
 

@@ -65,6 +65,10 @@ class State(Settings):
                 f"the state does not fit this {type(self).__name__}; nothing was changed:\n  "
                 + "\n  ".join(wrong)
             )
+        self._restore(state, name_of)
+
+    def _restore(self, state: dict, name_of=None) -> None:
+        """Restore a state that fits."""
         self._iterations.assign(state["iterations"])
         if isinstance(self._learning_rate, Variable):
             self._learning_rate.assign(state["learning_rate"])

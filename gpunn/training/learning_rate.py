@@ -5,17 +5,32 @@ import inspect
 import numpy as np
 
 from gpunn.errors import ArgumentError, NotBuiltError
+from gpunn.naming import free_name
 from gpunn.training.callback import Callback
 from gpunn.training.monitor import MonitorCallback
 
 
-def _optimizer(callback):
+def optimizers_of(callback) -> list:
+    """The model's optimizer, or those that it holds."""
     optimizer = getattr(callback.model, "optimizer", None)
-    if not hasattr(optimizer, "learning_rate"):
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of one that scales losses
+    found = getattr(inner, "optimizers", [optimizer])
+    if not all(hasattr(o, "learning_rate") for o in found):
         raise NotBuiltError(
             f"{type(callback).__name__} needs a compiled model: its optimizer has no learning_rate"
         )
-    return optimizer
+    return found
+
+
+def rates_of(callback) -> dict[str, float]:
+    """What logs say of the learning rate: "learning_rate", or one of each optimizer by its name."""
+    found = optimizers_of(callback)
+    if len(found) == 1:
+        return {"learning_rate": float(found[0].learning_rate)}
+    rates: dict[str, float] = {}
+    for optimizer in found:
+        rates[free_name(f"learning_rate_{optimizer.name}", rates)] = float(optimizer.learning_rate)
+    return rates
 
 
 class LearningRateScheduler(Callback):
@@ -40,20 +55,20 @@ class LearningRateScheduler(Callback):
         self._takes_rate = _positional(schedule) > 1
 
     def on_epoch_begin(self, epoch, logs=None):
-        optimizer = _optimizer(self)
-        rate = (float(optimizer.learning_rate),) if self._takes_rate else ()
-        new = self.schedule(epoch, *rate)
-        try:
-            new = float(new)
-        except (TypeError, ValueError) as e:
-            raise ArgumentError(f"the schedule must give a number, not {new!r}") from e
-        optimizer.learning_rate = new
-        if self.verbose:
-            print(f"Epoch {epoch + 1}: LearningRateScheduler sets the learning rate to {new:g}")
+        for optimizer in optimizers_of(self):
+            rate = (float(optimizer.learning_rate),) if self._takes_rate else ()
+            new = self.schedule(epoch, *rate)
+            try:
+                new = float(new)
+            except (TypeError, ValueError) as e:
+                raise ArgumentError(f"the schedule must give a number, not {new!r}") from e
+            optimizer.learning_rate = new
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: LearningRateScheduler sets the learning rate to {new:g}")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["learning_rate"] = float(_optimizer(self).learning_rate)
+            logs.update(rates_of(self))
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -109,7 +124,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
-        rate = logs["learning_rate"] = float(_optimizer(self).learning_rate)
+        logs.update(rates_of(self))
         current = self.watched(logs)
         if current is None:
             return
@@ -121,15 +136,20 @@ class ReduceLROnPlateau(MonitorCallback):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > np.float32(self.min_lr):
-                self._reduce(epoch, max(rate * self.factor, self.min_lr))
+            if self.wait >= self.patience:
+                self._reduce(epoch)
 
-    def _reduce(self, epoch: int, rate: float) -> None:
-        _optimizer(self).learning_rate = rate
-        self.cooldown_counter = self.cooldown
-        self.wait = 0
-        if self.verbose:
-            print(f"Epoch {epoch + 1}: ReduceLROnPlateau reduces the learning rate to {rate:g}")
+    def _reduce(self, epoch: int) -> None:
+        for optimizer in optimizers_of(self):
+            rate = float(optimizer.learning_rate)
+            if rate <= np.float32(self.min_lr):
+                continue
+            rate = max(rate * self.factor, self.min_lr)
+            optimizer.learning_rate = rate
+            self.cooldown_counter = self.cooldown
+            self.wait = 0
+            if self.verbose:
+                print(f"Epoch {epoch + 1}: ReduceLROnPlateau reduces the learning rate to {rate:g}")
 
 
 def _positional(function) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from gpunn.errors import ArgumentError
 from gpunn.training.callback import Callback
 from gpunn.training.events import EventWriter
+from gpunn.training.learning_rate import rates_of
 
 NOT_WRITTEN = ("histogram_freq", "write_images", "embeddings_freq")
 
@@ -72,7 +73,7 @@ class TensorBoard(Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = dict(logs or {})
         plain = {name: v for name, v in logs.items() if not name.startswith("val_")}
-        plain.setdefault("learning_rate", float(self.model.optimizer.learning_rate))
+        plain = {**rates_of(self), **plain}
         self._write("train", "epoch_", plain, epoch)
         tested = {n.removeprefix("val_"): v for n, v in logs.items() if n.startswith("val_")}
         self._write("validation", "epoch_", tested, epoch)
