@@ -67,6 +67,10 @@ class CaptureError(GpunnError, RuntimeError):
     """A step cannot be recorded; it can run all the same, call by call."""
 
 
+class NotLoadedError(CaptureError):
+    """A capture met kernels that were not loaded. They are now: capture again."""
+
+
 class KernelError(GpunnError, RuntimeError):
     """A device kernel does not compile or cannot be launched."""
 

@@ -507,6 +507,7 @@ def graphs():
 
 @case
 def graph_refusals():
+    from cupy_backends.cuda.api.driver import CUDADriverError
     x = cp.arange(8.); y = cp.zeros(8); x + 1; cp.sum(x)
     E = rt.CUDARuntimeError
 
@@ -528,6 +529,8 @@ def graph_refusals():
     for m in (rt.streamCaptureModeGlobal, rt.streamCaptureModeThreadLocal):
         check('cudaErrorStreamCaptureUnsupported', lambda s: rt.malloc(1 << 20), m)
         check('cudaErrorStreamCaptureUnsupported', lambda s: rt.memcpy(y.data.ptr, x.data.ptr, 8, rt.memcpyDeviceToDevice), m)
+        fresh = cp.RawKernel(f'extern "C" __global__ void fresh{m}() {{}}', f'fresh{m}')        # not loaded yet
+        check('CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED', lambda s: fresh((1,), (1,), ()), m, exc=CUDADriverError)
     s = cp.cuda.Stream(non_blocking=True)
     s.begin_capture(); p = rt.malloc(1 << 20); rt.free(p); s.end_capture()       # allowed in relaxed mode
     check('cudaErrorStreamCaptureImplicit', lambda s: rt.memsetAsync(y.data.ptr, 0, 8, 0), non_blocking=False)
@@ -542,7 +545,6 @@ def graph_refusals():
     def after_failure(s):
         raises(E, '', s.synchronize)
         cp.add(x, 1, out=y)
-    from cupy_backends.cuda.api.driver import CUDADriverError
     check('STREAM_CAPTURE_INVALIDATED', after_failure, exc=CUDADriverError)
     # CuPy itself refuses cuBLAS and cuRAND while capturing
     check('cuBLAS API during stream capture', lambda s: cp.matmul(x.reshape(2, 4), x.reshape(4, 2)), then=None, exc=NotImplementedError)

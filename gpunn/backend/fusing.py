@@ -11,6 +11,7 @@ import cupy
 import numpy as np
 
 from gpunn.backend.expressions import TYPES, Symbol, Trace, statements
+from gpunn.backend.graph import capturing
 from gpunn.backend.kernels import enabled
 from gpunn.errors import KernelError
 
@@ -230,7 +231,9 @@ def in_one_launch(be, code: Callable, args: tuple, scratch: int = 0) -> None:
     used = {leaf.name for leaf in leaves}
     reads = {n: float if type(x) is float else x.dtype for n, x in given.items() if n in used}
     run = _kernel(getattr(code, "__name__", "change"), reads, results)
-    run(*[given[n] for n in reads], *[given[n] for n in results])
+    graph, operands = capturing(), [given[n] for n in (*reads, *results)]
+    if graph is None or graph.ready(run, operands):
+        run(*operands)
 
 
 def _symbols(x, trace: Trace, given: dict, symbols: dict):

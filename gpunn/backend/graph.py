@@ -18,7 +18,7 @@ from gpunn.backend import cublas
 from gpunn.backend.random import Stream, frozen
 from gpunn.backend.rows import Rows
 from gpunn.backend.shared import Shared
-from gpunn.errors import CaptureError
+from gpunn.errors import CaptureError, NotLoadedError
 
 # `struct Given` of numbers.cu, in words of 8 bytes: what one launch can carry
 SLOTS, ARRAYS = 64, 32
@@ -43,6 +43,7 @@ class _State(threading.local):
 
 
 _state = _State()
+_ready: set[tuple] = set()  # see `Graph.ready`
 
 
 def capturing() -> "Graph | None":
@@ -81,7 +82,8 @@ class Graph:
     """Captures the work of a `with` block, which is not done; `run` does it, again and again.
 
     Its temporary arrays lie in memory that belongs to the graph alone. Every kernel of the work
-    must have run before. What a stream cannot capture, such as a look at values, raises
+    must have run before: those that say that they have not (`ready`) are loaded after the block,
+    which raises NotLoadedError then. What a stream cannot capture, such as a look at values, raises
     CaptureError, and nothing has been changed on the device.
 
     Args:
@@ -102,6 +104,7 @@ class Graph:
         self._before: list[tuple[Callable, tuple]] = []
         self._draws: dict[Stream, tuple[int, int]] = {}
         self._graph = None
+        self._not_ready: dict[tuple, None] = {}  # in the order of the work
         self._ring = Shared((AHEAD, GIVEN), np.uint64)
         self._counts = be.zeros((2,), np.uint32)  # launches, and blocks that are done with one
         self._read = [cupy.cuda.Event(disable_timing=True) for _ in range(AHEAD)]
@@ -144,10 +147,28 @@ class Graph:
             self.backend.end_graph()
         if _is_refusal(error):
             raise CaptureError(f"the device refused it in a capture: {error}") from error
+        if error is None and self._not_ready:
+            for kernel, _, kinds in self._not_ready:
+                kernel(*[1.0 if kind is float else cupy.ones(kind[1:], kind[0]) for kind in kinds])
+            _ready.update(self._not_ready)
+            raise NotLoadedError("kernels were not loaded; they are now")
 
     def external(self, array):
         """What stands for somebody's array in the work: itself."""
         return array
+
+    def ready(self, kernel, args) -> bool:
+        """Whether an elementwise kernel has been loaded for arguments like these.
+
+        If not, it is to be left out: the work is captured again, when it is.
+        """
+        kinds = tuple(
+            [float if type(x) is float else (x.dtype, *[min(n, 2) for n in x.shape]) for x in args]
+        )
+        key = (kernel, self.backend.device.index, kinds)
+        if key not in _ready:
+            self._not_ready[key] = None
+        return key in _ready
 
     def note(self, form: str, fn: Callable, args: tuple, lasting: bool = True) -> None:
         """Have something done on the host before each run (form "do", as of a `Call`)."""

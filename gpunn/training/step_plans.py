@@ -10,7 +10,7 @@ from gpunn.backend.rows import Rows
 from gpunn.capture import plan_of, recorder_for
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.data.gathered import Gathered, lying
-from gpunn.errors import CaptureError, DeviceError
+from gpunn.errors import CaptureError, DeviceError, NotLoadedError
 from gpunn.layers import tree
 from gpunn.optimizers.rehearsal import rehearse
 from gpunn.training.logs import Logs
@@ -60,6 +60,8 @@ class StepPlan:
                 self._record(batch, passes)
                 self._beside = None
                 return
+            except NotLoadedError:
+                continue
             except CaptureError as e:
                 if self._stage not in self.inside:
                     raise
