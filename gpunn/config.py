@@ -1,6 +1,7 @@
 """What holds for everything that gpunn makes from now on, as in `keras.config`."""
 
 from gpunn.backend import (
+    backend,
     epsilon,
     floatx,
     image_data_format,
@@ -19,14 +20,3 @@ __all__ = [
     "set_floatx",
     "set_image_data_format",
 ]
-
-
-def backend() -> str:
-    """The name of the backend: "gpunn", on every device.
-
-    Source: keras.config.backend.
-
-    >>> gpunn.config.backend()
-    'gpunn'
-    """
-    return "gpunn"

@@ -102,7 +102,7 @@ class Registry:
         return {
             "module": self.module,
             "class_name": type(obj).__name__,
-            "config": obj.get_config(),
+            "config": serialize_value(obj.get_config(), type(obj).__name__),
             "registered_name": registered_name(type(obj)),
         }
 

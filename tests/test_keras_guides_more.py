@@ -117,3 +117,148 @@ def test_a_layer_that_divides_by_zero_is_silent():
     model = keras.Model(inputs, layers.Lambda(lambda x: ops.log(x) / ops.sum(x, 1, True))(inputs))
     y = model(np.zeros((2, 3)))  # NumPy's warnings are errors in these tests
     assert np.isinf(y.numpy()).all()
+
+
+def test_a_layer_may_add_a_loss_for_each_row():
+    """Each counts by its sum, and so in the gradients, as an endpoint of alignment costs has it."""
+
+    class Endpoint(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.scale = self.add_weight(shape=(), initializer="ones")
+
+        def call(self, truth, given):
+            self.add_loss(ops.square(truth - self.scale * given))  # (rows, 1)
+            self.add_loss([ops.cast(ops.ones(3), "int32"), 0.5 * ops.sum(given)])
+            return given
+
+    x, y = np.array([[1.0], [2.0], [3.0]], "float32"), np.array([[2.0], [0.0], [4.0]], "float32")
+    truth, given = keras.Input((1,), name="truth"), keras.Input((1,), name="given")
+    model = keras.Model([given, truth], Endpoint()(truth, given))
+    model.compile(keras.optimizers.SGD(0.01))
+    history = model.fit({"given": x, "truth": y}, epochs=3, shuffle=False, verbose=0).history
+    scale, wanted = 1.0, []
+    for _ in range(3):
+        wanted.append(((y - scale * x) ** 2).sum() + 3 + 0.5 * x.sum())
+        scale -= 0.01 * (-2 * x * (y - scale * x)).sum()
+    assert history["loss"] == pytest.approx(wanted, rel=1e-5)
+    assert float(model.trainable_variables[0]) == pytest.approx(scale, rel=1e-5)
+
+
+def test_a_model_that_only_holds_others_keeps_and_restores_their_weights(tmp_path):
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+            self.second = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+
+        def _error(self, batch):
+            return ops.mean(ops.square(self.second(self.first(batch[0])) - batch[1]))
+
+        def train_step(self, batch):
+            loss = self._error(batch)
+            loss.backward()
+            self.optimizer.step()
+            return {"error": loss}
+
+        def test_step(self, batch):
+            return {"error": self._error(batch)}
+
+    random = np.random.default_rng(0)
+    x, y = random.random((12, 3), "float32"), random.random((12, 1), "float32")
+    path = tmp_path / "best.weights.h5"
+    model = Pair()
+    model.compile(keras.optimizers.SGD(3.0))  # so large that the first epoch is the best
+    saving = keras.callbacks.ModelCheckpoint(path, "val_error", 0, True, True, mode="min")
+    stopping = keras.callbacks.EarlyStopping(
+        "val_error", patience=2, mode="min", restore_best_weights=True
+    )
+    history = model.fit(
+        x, y, epochs=6, verbose=0, validation_data=(x, y), callbacks=[saving, stopping]
+    ).history
+    assert len(history["error"]) < 6
+    best = min(history["val_error"])
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(best, rel=1e-5)
+    assert model.count_params() == 11
+    again = Pair()
+    again.compile()
+    again.load_weights(path)
+    assert again.evaluate(x, y, verbose=0) == pytest.approx(best, rel=1e-5)
+    again.set_weights([np.zeros_like(w) for w in again.get_weights()])
+    assert again.evaluate(x, y, verbose=0) == pytest.approx((y**2).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("activation", [None, "relu", keras.activations.log_sigmoid])
+def test_convolutions_with_a_kernel_of_ones_own(data_format, activation):
+    class Doubled(layers.Conv2D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, 2 * kernel)
+
+    class Called(layers.Conv2D):
+        def call(self, inputs):
+            y = self.convolution_op(inputs, self.kernel * 2)
+            axes = (1, 1) if self.data_format == "channels_first" else ()
+            return self.activation(y + ops.reshape(self.bias, (-1, *axes)))
+
+    x = np.random.default_rng(0).standard_normal((2, 6, 6, 6)).astype("float32")
+    options = {"activation": activation, "data_format": data_format, "strides": 2}
+    plain, *own = (kind(4, 3, **options) for kind in (layers.Conv2D, Doubled, Called))
+    kernel, bias = np.random.default_rng(1).standard_normal((3, 3, 6, 4)), np.arange(4.0)
+    plain.build(x.shape)
+    plain.set_weights([2 * kernel, bias])
+    expected = plain(x).numpy()
+    for layer in own:
+        layer.build(x.shape)
+        layer.set_weights([kernel, bias])
+        np.testing.assert_allclose(layer(x).numpy(), expected, rtol=1e-5, atol=1e-5)
+        i = keras.Input(x.shape[1:])
+        model = keras.Model(i, layer(i))
+        model.compile("sgd", "mse")
+        before = layer.get_weights()
+        model.fit(x, np.zeros_like(expected), epochs=5, verbose=0)
+        assert all((a != b).any() for a, b in zip(before, layer.get_weights(), strict=True))
+
+
+def test_one_array_of_queries_for_a_batch():
+    """Latent arrays that attend to every example: a batch of one beside one of many."""
+    random = np.random.default_rng(0)
+    latent, rows = random.random((1, 3, 4), "float32"), random.random((5, 6, 4), "float32")
+    for attention in (layers.Attention(), layers.AdditiveAttention(), layers.Attention(True)):
+        expected = attention([np.repeat(latent, 5, 0), rows]).numpy()
+        y, scores = attention([latent, rows], return_attention_scores=True)
+        np.testing.assert_allclose(y.numpy(), expected, rtol=1e-5)
+        assert scores.shape == (5, 3, 6)
+        np.testing.assert_allclose(attention([latent, rows]).numpy(), expected, rtol=1e-5)
+
+    class Latents(keras.Model):
+        def __init__(self):
+            super().__init__()
+            queries, data = keras.Input((3, 4)), keras.Input((6, 4))
+            y = layers.Attention(dropout=0.1)([queries, data])
+            self.latents = self.add_weight(shape=(3, 4), initializer="random_normal")
+            self.block = keras.Model([queries, data], layers.Add()([y, queries]))
+
+        def call(self, x):
+            return ops.mean(self.block([ops.expand_dims(self.latents, 0), x]), axis=1)
+
+    model = Latents()
+    model.compile("adam", "mse")
+    history = model.fit(rows, rows[:, 0], epochs=8, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert model.predict(rows, verbose=0).shape == (5, 4)
+
+
+def test_the_name_of_the_backend():
+    assert keras.backend.backend() == keras.config.backend() == "gpunn"
+    keras.backend.clear_session()
+    assert layers.Dense(1).name == "dense"
+
+
+def test_a_sequential_is_built_by_a_model_with_its_input_in_a_list():
+    i = keras.Input((3,), name="digits")
+    model = keras.Model(i, layers.Dense(4)(layers.Dense(5)(i)))
+    cut = keras.Model(model.inputs, model.layers[-1].input)
+    grown = keras.Sequential([cut, layers.Dense(2)])
+    assert grown.built and grown.output_shape == (None, 2)
+    assert len(grown.weights) == 4

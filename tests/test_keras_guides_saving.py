@@ -1,5 +1,6 @@
 """The situations of Keras' guides on saving, with only the imports changed."""
 
+import json
 import os
 
 import numpy as np
@@ -296,3 +297,31 @@ def test_weights_go_from_a_sequential_to_a_functional_model_and_back(tmp_path):
     functional.save_weights(tmp_path / "b.weights.h5")
     sequential.load_weights(tmp_path / "b.weights.h5")
     same(sequential, functional, data)
+
+
+def test_what_a_layer_holds_is_serialized_with_it():
+    """get_config may give objects; serialize makes JSON of them, and from_config objects again."""
+
+    class Holder(layers.Layer):
+        def __init__(self, units, inner=None, initializer=None, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.inner, self.initializer = units, inner, initializer
+
+        def get_config(self):
+            own = {"units": self.units, "inner": self.inner, "initializer": self.initializer}
+            return {**super().get_config(), **own}
+
+        @classmethod
+        def from_config(cls, config):
+            for name in ("inner", "initializer"):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+            return cls(**config)
+
+    inner = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
+    layer = Holder(4, inner, keras.initializers.RandomNormal(stddev=0.5))
+    config = json.loads(json.dumps(keras.layers.serialize(layer)))
+    again = keras.layers.deserialize(config, custom_objects={"Holder": Holder})
+    assert again.units == 4 and again.inner.count_params() == 9
+    assert again.initializer.stddev == 0.5
+    regularizer = keras.regularizers.serialize(keras.regularizers.L1(0.25))
+    assert regularizer["config"] == {"l1": 0.25}

@@ -4,7 +4,12 @@
 """
 
 from gpunn.backend.base import Backend
-from gpunn.backend.conventions import epsilon, image_data_format, set_image_data_format
+from gpunn.backend.conventions import (
+    backend,
+    epsilon,
+    image_data_format,
+    set_image_data_format,
+)
 from gpunn.backend.device import CPU, Device, current_device, device, set_device
 from gpunn.backend.dtypes import floatx, set_floatx, standardize
 from gpunn.backend.host import keep_freed_memory
@@ -30,6 +35,7 @@ from gpunn.backend.threads import (
     set_num_threads,
     small_products,
 )
+from gpunn.naming import clear_session
 
 __all__ = [
     "BY_TYPE",
@@ -38,7 +44,9 @@ __all__ = [
     "Backend",
     "Device",
     "Stream",
+    "backend",
     "backend_of",
+    "clear_session",
     "current_device",
     "current_seed",
     "device",

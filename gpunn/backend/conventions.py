@@ -1,9 +1,20 @@
-"""What Keras' configuration holds beside dtypes: epsilon, and where images have channels."""
+"""What Keras' configuration holds beside dtypes: names, epsilon, where images have channels."""
 
 from gpunn.errors import unknown
 
 _FORMATS = ("channels_last", "channels_first")
 _data_format = "channels_last"
+
+
+def backend() -> str:
+    """The name of the backend: "gpunn", on every device.
+
+    Source: keras.config.backend, keras.backend.backend.
+
+    >>> gpunn.config.backend()
+    'gpunn'
+    """
+    return "gpunn"
 
 
 def epsilon() -> float:

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from gpunn import ops
 from gpunn.autograd import KerasTensor, Tensor
 from gpunn.errors import ShapeError
@@ -25,7 +27,7 @@ class Attention(Layer):
 
     Call arguments:
         inputs: a list: queries (batch, T, n), values (batch, S, m), and keys (batch, S, n), which
-            are the values where they are not given.
+            are the values where they are not given. Batches of one are broadcast.
         mask: a list: booleans (batch, T), where the output becomes 0, and (batch, S), what is not
             seen; either may be None.
         training: whether dropout is on.
@@ -118,6 +120,7 @@ class Attention(Layer):
     def _by_products(self, query, key, value, mask, training, with_scores, causal):
         """The result, and the probabilities or None, of products as scores."""
         rate = self.dropout if training else 0.0
+        query, key, value = _of_one_batch(query, key, value)
         batch = query.shape[:-2]
         if mask is not None:
             mask = ops.reshape(mask, (math.prod(batch), 1, 1, mask.shape[-1]))
@@ -191,6 +194,15 @@ class AdditiveAttention(Attention):
         config = super().get_config()
         del config["score_mode"]
         return config
+
+
+def _of_one_batch(*sequences):
+    """Sequences whose batches may be broadcast, as one array of queries for every example."""
+    batches = [x.shape[:-2] for x in sequences]
+    if batches.count(batches[0]) == len(batches):
+        return sequences
+    batch = np.broadcast_shapes(*batches)
+    return [ops.broadcast_to(x, (*batch, *x.shape[-2:])) for x in sequences]
 
 
 def _sums(query, key):

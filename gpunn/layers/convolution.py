@@ -1,6 +1,6 @@
 """Convolution layers: Conv1D, Conv2D, Conv3D."""
 
-from gpunn import activations, constraints, initializers, regularizers
+from gpunn import activations, constraints, initializers, ops, regularizers
 from gpunn.errors import ShapeError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.convolutional import Convolutional
@@ -78,12 +78,28 @@ class _Conv(Lora, Convolutional):
         """Compute the outputs."""
         return activations.after(self.activation, self._convolve, inputs)
 
+    def convolution_op(self, inputs, kernel):
+        """The convolution with a kernel, without the bias: subclasses may change it or call it.
+
+        Source: keras.layers.Conv2D.convolution_op.
+        """
+        return self._convolve_with(inputs, kernel)
+
     def _convolve(self, inputs, activation=None):
+        if type(self).convolution_op is _Conv.convolution_op:
+            return self._convolve_with(inputs, self.kernel, self.bias, activation)
+        y = self.convolution_op(inputs, self.kernel)
+        if self.bias is not None:
+            axes = (1,) * self.rank if self.data_format == "channels_first" else ()
+            y = y + ops.reshape(self.bias, (-1, *axes))
+        return y if activation is None else activation(y)
+
+    def _convolve_with(self, inputs, kernel, bias=None, activation=None):
         return convolve(
             type(self).__name__,
             inputs,
-            self.kernel,
-            self.bias,
+            kernel,
+            bias,
             self.strides,
             self.padding,
             self.data_format,

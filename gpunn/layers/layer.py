@@ -172,7 +172,7 @@ class Layer(SymbolicLayer):
     # --- losses ---
 
     def add_loss(self, loss) -> None:
-        """Add a tensor (or several) to the loss that is minimised; for use inside `call`."""
+        """Add a tensor, by its sum, or several to what is minimised; for use inside `call`."""
         scope = _scope.get()
         if scope is not None and scope[1] != self._losses_of:
             self._losses_of = scope[1]

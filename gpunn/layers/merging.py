@@ -14,6 +14,7 @@ class _Merge(Layer):
 
     supports_masking = True
     count: int | None = None  # how many inputs there must be
+    any_batch: frozenset = frozenset({None})  # sizes of a batch that go with every other
 
     def build(self, input_shape):
         """Check the shapes."""
@@ -42,12 +43,12 @@ class _Merge(Layer):
         return mask
 
     def _checked(self, shapes) -> list:
-        """The shapes, if they are a list of as many as there must be, of one batch size."""
+        """The shapes, if they are a list of as many as there must be, of batches that fit."""
         if not isinstance(shapes, list | tuple) or not shapes or not isinstance(shapes[0], tuple):
             raise self._not_a_list(shapes)
         if self.count not in (None, len(shapes)):
             raise wrong(self, f"expected {self.count} inputs, got {len(shapes)}", ShapeError)
-        if len({s[0] for s in shapes if s} - {None}) > 1:
+        if len({s[0] for s in shapes if s} - self.any_batch) > 1:
             raise wrong(self, f"the inputs differ in batch size: shapes {list(shapes)}", ShapeError)
         return [tuple(s) for s in shapes]
 
@@ -58,6 +59,8 @@ class _Merge(Layer):
 
 class _Elementwise(_Merge):
     """Inputs of shapes that broadcast; axes are put in after the batch where one has fewer."""
+
+    any_batch = frozenset({None, 1})
 
     def _merged(self, inputs):
         ndim = max([x.ndim for x in inputs])

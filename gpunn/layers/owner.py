@@ -194,6 +194,11 @@ class WeightOwner:
         """The weights' values as NumPy arrays, in the order of `weights`."""
         return [v.numpy() for v in self.weights]
 
+    @property
+    def knows_weights(self) -> bool:
+        """Whether all weights that it will have are made."""
+        return self.built
+
     def set_weights(self, values) -> None:
         """Replace the weights' values.
 
@@ -206,7 +211,7 @@ class WeightOwner:
         """
         weights = self.weights
         values = [convert(v, device="cpu").array for v in values]
-        if not self.built and values:
+        if not self.knows_weights and values:
             raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")
         wrong = [
             f"{v.path}: expected {v.shape}, got {a.shape}"
@@ -222,7 +227,7 @@ class WeightOwner:
 
     def count_params(self) -> int:
         """How many numbers its weights hold."""
-        if not self.built:
+        if not self.knows_weights:
             raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")
         return sum(v.size for v in self.weights)
 

@@ -368,7 +368,7 @@ class Model(Trainer):
         )
 
     def _require_built(self, what: str) -> None:
-        if not self.built:
+        if not self.knows_weights:
             raise NotBuiltError(
                 f"{self.name!r} has no weights to {what} yet: call it on data, or build it, first"
             )

@@ -23,7 +23,7 @@ def save_model(
 
     Source: keras.saving.save_model.
     """
-    if not model.built:
+    if not model.knows_weights:
         raise NotBuiltError(f"{model.name!r} has no weights yet: call it on data, or build it")
     files.refuse_existing(filepath, overwrite)
     header = {"kind": "model", "model": serialize_value(model, "model")}

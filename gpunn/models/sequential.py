@@ -5,7 +5,7 @@ from gpunn.errors import ArgumentError, ArgumentTypeError, NoInputError, NotBuil
 from gpunn.layers import InputLayer, Layer
 from gpunn.models.model import Functional, Model
 from gpunn.serialization import deserialize_value, serialize_value
-from gpunn.tree import is_nested, is_shape
+from gpunn.tree import is_shape
 
 
 class Sequential(Model):
@@ -162,4 +162,6 @@ def _single_input(layer) -> KerasTensor | None:
     if not isinstance(layer, Model) or not layer.built:
         return None
     like = getattr(layer, "input", None) if isinstance(layer, Functional | Sequential) else None
-    return None if is_nested(like) else like
+    if isinstance(like, list | tuple) and len(like) == 1:
+        like = like[0]
+    return like if isinstance(like, KerasTensor) else None

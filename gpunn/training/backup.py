@@ -60,7 +60,7 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs=None):
         self._epoch = self._batches = 0
         if self._path.exists() or self._previous.exists():
-            if not self.model.built:
+            if not self.model.knows_weights:
                 raise NotBuiltError(
                     f"{self.model.name!r} has no weights for the state in {self.backup_dir}: build "
                     "it, or call it on data, before fit()"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
-from gpunn import data, metrics, optimizers
+from gpunn import data, metrics, ops, optimizers
 from gpunn.autograd import Tensor, no_grad
 from gpunn.backend import Device, current_device
 from gpunn.data import unpack_x_y_sample_weight
@@ -222,6 +222,7 @@ class Steps(Layer):
             if len(parts) > 1:
                 self._track_parts(parts, next(tree.leaves(y_pred)).shape[0])
         for extra in self.losses_among(*self._loss_sources()):
+            extra = ops.sum(extra) if extra.ndim else extra
             total = extra if total is None else total + extra
         if total is None:
             raise ArgumentError(

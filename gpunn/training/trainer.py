@@ -162,6 +162,11 @@ class Trainer(Predictor):
         calls.on_epoch_end(epoch, epoch_logs)
         return epoch_logs
 
+    @property
+    def knows_weights(self) -> bool:
+        """Whether its weights are made; what only holds other models has theirs."""
+        return self.built or (not self.has_call and bool(self.weights))
+
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
         if not self.built and (self.has_call or not self.own_steps(("train_step", "test_step"))):

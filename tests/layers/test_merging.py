@@ -125,7 +125,8 @@ A, B = np.ones((2, 3)), np.ones((2, 4))
     [
         (lambda: layers.Add(), A, "expected a list of inputs"),
         (lambda: layers.Add(), [A, B], "do not broadcast"),
-        (lambda: layers.Add(), [A, A[:1]], "differ in batch size"),
+        (lambda: layers.Add(), [A, np.ones((3, 3))], "differ in batch size"),
+        (lambda: layers.Dot(1), [A, A[:1]], "differ in batch size"),
         (lambda: layers.Subtract(), [A, A, A], "expected 2 inputs, got 3"),
         (lambda: layers.Concatenate(), A, "expected a list of inputs"),
         (lambda: layers.Concatenate(axis=1), [A, A[:1]], "differ in more than axis 1"),
