@@ -18,36 +18,42 @@ HOMES = {"keras.ops.nn": "gpunn.ops", "keras.ops.numpy": "gpunn.ops"}
 # reason: the names that are missing for it, in the style of the shell
 REASONS = {
     "models with weights to be downloaded": "keras.applications*",
-    "data sets to be downloaded": """
+    "data sets to be downloaded; mnist, and small ones in the package, are in gpunn.datasets": """
         keras.datasets.boston_housing.* keras.datasets.california_housing.* keras.datasets.cifar*
         keras.datasets.fashion_mnist.* keras.datasets.imdb.* keras.datasets.reuters.*""",
-    "one engine, nothing to be chosen; see gpunn.backend and gpunn.floatx": """
-        keras.backend.* keras.config.*backend* keras.config.*nnx* keras.StatelessScope
-        keras.SymbolicScope keras.name_scope keras.version keras.Function keras.Operation
-        keras.FloatDTypePolicy""",
-    "belongs to TensorFlow, JAX, Flax, PyTorch or Orbax": """
-        keras.layers.TFSMLayer keras.layers.JaxLayer keras.layers.FlaxLayer
-        keras.layers.TorchModuleWrapper keras.callbacks.OrbaxCheckpoint keras.export.*
-        keras.utils.model_to_dot""",
+    "there is one backend, without JAX's modules": "keras.config.set_backend *nnx*",
+    "stateless_call and stateless_apply take values for variables": "keras.StatelessScope",
+    "a call on symbolic tensors needs no scope; weights are named by their layers": """
+        keras.SymbolicScope keras.name_scope""",
+    "gpunn.Model is a function of a graph, and functions of gpunn.ops are operations": """
+        keras.Function keras.Operation""",
+    "gpunn.__version__ is not one of Keras'": "keras.version",
+    "automatic names are counted inside": "keras.backend.get_uid",
+    "gpunn.utils.is_keras_tensor": "keras.backend.is_keras_tensor",
+    "losses and metrics have the 1e-7 that Keras begins with": "*.set_epsilon",
+    "belongs to TensorFlow: SavedModel, TFLite, tf.data": """
+        keras.layers.TFSMLayer keras.export.*""",
+    "layers of JAX, Flax and PyTorch": """
+        keras.layers.JaxLayer keras.layers.FlaxLayer keras.layers.TorchModuleWrapper""",
+    "gpunn.callbacks.BackupAndRestore, without Orbax": "keras.callbacks.OrbaxCheckpoint",
+    "plot_model draws SVG itself, without pydot": "keras.utils.model_to_dot",
     "one device trains a model": "keras.distribution.*",
-    "a policy is one dtype or a mixed pair, for the whole layer": "keras.dtype_policies.*",
-    "nothing to be switched: attention chooses by size, errors are short, files hold no code": """
-        keras.config.*flash_attention* keras.config.*traceback_filtering*
-        keras.config.*unsafe_deserialization keras.config.set_epsilon""",
-    "`verbose`, `epochs` and `steps_per_epoch` say it": """
-        *interactive_logging* keras.config.*max_epochs keras.config.*max_steps_per_epoch""",
-    "no gradients of complex tensors": "*.polar *.view_as_complex *.view_as_real",
-    "of use to Keras' own code alone": """
-        keras.utils.Config""",
-    "no integer arithmetic in layers": "keras.quantizers.* keras.Quantizer *Quantiz*",
+    "a policy holds for a whole layer; none of quantized weights": "keras.dtype_policies.*",
+    "attention chooses by size whether its scores are kept": "keras.config.*flash_attention*",
+    "tracebacks are whole": "keras.config.enable_traceback_filtering",
+    "files hold no code": "keras.config.enable_unsafe_deserialization",
+    "fit's `epochs` and `steps_per_epoch` say it": "*max_epochs *max_steps_per_epoch",
+    "no gradients of complex tensors, which rotations by complex numbers need": """
+        *.polar *.view_as_complex *.view_as_real""",
+    "a dict with attributes, for Keras' own code": "keras.utils.Config",
+    "no integer arithmetic in layers": "keras.quantizers.* keras.Quantizer",
     "a model may train another in its own train_step": "keras.distillation.*",
-    "no files of sounds": "keras.utils.audio_dataset*",
-    "no bounding boxes": """
+    "no files of sounds; layers take arrays of samples": "keras.utils.audio_dataset*",
+    "no bounding boxes, nor drawings of images with them": """
         *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*""",
-    "methods of a model; see gpunn.saving for files that Keras reads": """
-        keras.saving.KerasFileEditor keras.saving.load_weights keras.saving.save_weights""",
-    "tables of several kinds of columns; gpunn.data.Features": "keras.utils.FeatureSpace",
-    "gpunn.ops.image.resize": "keras.preprocessing.image.smart_resize",
+    "gpunn.saving reads and writes Keras' files, it does not edit them": """
+        keras.saving.KerasFileEditor""",
+    "tables of several kinds of columns: gpunn.data.Features": "keras.utils.FeatureSpace",
 }
 
 

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         set_num_threads,
         set_seed,
     )
+    from gpunn.dtype_policies import FloatDTypePolicy
     from gpunn.initializers import (
         Initializer,
     )
@@ -180,6 +181,7 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "DTypePolicy": "layers",
+    "FloatDTypePolicy": "dtype_policies",
     "Input": "layers",
     "InputSpec": "layers",
     "Layer": "layers",

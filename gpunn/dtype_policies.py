@@ -4,7 +4,9 @@ from gpunn.errors import ArgumentError
 from gpunn.layers import DTypePolicy
 from gpunn.layers.policy import get_policy
 
-__all__ = ["DTypePolicy", "deserialize", "get", "serialize"]
+FloatDTypePolicy = DTypePolicy  # Keras' older name for policies without quantization
+
+__all__ = ["DTypePolicy", "FloatDTypePolicy", "deserialize", "get", "serialize"]
 
 
 def get(identifier) -> DTypePolicy:

@@ -12,6 +12,23 @@ from gpunn.serialization import (
     serialize_value,
 )
 
+
+def save_weights(model, filepath, overwrite=True) -> None:
+    """Write the weights of a model; see `Model.save_weights`.
+
+    Source: keras.saving.save_weights.
+    """
+    model.save_weights(filepath, overwrite)
+
+
+def load_weights(model, filepath, skip_mismatch=False) -> None:
+    """Give a model the weights of a file; see `Model.load_weights`.
+
+    Source: keras.saving.load_weights.
+    """
+    model.load_weights(filepath, skip_mismatch)
+
+
 CustomObjectScope = custom_object_scope
 register_keras_serializable = register_serializable
 get_registered_name = registered_name
@@ -28,9 +45,11 @@ __all__ = [
     "get_registered_name",
     "get_registered_object",
     "load_model",
+    "load_weights",
     "register_keras_serializable",
     "register_serializable",
     "save_keras",
     "save_model",
+    "save_weights",
     "serialize_keras_object",
 ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from gpunn import backend, ops
 from gpunn.autograd import KerasTensor, Tensor
+from gpunn.backend import standardize_dtype
 from gpunn.data.batch_source import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.data.directory import image_dataset_from_directory, text_dataset_from_directory
 from gpunn.data.pictures import array_to_img, img_to_array, load_img, save_img
@@ -25,6 +26,11 @@ from gpunn.serialization import registered_object as get_registered_object
 from gpunn.serialization import registered_objects as get_custom_objects
 from gpunn.serialization import serialize_value as serialize_keras_object
 from gpunn.training.progbar import Progbar
+from gpunn.training.progress import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 
 CustomObjectScope = custom_object_scope
 Sequence = PyDataset  # what it was called before Keras 3
@@ -38,6 +44,8 @@ __all__ = [
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_file",
     "get_registered_name",
@@ -45,6 +53,7 @@ __all__ = [
     "get_source_inputs",
     "image_dataset_from_directory",
     "img_to_array",
+    "is_interactive_logging_enabled",
     "is_keras_tensor",
     "load_img",
     "normalize",
@@ -62,17 +71,6 @@ __all__ = [
     "to_categorical",
     "unpack_x_y_sample_weight",
 ]
-
-
-def standardize_dtype(dtype) -> str:
-    """The name of a dtype; None stands for `floatx`.
-
-    Source: `keras.utils.standardize_dtype`.
-
-    >>> gpunn.utils.standardize_dtype(np.int32), gpunn.utils.standardize_dtype(None)
-    ('int32', 'float32')
-    """
-    return backend.standardize(dtype).name
 
 
 def to_categorical(x, num_classes=None):

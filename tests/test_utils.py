@@ -107,3 +107,62 @@ def test_set_random_seed():
 def test_source_inputs_of_what_is_not_symbolic():
     with pytest.raises(ArgumentTypeError, match="symbolic tensor"):
         gpunn.utils.get_source_inputs(np.ones(3))
+
+
+def test_progress_goes_to_the_log(capsys, caplog):
+    model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2))
+    assert gpunn.utils.is_interactive_logging_enabled()
+    gpunn.utils.disable_interactive_logging()
+    try:
+        with caplog.at_level("INFO", "gpunn"):
+            model.fit(x, x[:, :1], epochs=2, verbose=1)
+            model.fit(x, x[:, :1], verbose=0)
+    finally:
+        gpunn.config.enable_interactive_logging()
+    assert not capsys.readouterr().out
+    lines = [r.message for r in caplog.records if r.message.startswith("Epoch")]
+    assert [line[:9] for line in lines] == ["Epoch 1/2", "Epoch 2/2"] and "loss: " in lines[0]
+    model.fit(x, x[:, :1], verbose=2)
+    assert capsys.readouterr().out.startswith("Epoch 1/1")
+
+
+def test_names_of_keras_backend():
+    backend = gpunn.backend
+    assert backend.backend() == gpunn.config.backend() == "gpunn"
+    assert backend.result_type("int32", "float16") == "float16"
+    assert backend.result_type("uint8", int) == "uint8" and backend.result_type(float) == "float32"
+    assert backend.is_int_dtype("int64") and not backend.is_int_dtype("float32")
+    assert backend.is_float_dtype("bfloat16") and not backend.is_float_dtype("bool")
+    assert backend.standardize_dtype(None) == "float32"
+    gpunn.layers.Dense(1)
+    backend.clear_session()
+    assert gpunn.layers.Dense(1).name == "dense"
+    assert not gpunn.config.is_traceback_filtering_enabled()
+    gpunn.config.disable_traceback_filtering()
+    assert gpunn.FloatDTypePolicy("float16") == gpunn.DTypePolicy("float16")
+
+
+def test_weights_by_functions(tmp_path):
+    model, other = (gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)]) for _ in range(2))
+    path = tmp_path / "a.weights.h5"
+    gpunn.saving.save_weights(model, path)
+    gpunn.saving.load_weights(other, path)
+    np.testing.assert_array_equal(model.get_weights()[0], other.get_weights()[0])
+    with pytest.raises(FileExistsError):
+        gpunn.saving.save_weights(model, path, overwrite=False)
+
+
+def test_smart_resize(device):
+    resize = gpunn.preprocessing.image.smart_resize
+    x = np.random.RandomState(0).rand(2, 30, 40, 3).astype("float32")
+    expected = gpunn.ops.image.resize(x[:, :, 5:35], (15, 15)).numpy()
+    np.testing.assert_allclose(resize(x, (15, 15)), expected, rtol=1e-6)
+    y = resize(gpunn.Tensor(x[0], device=device), [15, 15])
+    assert y.device == device
+    np.testing.assert_allclose(y.numpy(), expected[0], rtol=1e-5)
+    first = resize(np.moveaxis(x, -1, 1), (15, 15), "nearest", "channels_first")
+    assert first.shape == (2, 3, 15, 15)
+    with pytest.raises(ValueError, match="axes"):
+        resize(x[0, 0], (2, 2))

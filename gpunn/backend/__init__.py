@@ -8,7 +8,11 @@ from gpunn.backend.conventions import (
     backend,
     epsilon,
     image_data_format,
+    is_float_dtype,
+    is_int_dtype,
+    result_type,
     set_image_data_format,
+    standardize_dtype,
 )
 from gpunn.backend.device import CPU, Device, current_device, device, set_device
 from gpunn.backend.dtypes import floatx, set_floatx, standardize
@@ -59,11 +63,14 @@ __all__ = [
     "host_array",
     "image_data_format",
     "is_array",
+    "is_float_dtype",
+    "is_int_dtype",
     "keep_freed_memory",
     "kernel",
     "memory_summary",
     "one_blas_thread",
     "quiet",
+    "result_type",
     "seed",
     "set_device",
     "set_float32_matmul_precision",
@@ -73,6 +80,7 @@ __all__ = [
     "set_seed",
     "small_products",
     "standardize",
+    "standardize_dtype",
     "to_array",
 ]
 

@@ -1,5 +1,6 @@
-"""What Keras' configuration holds beside dtypes: names, epsilon, where images have channels."""
+"""What `keras.backend` says of dtypes, epsilon, and where images have channels."""
 
+from gpunn.backend import dtypes
 from gpunn.errors import unknown
 
 _FORMATS = ("channels_last", "channels_first")
@@ -11,10 +12,54 @@ def backend() -> str:
 
     Source: keras.config.backend, keras.backend.backend.
 
-    >>> gpunn.config.backend()
+    >>> gpunn.backend.backend()
     'gpunn'
     """
     return "gpunn"
+
+
+def standardize_dtype(dtype) -> str:
+    """The name of a dtype; None stands for `floatx`.
+
+    Source: keras.backend.standardize_dtype.
+
+    >>> gpunn.backend.standardize_dtype(np.int32), gpunn.backend.standardize_dtype(None)
+    ('int32', 'float32')
+    """
+    return dtypes.standardize(dtype).name
+
+
+def result_type(*given) -> str:
+    """The name of the dtype that several have in common; see `gpunn.backend.dtypes.result_type`.
+
+    Source: keras.backend.result_type.
+
+    >>> gpunn.backend.result_type("int32", "float16"), gpunn.backend.result_type("int32", float)
+    ('float16', 'float32')
+    """
+    return dtypes.result_type(*given).name
+
+
+def is_float_dtype(dtype) -> bool:
+    """Whether a dtype is one of floats, half ones too.
+
+    Source: keras.backend.is_float_dtype.
+
+    >>> gpunn.backend.is_float_dtype("float16"), gpunn.backend.is_float_dtype("int8")
+    (True, False)
+    """
+    return dtypes.is_float(dtypes.standardize(dtype))
+
+
+def is_int_dtype(dtype) -> bool:
+    """Whether a dtype is one of integers.
+
+    Source: keras.backend.is_int_dtype.
+
+    >>> gpunn.backend.is_int_dtype("uint8"), gpunn.backend.is_int_dtype("bool")
+    (True, False)
+    """
+    return dtypes.standardize(dtype).kind in "iu"
 
 
 def epsilon() -> float:

@@ -8,7 +8,7 @@ from gpunn import constraints, initializers, regularizers
 from gpunn.autograd import Variable, convert
 from gpunn.backend import Device, get_backend
 from gpunn.backend.dtypes import is_float, standardize
-from gpunn.errors import NotBuiltError, ShapeError
+from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
 from gpunn.layers import tree
 from gpunn.naming import free_name
 
@@ -57,6 +57,11 @@ class WeightOwner:
             The Variable, on the current device.
         """
         self._require_init()
+        if isinstance(shape, str):
+            raise ArgumentTypeError(
+                f"add_weight({shape!r}) of layer {self.name!r}: the shape comes first; a name is "
+                f"given by name={shape!r}"
+            )
         name = name or "variable"
         shape = () if shape is None else (shape,) if isinstance(shape, Integral) else tuple(shape)
         if not all(isinstance(n, Integral) and int(n) >= 0 for n in shape):

@@ -136,6 +136,14 @@ class SymbolicLayer(WeightOwner):
                 f"{', '.join(self._needed_names)}; {', '.join(missing)} is missing"
             )
         shapes, named = self._shapes_for(self.build, args, kwargs)
+        signature = inspect.signature(self.build)
+        try:
+            signature.bind(*shapes, **named)
+        except TypeError as e:
+            raise ArgumentTypeError(
+                f"build{signature} of layer {self.name!r} ({type(self).__name__}) takes other "
+                f"parameters than call() gives it: those of an argument x are its x_shape ({e})"
+            ) from None
         first = next(tree.leaves([args, kwargs]), None)
         with device(get_backend().device if first is None else first.device):
             self.build(*shapes, **named)

@@ -28,6 +28,12 @@ def save_model(
     files.refuse_existing(filepath, overwrite)
     header = {"kind": "model", "model": serialize_value(model, "model")}
     header["build_shape"] = serialize_value(model._build_shape, "build_shape")
+    # of layers that an outer one makes, whose config knows nothing of it
+    header["lora"] = {
+        path: (x.lora_rank, x.lora_alpha)
+        for path, x in model.named_layers()
+        if getattr(x, "lora_enabled", False)
+    }
     if metadata is not None:
         header["metadata"] = serialize_value(metadata, "metadata")
     if model.compiled:
@@ -85,6 +91,10 @@ def load_model(
         model = deserialize_value(header["model"], custom_objects)
         if not model.built and header.get("build_shape") is not None:
             model.build(header["build_shape"])
+        adapted = header.get("lora", {})
+        for path, x in model.named_layers():
+            if path in adapted and not x.lora_enabled:
+                x.enable_lora(*adapted[path])
     weights = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
     with custom_object_scope(custom_objects or {}):
         files.restore(model, weights, filepath)

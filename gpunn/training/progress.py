@@ -1,5 +1,6 @@
 """ProgbarLogger: a bar in a terminal while an epoch runs, and a line once it is done."""
 
+import logging
 import shutil
 import sys
 import time
@@ -9,6 +10,39 @@ from gpunn.training.callback import Callback
 INTERVAL = 0.1  # seconds between two looks at the metrics, which read the device
 WITH_TOTAL = "{desc} {bar} {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
 WITHOUT_TOTAL = "{desc} {n_fmt} batches [{elapsed}]{postfix}"
+log = logging.getLogger("gpunn")
+_interactive = True
+
+
+def enable_interactive_logging() -> None:
+    """Show progress on the standard output, as when gpunn is imported.
+
+    Source: keras.config.enable_interactive_logging.
+    """
+    global _interactive
+    _interactive = True
+
+
+def disable_interactive_logging() -> None:
+    """Give the lines of progress to the logger "gpunn" (as information), and show no bars.
+
+    Source: keras.config.disable_interactive_logging.
+
+    >>> gpunn.config.disable_interactive_logging()
+    >>> gpunn.config.is_interactive_logging_enabled()
+    False
+    >>> gpunn.config.enable_interactive_logging()
+    """
+    global _interactive
+    _interactive = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether progress is shown on the standard output.
+
+    Source: keras.config.is_interactive_logging_enabled.
+    """
+    return _interactive
 
 
 class ProgbarLogger(Callback):
@@ -39,7 +73,7 @@ class ProgbarLogger(Callback):
         self.params = params
         verbose = params.get("verbose", "auto")
         self._lines = verbose != 0
-        self._bars = verbose in (1, True, "auto") and in_terminal()
+        self._bars = _interactive and verbose in (1, True, "auto") and in_terminal()
 
     # --- what is shown when ---
 
@@ -124,9 +158,8 @@ class ProgbarLogger(Callback):
         self.clear()
         if self._lines:
             took = duration(time.perf_counter() - self._started)
-            print(
-                " - ".join(filter(None, [self._label, took, metrics_text(logs, " - ")])), flush=True
-            )
+            line = " - ".join(filter(None, [self._label, took, metrics_text(logs, " - ")]))
+            print(line, flush=True) if _interactive else log.info(line)
 
 
 def in_terminal() -> bool:

@@ -165,6 +165,8 @@ def test_string_lookup(device):
 
 def test_vocabulary_files(tmp_path):
     path = tmp_path / "words.txt"
+    with pytest.raises(ValueError, match=r"no vocabulary file .*words\.txt"):
+        layers.StringLookup(vocabulary=str(path))
     path.write_text("a\nb\nc\n")
     layer = layers.StringLookup(
         vocabulary=str(path), oov_token="[OOV]", mask_token="[MASK]", name="index"

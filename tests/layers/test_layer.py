@@ -344,7 +344,7 @@ def test_several_inputs():
     assert Scaled()(a, a * 3, shift=a).dtype == "float32"
 
 
-@pytest.mark.parametrize("shape", [(None, 3), "kernel", (2.5,), (-1,)])
+@pytest.mark.parametrize("shape", [(None, 3), ["kernel"], (2.5,), (-1,)])
 def test_a_weight_of_unknown_shape(shape):
     with pytest.raises(ShapeError, match=r"weight 'w' of layer .* must be known sizes"):
         Doubled().add_weight(shape, name="w")
@@ -827,3 +827,22 @@ def test_no_call_is_counted_that_only_finds_shapes(make, device):
     assert int(counting.calls) == 2 and logs["seen"] == [2.0]
     model.predict(np.ones((4, 3)))
     assert int(counting.calls) == 3
+
+
+def test_a_build_that_call_cannot_be_matched_with():
+    class Other(layers.Layer):
+        def build(self, foo_shape, bar):
+            pass
+
+        def call(self, foo, bar):
+            return foo + bar
+
+    x = np.ones((2, 4))
+    for call in (lambda: Other()(x, x), lambda: Other()(gpunn.Input((4,)), gpunn.Input((4,)))):
+        with pytest.raises(ValueError, match=r"build\(foo_shape, bar\) .* argument: 'bar'"):
+            call()
+
+
+def test_a_weight_whose_name_comes_first():
+    with pytest.raises(ValueError, match=r"add_weight\('kernel'\) .* given by name='kernel'"):
+        layers.Layer().add_weight("kernel")

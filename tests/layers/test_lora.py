@@ -158,3 +158,21 @@ def test_errors():
         layer.enable_lora(1)
     with pytest.raises(ArgumentError, match="constraint"):
         layers.Dense(2, kernel_constraint="non_neg", lora_rank=1).build((None, 3))
+
+
+def test_adapted_layers_inside_another_are_adapted_again_when_loaded(tmp_path, device):
+    x = gpunn.Input((3, 6))
+    attention = layers.MultiHeadAttention(2, 4)
+    model = gpunn.Model(x, attention(x, x))
+    attention.query_dense.enable_lora(2, lora_alpha=3.0)
+    attention.value_dense.enable_lora(1)
+    for i, v in enumerate(model.weights):
+        v.assign(rand(*v.shape, seed=i))
+    model.to(device)
+    given = rand(2, 3, 6).astype("float32")
+    model.save(tmp_path / "model.gpunn")
+    again = gpunn.load_model(tmp_path / "model.gpunn", device=device)
+    np.testing.assert_array_equal(again.predict(given), model.predict(given))
+    names = [v.name for v in again.trainable_weights]
+    assert names == [v.name for v in model.trainable_weights]
+    assert names.count("lora_kernel_a") == 2

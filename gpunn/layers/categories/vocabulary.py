@@ -1,12 +1,13 @@
 """VocabularyLayer: a vocabulary, given or learned, and looking up in it."""
 
+import os
 from collections import Counter
 
 import numpy as np
 
 from gpunn import ops
 from gpunn.backend import floatx
-from gpunn.errors import ArgumentTypeError, DataError, NotBuiltError
+from gpunn.errors import ArgumentTypeError, DataError, MissingFileError, NotBuiltError
 from gpunn.layers.categories.hashes import bucket
 from gpunn.layers.categories.hashing import as_bytes
 from gpunn.layers.categories.host import (
@@ -110,9 +111,12 @@ class VocabularyLayer(HostLayer):
             idf_weights: the weight of each, for output_mode "tf_idf".
 
         Raises:
+            MissingFileError: if there is no such file.
             ArgumentError: if it is empty, too large, or has a token twice or a special one within.
         """
         if isinstance(vocabulary, str):
+            if not os.path.exists(vocabulary):
+                raise wrong(self, f"there is no vocabulary file {vocabulary!r}", MissingFileError)
             with open(vocabulary, encoding="utf-8") as file:
                 vocabulary = [self._parsed(line) for line in file.read().splitlines() if line]
         tokens = self._checked(host_values(vocabulary)).reshape(-1).tolist()
