@@ -262,3 +262,80 @@ def test_a_sequential_is_built_by_a_model_with_its_input_in_a_list():
     grown = keras.Sequential([cut, layers.Dense(2)])
     assert grown.built and grown.output_shape == (None, 2)
     assert len(grown.weights) == 4
+
+
+def test_training_without_a_default():
+    """Given with the call, or by a call around it."""
+
+    class Dropped(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dropout = layers.Dropout(0.5)
+
+        def build(self, input_shape):
+            self.scale = self.add_weight(shape=input_shape[-1:], initializer="ones")
+
+        def call(self, inputs, training):
+            return self.dropout(inputs, training=training) * self.scale
+
+    x = np.ones((20, 30), "float32")
+    assert (Dropped()(x, training=False).numpy() == 1).all()
+    assert (Dropped()(x, training=True).numpy() == 0).any()
+    model = keras.Sequential([Dropped(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones(20), epochs=4, verbose=0)
+    assert np.ptp(model.predict(x, verbose=0)) == 0
+    with pytest.raises(TypeError, match="'training'"):
+        Dropped()(x)
+
+
+def test_a_step_of_ones_own_calls_an_unbuilt_model_on_what_it_makes_of_the_batch():
+    class Translator(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.embed = layers.Embedding(5, 3)
+            self.encode, self.decode = layers.Dense(3), layers.Dense(5)
+
+        def call(self, inputs):
+            source, target = inputs[0], inputs[1]
+            return self.decode(self.embed(target) + self.encode(source)[:, None])
+
+        def train_step(self, batch):
+            target = batch["target"]
+            y = self([batch["source"], target[:, :-1]], training=True)
+            loss = ops.mean(
+                keras.losses.sparse_categorical_crossentropy(target[:, 1:], y, from_logits=True)
+            )
+            loss.backward()
+            variables = self.trainable_variables
+            self.optimizer.apply([v.value.grad for v in variables], variables)
+            return {"loss": loss}
+
+    random = np.random.default_rng(0)
+    data = {
+        "source": random.random((8, 4), "float32"),
+        "target": np.tile(np.arange(5), (8, 1)),
+    }
+    model = Translator()
+    model.compile(keras.optimizers.Adam(0.1))
+    losses = model.fit(data, batch_size=4, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 2
+    assert len(model.optimizer.variables) == 2 + 2 * 5
+
+
+def test_what_a_step_of_ones_own_does_wrong_is_said():
+    class Wrong(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(1)
+
+        def call(self, inputs):
+            return self.dense(inputs["a"])
+
+        def train_step(self, batch):
+            return {"loss": ops.mean(self({"b": batch[0]}))}
+
+    model = Wrong()
+    model.compile("sgd")
+    with pytest.raises(KeyError, match="'a'"):
+        model.fit(np.ones((4, 2)), np.ones(4), verbose=0)

@@ -85,9 +85,10 @@ class Layer(SymbolicLayer):
             cls.supports_masking = cls.__dict__.get("supports_masking", True)
         parameters = list(inspect.signature(cls.call).parameters.values())[1:]
         names = cls._call_names = tuple([p.name for p in parameters])
+        needed = [p.name for p in parameters if p.default is p.empty and p.kind not in _SEVERAL]
         cls._needed_names = tuple(
-            [p.name for p in parameters if p.default is p.empty and p.kind not in _SEVERAL]
-        )
+            [n for n in needed if n != "training"]
+        )  # a call around may say it
         cls._takes_training = "training" in names
         cls._takes_mask = "mask" in names
         cls._training_at = names.index("training") if cls._takes_training else None

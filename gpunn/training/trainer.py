@@ -170,9 +170,16 @@ class Trainer(Predictor):
     def _prepare(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
         if not self.built and (self.has_call or not self.own_steps(("train_step", "test_step"))):
-            with no_grad(), values_kept():  # a counter in `call` starts with the training
-                self(batch[0], training=False)
-            self.reset_metrics()
+            try:
+                with no_grad(), values_kept():  # a counter in `call` starts with the training
+                    self(batch[0], training=False)
+            except Exception:
+                if not self.own_steps(("train_step",)):
+                    raise
+                self.built = False  # a step of one's own may call it on something else
+                return
+            finally:
+                self.reset_metrics()
         if not self.optimizer.built:
             self.optimizer.build(trained := self.trainable_variables)
             if not trained:
