@@ -11,10 +11,13 @@ import numpy as np
 
 from gpunn.backend.threads import small_products
 
-ROWS, LANES = 32, 16  # of a block: rows, at most, where there are many; columns of a register
-TURNED, LONG = 1200, 128  # if the second operand is transposed: elements, at most; terms, at least
-CACHED = 1 << 22  # bytes of both operands and the product: copies pay where caches hold less,
-FEW, MORE = 64, 4  # or so many times less where there are few rows or columns
+ROWS, TURNED_ROWS = 16, 32  # of a block, at most, where there are many; if the left one is turned
+LANES = 16  # columns that a register holds
+LEAST = 512  # elements of a block: with so few, what is read for them takes longer than copies
+MOST, LONG = 1200, 256  # if the right one is turned: elements, at most; terms of a sum, at least
+CACHED = 1 << 22  # bytes of both operands and the product: copies pay where there are more,
+FEW, MORE = 64, 5 << 21  # or so many more where there are few rows or columns
+MANY = 512  # rows that are worth a copy of the right operand; twice as many if it is turned
 
 
 def multiply(be, function, a, b, out=None):
@@ -22,7 +25,7 @@ def multiply(be, function, a, b, out=None):
     blocks = _blocks(function, a, b)
     if blocks is None or (out is not None and _turned(out) is not False):
         return function(a, b, out=out)
-    (rows, columns), leading, m, n = blocks, a.shape[:-2], a.shape[-2], b.shape[-1]
+    (rows, columns, packed), leading, m, n = blocks, a.shape[:-2], a.shape[-2], b.shape[-1]
     if out is None:
         if b.shape[:-2] != leading:
             leading = np.broadcast_shapes(leading, b.shape[:-2])
@@ -30,12 +33,12 @@ def multiply(be, function, a, b, out=None):
     stack_a = a.reshape(*a.shape[:-2], m // rows, 1, rows, -1)
     stack_b = b.reshape(*b.shape[:-2], 1, -1, n // columns, columns).swapaxes(-2, -3)
     stack = out.reshape(*out.shape[:-2], m // rows, rows, n // columns, columns).swapaxes(-2, -3)
-    np.matmul(stack_a, stack_b, out=stack)
+    np.matmul(stack_a, be.copy(stack_b) if packed else stack_b, out=stack)
     return out
 
 
-def _blocks(function, a, b) -> tuple[int, int] | None:
-    """The rows and columns of the blocks of a product; None if it is better made as a whole."""
+def _blocks(function, a, b) -> tuple[int, int, bool] | None:
+    """What `_sizes` says of a product."""
     if a.ndim < 2 or b.ndim < 2 or (function is np.dot and b.ndim > 2):
         return None
     small = small_products()
@@ -43,10 +46,10 @@ def _blocks(function, a, b) -> tuple[int, int] | None:
         return None
     if a.dtype.char not in "fd" or a.dtype.char != b.dtype.char or a.shape[-1] != b.shape[-2]:
         return None
-    turned = _turned(b)
-    if turned is None or _turned(a) is None:
+    turned = _turned(a), _turned(b)
+    if None in turned:
         return None
-    return _sizes(small, *a.shape[-2:], b.shape[-1], a.itemsize, turned)
+    return _sizes(small, *a.shape[-2:], b.shape[-1], a.itemsize, *turned)
 
 
 def _turned(x) -> bool | None:
@@ -60,21 +63,23 @@ def _turned(x) -> bool | None:
 
 
 @lru_cache(1024)
-def _sizes(small, m, k, n, itemsize: int, turned: bool) -> tuple[int, int] | None:
-    """The rows and columns of the blocks of an (m, k) by (k, n) product; None: as a whole."""
-    if m * k * n <= small:
-        return None
+def _sizes(small, m, k, n, itemsize: int, turned_a, turned_b) -> tuple[int, int, bool] | None:
+    """The rows and columns of the blocks of an (m, k) by (k, n) product, and whether the right
+    operand is copied, a block's columns after each other; None if it is better made as a whole."""
+    nbytes = (m * k + k * n + m * n) * itemsize
+    packed = nbytes > (MORE if min(m, n) <= FEW else CACHED)
     most = small // k
-    if turned:
-        most = min(most, TURNED) if k >= LONG else 0
-    allowed = CACHED * (MORE if min(m, n) <= FEW else 1)
-    if most < ROWS * LANES or (m * k + k * n + m * n) * itemsize > allowed:
+    if packed and (turned_a or m < MANY * (1 + turned_b) or most < 2 * LEAST):
         return None
-    rows = _divisor(m, ROWS, 4)
+    if turned_b and not packed:
+        most = min(most, MOST) if k >= LONG else 0
+    if m * k * n <= small or most < LEAST:
+        return None
+    rows = _divisor(m, min(TURNED_ROWS, most // 32) if turned_a else ROWS, 4)
     columns = _divisor(n, most // rows, LANES)
     rows = _divisor(m, most // columns, 4)
     idle = -columns % LANES  # of the registers' lanes
-    return (rows, columns) if rows >= 4 and 8 * idle <= columns else None
+    return (rows, columns, packed) if rows >= 4 and 8 * idle <= columns else None
 
 
 def _divisor(n: int, most: int, step: int) -> int:

@@ -102,9 +102,24 @@ def test_as_a_whole(small_blocks, monkeypatch):
     CPU_BACKEND.dot(numbers(100), numbers(100, 200))
     CPU_BACKEND.dot(numbers(32, 24), numbers(3, 24, 48))
     monkeypatch.setattr(blocks, "CACHED", 1000)
+    monkeypatch.setattr(blocks, "MORE", 1000)
     blocks._sizes.cache_clear()
     CPU_BACKEND.dot(numbers(32, 24), numbers(24, 48))
     assert not shapes
+
+
+@pytest.mark.parametrize("turned", LAYOUTS)
+def test_large_products(small_blocks, turned, monkeypatch):
+    """Those whose right operand is copied, and those that stay whole."""
+    monkeypatch.setattr(blocks, "CACHED", 1000)
+    monkeypatch.setattr(blocks, "MANY", 32)
+    monkeypatch.setattr(blocks, "FEW", 4)
+    for m in (32, 64, 128):
+        a = numbers(3, m, 24, turned=turned[0])
+        b = numbers(3, 24, 96, turned=turned[1], seed=1)
+        assert_close(CPU_BACKEND.matmul(a, b), (a.astype("float64") @ b).astype("f4"), atol=1e-4)
+    found = blocks._blocks(np.matmul, a, b)
+    assert found is None if turned[0] else found[2]
 
 
 def test_no_blocks_for_a_blas_without_small_products(monkeypatch):
