@@ -15,6 +15,9 @@ HALVES = "eE"  # the codes of float16 and bfloat16
 FEW = 2048  # elements of a matrix: the BLAS takes one thread by itself
 
 
+AT_ONCE = 1 << 13  # elements that are added by their indices, which take twice their memory
+
+
 class NumpyBackend(Backend):
     """The `be` of NumPy arrays."""
 
@@ -69,9 +72,11 @@ class NumpyBackend(Backend):
         if rows.min() < -n or rows.max() >= n:
             raise IndexError(f"indices from {rows.min()} to {rows.max()} for {n} rows")
         width = dst[0].size
-        at = (rows * width + np.arange(width)).reshape(-1)
-        src = np.broadcast_to(src, indices.shape + dst.shape[1:])
-        np.add.at(dst.reshape(-1), at, src.reshape(-1))
+        src = np.broadcast_to(src, indices.shape + dst.shape[1:]).reshape(len(rows), width)
+        step = max(AT_ONCE // max(width, 1), 1)
+        for i in range(0, len(rows), step):
+            at = rows[i : i + step] * width + np.arange(width)
+            np.add.at(dst.reshape(-1), at.reshape(-1), src[i : i + step].reshape(-1))
 
     def look(self, check, x, *more):
         check(x, *more)

@@ -80,9 +80,11 @@ def _convolve(be, x, kernel, bias=None, /, *, win, groups, activation=None):
         if activation is not None:
             (dy,) = pull(dy, (True,))
         dy = wide(dy)
+        # first: nobody needs x any more when dx is made
+        dw = weight_gradient(be, x, dy, win, groups) if needs[1] else None
         return (
             spread(be, dy, w, win, groups) if needs[0] else None,
-            weight_gradient(be, x, dy, win, groups) if needs[1] else None,
+            dw,
             _channel_sums(be, dy) if needs[2] else None,
         )
 

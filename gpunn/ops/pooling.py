@@ -56,33 +56,35 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 @primitive
 def _max_pool(be, x, /, win):
     parts, taps = images(x, STRIP[be.kind]), [values for _, values in win.slices()]
+    shape, count = x.shape, np.uint8 if len(taps) < 256 else np.int32
     y = be.empty((len(x), *win.out, x.shape[-1]), x.dtype)
+    chosen = be.empty(y.shape, count)  # the tap that was the largest first; behind the last: NaN
+
+    def choose(k, among, where):
+        be.maximum(among, where.view(np.uint8).astype(count, copy=False) * count(k), out=among)
+
     for s in parts:
-        padded, largest = pad(be, x[s], win, _lowest(x.dtype)), y[s]
+        padded, largest, tap = pad(be, x[s], win, _lowest(x.dtype)), y[s], chosen[s]
         be.copyto(largest, padded[taps[0]])
-        for values in taps[1:]:
+        be.copyto(tap, count(0))
+        for k, values in enumerate(taps[1:], 1):
+            choose(k, tap, padded[values] > largest)
             be.maximum(largest, padded[values], out=largest)
+        choose(len(taps), tap, largest != largest)
 
     def pullback(dy, needs):
-        dx = be.empty(x.shape, dy.dtype)
+        dx, whole = be.empty(shape, dy.dtype), win.padded == win.size
         for s in parts:
-            padded = pad(be, x[s], win, _lowest(x.dtype))
-            part = dx[s] if win.padded == win.size else be.empty(padded.shape, dy.dtype)
+            part = dx[s] if whole else be.empty((len(dx[s]), *win.padded, shape[-1]), dy.dtype)
             if not win.covers:
                 be.copyto(part, 0)
-            free = None  # where no tap has been the largest yet
-            for values in taps:
-                hit = padded[values] == y[s]
-                if free is None:
-                    free = ~hit
-                else:
-                    hit &= free
-                    free ^= hit
+            for k, values in enumerate(taps):
+                hit = chosen[s] == count(k)
                 if win.apart:
                     be.xp.multiply(dy[s], hit, part[values])
                 else:
                     part[values] += dy[s] * hit
-            if win.padded != win.size:
+            if not whole:
                 be.copyto(dx[s], part[win.inner])
         return (dx,)
 

@@ -48,12 +48,12 @@ def linear(be, x, w, b=None, /, activation=None):
         if activation is not None:
             (dy,) = pull(dy, (True,))
         dx = dw = db = None
+        if needs[1]:  # first: nobody needs x any more when dx is made
+            dw = be.dot(rows.T, dy)
         if needs[0]:
             dx = be.dot(dy, w.T)
             if len(shape) != 2:
                 dx = dx.reshape(shape)
-        if needs[1]:
-            dw = be.dot(rows.T, dy)
         if needs[2]:
             db = be.dot(be.ones(len(dy), dy.dtype), dy)
         return dx, dw, db

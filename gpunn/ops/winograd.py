@@ -17,7 +17,7 @@ from gpunn.ops.spatial import cut, strips
 TILE, REACH = 4, 6  # results and values of a tile along an axis
 POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)  # where polynomials are multiplied; these round least
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of the numbers of a strip of tiles,
-REREAD = 2  # or this part of the taps' bytes, which are read again for each strip
+REREAD = 8  # or this part of the taps' bytes, which are read again for each strip
 
 
 def pays(win, groups, channels, filters) -> bool:

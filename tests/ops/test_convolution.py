@@ -177,6 +177,21 @@ def test_nan_stays(device):
         assert np.isnan(y.numpy()[0, 0, 0]) and y.numpy()[0, 1, 0] == 0
 
 
+@pytest.mark.parametrize("size", [2, 15, 16, 17])
+def test_the_gradient_finds_the_largest_of_any_number(size, device):
+    """More taps than a byte can number, too; where a NaN is the largest there is no gradient."""
+    x = rand(2, 2 * size, size, 3, seed=size)
+    x[1, 0, 0, 1] = np.nan
+    given = gpunn.Tensor(x, device=device, requires_grad=True)
+    dy = np.arange(1.0, 13).reshape(2, 2, 1, 3)
+    (ops.max_pool(given, size) * gpunn.Tensor(dy, device=device)).sum().backward()
+    windows = x.reshape(2, 2, size * size, 3)
+    expected = np.zeros_like(windows)
+    np.put_along_axis(expected, windows.argmax(2, keepdims=True), dy.astype(x.dtype), 2)
+    expected[1, 0, :, 1] = 0
+    assert_close(given.grad.numpy(), expected.reshape(x.shape))
+
+
 @pytest.mark.parametrize("op", [ops.adaptive_average_pool, ops.adaptive_max_pool])
 def test_adaptive_pool(op, device):
     def reference(x):
