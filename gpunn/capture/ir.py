@@ -97,6 +97,11 @@ class Call(NamedTuple):
     lasting: bool = False
 
     @property
+    def elementwise(self) -> bool:
+        """Whether it is a ufunc, each element of whose result depends on one of each operand."""
+        return self.form == "ufunc" and getattr(self.fn, "signature", "") is None
+
+    @property
     def overwrites(self) -> bool:
         """Whether it fills the whole storage of its result without a look at what was there."""
         out = self.out
@@ -151,3 +156,12 @@ def views_in(x: Any) -> Iterator[View]:
     elif type(x) in (tuple, list):
         for v in x:
             yield from views_in(v)
+
+
+def uses_of(calls: list[Call]) -> dict[Storage, list[int]]:
+    """The calls that read or write each storage, in order."""
+    uses: dict[Storage, list[int]] = {}
+    for i, call in enumerate(calls):
+        for storage in dict.fromkeys(view.storage for view in call.uses()):
+            uses.setdefault(storage, []).append(i)
+    return uses

@@ -1,7 +1,9 @@
 """Passes: a list of calls becomes a shorter one, or one that needs less memory, with equal bits."""
 
+from gpunn.capture.early import early
 from gpunn.capture.fuse import fused
-from gpunn.capture.ir import Call, Storage, View
+from gpunn.capture.ir import Call, Storage, View, uses_of
+from gpunn.capture.strips import in_strips
 
 
 def without_dead(calls: list[Call]) -> list[Call]:
@@ -23,7 +25,7 @@ def without_dead(calls: list[Call]) -> list[Call]:
 def retargeted(calls: list[Call]) -> list[Call]:
     """Compute what is only copied to somebody's memory right there: weight gradients, mostly."""
     places: dict[Storage, View] = {}
-    uses = _uses(calls)
+    uses = uses_of(calls)
     for i, call in enumerate(calls):
         source, target = call.copies, call.out
         if source is None or target is None or target.storage.kind != "external":
@@ -67,7 +69,7 @@ def _moved(view: View, places: dict[Storage, View]) -> View:
 
 def in_place(calls: list[Call]) -> list[Call]:
     """Write an elementwise result over an operand that is not needed any more."""
-    last = {storage: at[-1] for storage, at in _uses(calls).items()}
+    last = {storage: at[-1] for storage, at in uses_of(calls).items()}
     seen: set[Storage] = set()
     homes: dict[Storage, Storage] = {}
 
@@ -79,7 +81,7 @@ def in_place(calls: list[Call]) -> list[Call]:
     for i, call in enumerate(calls):
         call = call.replaced(moved) if homes else call
         out = call.out
-        if out is not None and call.form == "ufunc" and _elementwise(call):
+        if out is not None and call.elementwise:
             fresh = out.storage
             several = out.storage.nbytes > out.dtype.itemsize  # one takes NumPy longer in place
             if several and fresh.kind == "temp" and fresh not in seen and out.whole:
@@ -95,10 +97,6 @@ def in_place(calls: list[Call]) -> list[Call]:
     return result
 
 
-def _elementwise(call: Call) -> bool:
-    return getattr(call.fn, "signature", "not a ufunc") is None
-
-
 def _gives_way(view: View, out: View, call: Call, last: dict, i: int) -> bool:
     """Whether the operand ends here, and has the layout of the result."""
     storage = view.storage
@@ -112,13 +110,11 @@ def _gives_way(view: View, out: View, call: Call, last: dict, i: int) -> bool:
     )
 
 
-def _uses(calls: list[Call]) -> dict[Storage, list[int]]:
-    """The calls that read or write each storage, in order."""
-    uses: dict[Storage, list[int]] = {}
-    for i, call in enumerate(calls):
-        for storage in dict.fromkeys(view.storage for view in call.uses()):
-            uses.setdefault(storage, []).append(i)
-    return uses
-
-
-PASSES = {"dead": without_dead, "retarget": retargeted, "in_place": in_place, "fuse": fused}
+PASSES = {
+    "dead": without_dead,
+    "early": early,
+    "retarget": retargeted,
+    "in_place": in_place,
+    "strips": in_strips,
+    "fuse": fused,
+}
