@@ -31,8 +31,6 @@ def plan_of(recorder, results=(), passes=None, beside=None):
         beside: another one whose memory may be used.
     """
     if isinstance(recorder, Recorder):
-        plan = Plan(recorder, results, passes, None if beside is None else beside.arena)
-        recorder.calls.clear()  # an optimizer's numbers keep the recorder
-        return plan
+        return Plan(recorder, results, passes, None if beside is None else beside.arena)
     recorder.results = list(results)
     return recorder

@@ -26,7 +26,7 @@ class Plan:
     """What a recorder noted, ready to be done again and again.
 
     Args:
-        recorder: the recording, which is over.
+        recorder: the recording, which is over; its calls are used up.
         results: recorded arrays whose values shall be there after each run.
         passes: names of those of `PASSES` that are applied, and "arena" for memory that is shared;
             default: all.
@@ -58,6 +58,7 @@ class Plan:
             if view.storage.kind == "temp":
                 view.storage.kind = "kept"
         calls = list(recorder.calls)
+        recorder.calls.clear()  # an optimizer's numbers keep the recorder
         for name, apply in PASSES.items():
             if name in chosen:
                 calls = apply(calls)

@@ -85,7 +85,7 @@ class Recorder(NumpyBackend):
 
     def __enter__(self):
         _one_at_a_time.acquire()
-        trim()  # a plan's memory must not come on top of what call by call steps have left,
+        trim()  # a plan's memory must not come on top of what call by call steps have left
         self._ownership = Ownership(self.calls)
         BY_TYPE[RecArray] = self
         self._tokens = frozen.set(True), maker.set(self)
@@ -98,7 +98,6 @@ class Recorder(NumpyBackend):
         maker.reset(self._tokens[1])
         del BY_TYPE[RecArray]
         self.closed = True
-        trim()  # nor of what was needed here
         _one_at_a_time.release()
 
     # --- arrays in ---

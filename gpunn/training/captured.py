@@ -9,8 +9,9 @@ from gpunn.training.step_plans import PredictPlan, StepPlan, TestPlan, TrainPlan
 
 log = logging.getLogger("gpunn")
 
-KINDS = {"train": TrainPlan, "test": TestPlan, "predict": PredictPlan}
+KINDS: dict[str, type[StepPlan]] = {"train": TrainPlan, "test": TestPlan, "predict": PredictPlan}
 MOST_PLANS = 16
+AT_ONCE = 2  # shapes of batches whose training is recorded at the first: most and the last one
 FEW = 10  # steps of a plan: it was not worth making,
 MOST_DROPS = 8  # and after so many of those none is made any more
 
@@ -18,6 +19,9 @@ MOST_DROPS = 8  # and after so many of those none is made any more
 class CapturedStep:
     """Does steps by plans: the first few of a kind call by call, then they are recorded.
 
+    On the CPU training is recorded at once, if it can be: a step that goes call by call needs more
+    memory than a plan ever does. Layers that are not gpunn's are run call by call first; an error
+    in a step that is recorded at once shows in the step itself, which is then done so.
     A step that cannot be recorded stays as it is. A plan is dropped when something that it was
     made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss.
 
@@ -82,9 +86,9 @@ class CapturedStep:
             self._call_by_call(model, batch)
         self._steps[_key(batch)] = self._new_plan(model, batch)
 
-    def _new_plan(self, model, batch) -> StepPlan:
+    def _new_plan(self, model, batch, whole=False) -> StepPlan:
         beside = next(iter(self._steps.values()), None)
-        return self._plan_type(model, batch, self.own_only, self.passes, beside)
+        return self._plan_type(model, batch, self.own_only, self.passes, beside, whole)
 
     def _call_by_call(self, model, batch):
         return getattr(model, self._plan_type.step)(batch)
@@ -120,17 +124,25 @@ class CapturedStep:
         if len(self._seen) > 256:  # shapes that are new all the time
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
-        if seen <= self._plan_type.eager_steps or len(self._steps) >= MOST_PLANS:
+        soon = seen <= self._plan_type.eager_steps
+        if (soon and (seen > 1 or not self._at_once(model))) or len(self._steps) >= MOST_PLANS:
             return None
         try:
-            step = self._new_plan(model, batch)
+            step = self._new_plan(model, batch, whole=soon)
         except Exception as e:  # whatever the rehearsal met, the step itself can still run
+            if soon:
+                return None  # and builds what is built late
             if self.strict:
                 raise
             self._refuse(model, str(e))
             return None
         self._steps[key] = step
         return step
+
+    def _at_once(self, model) -> bool:
+        """Whether the first step of a kind is recorded."""
+        own = self.kind == "train" and self.own_only  # a user's call() may build or print
+        return own and len(self._steps) < AT_ONCE and model.device.kind == "cpu"
 
     def _refuse(self, model, reason: str) -> None:
         self.refused = reason

@@ -43,12 +43,19 @@ class CompiledMetrics:
         return [m for _, m, _ in self._bound or ()]
 
     @property
+    def bound(self) -> bool:
+        """Whether it is known which metrics they are."""
+        return self._bound is not None
+
+    @property
     def of_several(self) -> bool:
         """Whether they are of several outputs."""
         return len({path for path, _, _ in self._bound or ()}) > 1
 
     def bind(self, y, y_pred) -> None:
         """Make the metrics for outputs of these shapes; y is nested like them."""
+        if is_nested(y) or is_nested(y_pred):
+            y = aligned(y, y_pred, self._output_names)
         bound: list = []
         outputs = _outputs(y_pred, self._output_names)
         for given, weighted in zip(self._given, (False, True), strict=True):
@@ -81,7 +88,7 @@ class CompiledMetrics:
         nested_weight = is_nested(sample_weight)
         if nested_weight:
             sample_weight = aligned(sample_weight, y_pred, self._output_names)
-        if self._bound is None:
+        if not self.bound:
             self.bind(y_true, y_pred)
         for path, metric, weighted in self._bound:
             target, output = part(y_true, path), part(y_pred, path)

@@ -6,6 +6,7 @@ from typing import Any
 
 from gpunn.autograd import Tensor, mask_of, no_grad, with_mask, wrap
 from gpunn.backend import get_backend
+from gpunn.backend.host import trim
 from gpunn.backend.rows import Rows
 from gpunn.capture import plan_of, recorder_for
 from gpunn.data import unpack_x_y_sample_weight
@@ -29,6 +30,7 @@ class StepPlan:
         own_only: record gpunn's own classes and functions only.
         passes: see `gpunn.capture.Plan`.
         beside: another plan for steps of this kind.
+        whole: do without a plan rather than have a part of the step done call by call.
 
     Raises:
         CaptureError: if the step cannot be recorded; the model is as it was, whatever happens.
@@ -41,7 +43,7 @@ class StepPlan:
     eager_steps = 2  # steps before a plan is made: they build what is built late
     one_at_a_time = True  # so that all plans work in the same memory
 
-    def __init__(self, model, batch, own_only=False, passes=None, beside=None):
+    def __init__(self, model, batch, own_only=False, passes=None, beside=None, whole: bool = False):
         self._beside = beside if self.one_at_a_time else None
         self.model = model
         self.be = get_backend(model.device)
@@ -49,6 +51,7 @@ class StepPlan:
         self.checked: Any = None  # when it was last known to be valid
         self.busy = threading.Lock() if self._beside is None else self._beside.busy
         self._require_plain(own_only)
+        self._bind(batch)
         self.variables = list({id(v): v for v in self._variables()}.values())
         watched = [*self._objects()]
         self.inside = tuple(n for n in self.inside if n != "optimizer" or self._takes_optimizer())
@@ -59,11 +62,12 @@ class StepPlan:
                 self._watch = Watch(self.variables, watched)
                 self._record(batch, passes)
                 self._beside = None
+                trim()  # the plan's memory must not come on top of what was needed here
                 return
             except NotLoadedError:
                 continue
             except CaptureError as e:
-                if self._stage not in self.inside:
+                if whole or self._stage not in self.inside:
                     raise
                 log.info("%s: its %s is done call by call: %s", model.name, self._stage, e)
                 self.inside = tuple(n for n in self.inside if n != self._stage)
@@ -161,6 +165,9 @@ class StepPlan:
         if own_only:
             require_own(self._objects())
 
+    def _bind(self, batch) -> None:
+        """Make what else the first step would make."""
+
     def _takes_optimizer(self) -> bool:
         return False
 
@@ -179,9 +186,9 @@ class TrainPlan(StepPlan):
     step = "train_step"
     inside = ("optimizer", "metrics")
 
-    def __init__(self, model, batch, own_only=False, passes=None, beside=None):
+    def __init__(self, model, batch, own_only=False, *more, **options):
         self._own_only = own_only
-        super().__init__(model, batch, own_only, passes, beside)
+        super().__init__(model, batch, own_only, *more, **options)
 
     def run(self, batch):
         """Do the step; returns the logs."""
@@ -212,6 +219,9 @@ class TrainPlan(StepPlan):
             self._stage = "optimizer"
             rehearse(self.model.optimizer, recorder, stand_ins)
         return _metrics_or_outputs(self, model, batch, y_pred)
+
+    def _bind(self, batch) -> None:
+        self.model._bind(batch)
 
     def _takes_optimizer(self) -> bool:
         return not self._own_only or all(is_own(type(o)) for o in self._optimizers())

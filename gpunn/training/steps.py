@@ -64,11 +64,11 @@ class Steps(Layer):
             run_eagerly: nothing is captured, whatever `jit_compile` says.
             steps_per_execution: callbacks are told of every so many batches only.
             jit_compile: "auto": a step of training, evaluation or prediction is recorded for each
-                batch shape, after a few ordinary ones, and replayed from then on, on a GPU as a
-                CUDA graph: several times faster for small models, with the same bits; models with
-                layers, losses or functions that are not gpunn's run call by call. True: those
-                are recorded as well. Their Python code runs when it is recorded, not when it is
-                replayed, and what it reads beside attributes of layers and losses stays what it
+                batch shape, at once or after a few ordinary ones, and replayed from then on, on a
+                GPU as a CUDA graph: several times faster for small models, with the same bits;
+                models with layers, losses or functions that are not gpunn's run call by call. True:
+                those are recorded as well. Their Python code runs when it is recorded, not when it
+                is replayed, and what it reads beside attributes of layers and losses stays what it
                 was then: compile again to have it seen. A training step that cannot be recorded
                 raises the reason. False: every step runs call by call.
             auto_scale_loss: whether the optimizer of a model of the policy "mixed_float16" is
@@ -247,10 +247,15 @@ class Steps(Layer):
         return Logs(self.get_metrics_result)
 
     def _track_parts(self, parts: dict, size: int) -> None:
+        self._add_trackers(parts)
         for name, value in parts.items():
+            self._part_trackers[name].update_state(value, sample_weight=size)
+
+    def _add_trackers(self, names) -> None:
+        """Have means of the parts of the loss, if there are several."""
+        for name in names if len(names) > 1 else ():
             if name not in self._part_trackers:
                 self._part_trackers[name] = _mean(f"{name}_loss")
-            self._part_trackers[name].update_state(value, sample_weight=size)
 
     # --- helpers ---
 
@@ -322,6 +327,26 @@ class Steps(Layer):
         return not own and all(
             loss is None or is_own(loss) or isinstance(loss, str) for loss in flatten(self.loss)
         )
+
+    def _bind(self, batch) -> None:
+        """Find losses and metrics for the outputs, before there are any: by their symbolic shapes.
+
+        Raises:
+            NoInputError: if the model does not know them yet.
+        """
+        loss, metrics = self._loss, self._compile_metrics
+        _, y, _ = unpack_x_y_sample_weight(batch)
+        if y is None or ((loss is None or loss.terms) and (metrics.empty or metrics.bound)):
+            return
+        outputs = flatten(self.output)
+        y_pred = outputs[0] if len(outputs) == 1 else self.output
+        if loss is not None:
+            y = loss.targets(y, y_pred)
+            if not loss.terms:
+                loss.bind(y, y_pred)
+            self._add_trackers({term.name for term in loss.terms})
+        if not metrics.bound:
+            metrics.bind(y, y_pred)
 
     def _require_compiled(self) -> None:
         if not self.compiled:

@@ -30,8 +30,7 @@ model.compile("sgd", "mse")
 x = np.ones((1 << 14, 64), "float32")
 model.optimizer.build(model.trainable_variables)
 batch = (gpunn.Tensor(x), gpunn.Tensor(x))
-model._train(batch)
-model._train(batch)
+model.train_step(batch)
 held = [np.ones(1 << 19, "float32") for _ in range(250)]
 del held[:-1]  # kept by the C library, with the last one behind it
 before = used()
@@ -49,6 +48,37 @@ def test_what_eager_steps_kept_is_given_back_for_a_plan():
     before, planned, arena = map(float, run.stdout.split())
     assert before > 300 and arena > 40
     assert planned < before - 300 + arena
+
+
+PEAK = """
+import resource
+import numpy as np, gpunn
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+gpunn.set_seed(0)
+hidden = [gpunn.layers.Dense(64, "gelu") for _ in range(8)]
+model = gpunn.Sequential([gpunn.Input((64,)), *hidden, gpunn.layers.Dense(64)])
+model.compile("sgd", "mse", metrics=["mae"])
+x = np.ones((1 << 15, 64), "float32")
+model.train_on_batch(x[:32], x[:32])
+before = most()
+model.train_on_batch(x, x)
+(_, step) = model._captured._steps.values()
+print(before, most(), step.plan.arena.nbytes / 2**20)
+"""
+
+
+def test_the_first_step_takes_no_more_memory_than_its_plan():
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("the most memory is counted in other units")
+    plain = {**os.environ, "GPUNN_FAST": "0"}  # LLVM takes memory too
+    run = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, env=plain)
+    assert not run.returncode, run.stderr
+    before, most, arena = map(float, run.stdout.split())
+    assert 8 * 2 * 8 < arena < 8 * 2 * 8 + 30  # a result and a slope of each layer, of 8 MB
+    assert most < before + arena + 40  # the batch, twice, and the recording
 
 
 def test_nothing_is_kept_of_a_recording_but_its_plan():
