@@ -77,7 +77,11 @@ class Call:
     """
 
     def __init__(self, operation, args, kwargs, outputs):
-        leaves = flatten((args, kwargs))
+        # what was computed of weights is a constant here: how it came about is not run again
+        leaves = [
+            x.detach() if isinstance(x, Tensor) and not x.is_leaf else x
+            for x in flatten((args, kwargs))
+        ]
         self.operation = operation
         self.args, self.kwargs = pack((args, kwargs), leaves)  # not the caller's own lists
         self.inputs = [x for x in leaves if isinstance(x, KerasTensor)]

@@ -10,6 +10,7 @@ from gpunn.data.intake import Intake
 from gpunn.data.make import _require_count
 from gpunn.data.nested import filler
 from gpunn.data.prefetch import prefetch
+from gpunn.tree import map_structure
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,22 @@ class _Plan:
     ahead: int = 0
 
 
+class HostArray(np.ndarray):
+    """A NumPy array with the `numpy()` of the tensors that a `tf.data.Dataset` gives.
+
+    >>> for x in gpunn.data.Dataset(np.arange(2.0)):
+    ...     print(x.numpy() + x)
+    [0. 2.]
+    """
+
+    def numpy(self) -> np.ndarray:
+        """The array as a plain one."""
+        return np.asarray(self)
+
+
 class Dataset:
     """Batches of rows of arrays; each method gives a new Dataset, and iterating gives the batches:
-    x alone, (x, y) or (x, y, sample_weight).
+    x alone, (x, y) or (x, y, sample_weight), of NumPy arrays.
 
     Args:
         x: an array (n, ...), or a dict or list of them.
@@ -117,9 +131,14 @@ class Dataset:
             for function in plan.functions:
                 batch = function(*batch)
                 batch = batch if isinstance(batch, tuple) else (batch,)
+            batch = map_structure(_with_numpy, batch)
             alone = len(batch) == 1 and not isinstance(batch[0], tuple | list)
             yield batch[0] if alone else batch
 
     def _rows(self, at) -> tuple:
         """x, y and sample_weight, as many as there are, of some rows, or of a single one."""
         return filler(self._nesting)([a[at] for a in self._arrays])[: self._parts]
+
+
+def _with_numpy(x):
+    return x.view(HostArray) if type(x) is np.ndarray else x

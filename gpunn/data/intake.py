@@ -68,7 +68,8 @@ class Intake:
             sample_weight = weights_of_classes(
                 arrays[-1], self.class_weight, standardize(self.dtype), whole=not batch
             )
-        sample_weight = _weight_per_output(sample_weight, y)
+        if not batch:  # those of a batch stay as a `compute_loss` of one's own expects them
+            sample_weight = _weight_per_output(sample_weight, y)
         first_weight = len(arrays)
         take_in(sample_weight, "sample_weight")
         for i in range(first_weight, len(arrays)):

@@ -14,7 +14,6 @@ from gpunn.losses.probabilistic import (
     poisson,
     sparse_categorical_crossentropy,
 )
-from gpunn.losses.terms import MeanOfTerms, divergences, poisson_terms
 
 
 class BinaryCrossentropy(LossFunctionWrapper):
@@ -235,7 +234,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         return (y_true != self.ignore_class).reshape(values.shape)
 
 
-class KLDivergence(MeanOfTerms):
+class KLDivergence(LossFunctionWrapper):
     """sum(t log(t / p)), for label distributions t.
 
     Args:
@@ -247,14 +246,11 @@ class KLDivergence(MeanOfTerms):
     0.0
     """
 
-    _term = staticmethod(divergences)
-    _total = True
-
     def __init__(self, reduction="sum_over_batch_size", name="kl_divergence", dtype=None):
         super().__init__(kl_divergence, reduction, name, dtype)
 
 
-class Poisson(MeanOfTerms):
+class Poisson(LossFunctionWrapper):
     """mean(rate - count log(rate)), for counts.
 
     Args:
@@ -265,8 +261,6 @@ class Poisson(MeanOfTerms):
     >>> gpunn.losses.Poisson()([[0.0]], [[2.0]]).item()
     2.0
     """
-
-    _term = staticmethod(poisson_terms)
 
     def __init__(self, reduction="sum_over_batch_size", name="poisson", dtype=None):
         super().__init__(poisson, reduction, name, dtype)

@@ -2,7 +2,6 @@
 
 from gpunn import ops
 from gpunn.losses.loss import LossFunctionWrapper, pair
-from gpunn.losses.terms import margins, reduced_terms, squared_margins
 
 
 def _signs(y_true):
@@ -30,7 +29,7 @@ def hinge(y_true, y_pred):
     array([0.25], dtype=float32)
     """
     y_true, y_pred = pair("hinge", y_true, y_pred)
-    return reduced_terms(_signs(y_true), y_pred, margins)
+    return ops.mean(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0), axis=-1)
 
 
 def squared_hinge(y_true, y_pred):
@@ -52,7 +51,7 @@ def squared_hinge(y_true, y_pred):
     array([0.125], dtype=float32)
     """
     y_true, y_pred = pair("squared_hinge", y_true, y_pred)
-    return reduced_terms(_signs(y_true), y_pred, squared_margins)
+    return ops.mean(ops.square(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)), axis=-1)
 
 
 def categorical_hinge(y_true, y_pred):

@@ -208,7 +208,7 @@ class TrainPlan(StepPlan):
     def _rehearse(self, model, stand_in, recorder, batch):
         x, y, sample_weight = batch
         y_pred = model(x, training=True)
-        loss = model._tracked_loss(x, y, y_pred, sample_weight)
+        loss = model._tracked_loss(x, y, y_pred, sample_weight, training=True)
         if not loss.requires_grad:
             raise CaptureError("there are no trainable weights")
         model.optimizer.scale_loss(loss).backward()
@@ -249,7 +249,7 @@ class TestPlan(StepPlan):
         with no_grad():
             x, y, sample_weight = batch
             y_pred = model(x, training=False)
-            model._tracked_loss(x, y, y_pred, sample_weight)
+            model._tracked_loss(x, y, y_pred, sample_weight, training=False)
             self._require_unchanged(stand_in)
             return _metrics_or_outputs(self, model, batch, y_pred)
 

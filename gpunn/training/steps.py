@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -195,7 +197,7 @@ class Steps(Layer):
         """
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=True)
-        loss = self._tracked_loss(x, y, y_pred, sample_weight)
+        loss = self._tracked_loss(x, y, y_pred, sample_weight, training=True)
         if loss.requires_grad or self.trainable_weights:
             self.optimizer.scale_loss(loss).backward()
             self.optimizer.step()
@@ -205,15 +207,20 @@ class Steps(Layer):
         """One step of evaluation; see `train_step`."""
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=False)
-        self._tracked_loss(x, y, y_pred, sample_weight)
+        self._tracked_loss(x, y, y_pred, sample_weight, training=False)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, batch):
         """The predictions for a batch."""
         return self(unpack_x_y_sample_weight(batch)[0], training=False)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None) -> Tensor:
-        """The loss to minimise: of the outputs, plus regularization and `add_loss` terms."""
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ) -> Tensor:
+        """The loss to minimise: of the outputs, plus regularization and `add_loss` terms.
+
+        An override that has no `training` is called without it.
+        """
         total = None
         if self._loss is not None:
             if y is None:
@@ -230,9 +237,15 @@ class Steps(Layer):
             )
         return total
 
-    def _tracked_loss(self, x, y, y_pred, sample_weight) -> Tensor:
+    def _computed_loss(self, x, y, y_pred, sample_weight, training: bool) -> Tensor:
+        """What `compute_loss` gives, or an override of it, which may have no `training`."""
+        asks = _asks_for_training(getattr(self.compute_loss, "__func__", self.compute_loss))
+        given = {"training": training} if asks else {}
+        return self.compute_loss(x, y, y_pred, sample_weight, **given)
+
+    def _tracked_loss(self, x, y, y_pred, sample_weight, training: bool) -> Tensor:
         """The loss of a batch, which counts towards the mean in the logs."""
-        loss = self.compute_loss(x, y, y_pred, sample_weight)
+        loss = self._computed_loss(x, y, y_pred, sample_weight, training)
         size = next(tree.leaves(x)).shape[0]
         self._loss_tracker.update_state(loss, sample_weight=size)
         return loss
@@ -362,3 +375,8 @@ def _scaling(optimizer):
 
 def _mean(name: str):
     return metrics.Mean(name=name)
+
+
+@lru_cache(maxsize=64)
+def _asks_for_training(function) -> bool:
+    return "training" in signature(function).parameters

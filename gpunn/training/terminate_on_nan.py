@@ -79,7 +79,7 @@ class TerminateOnNaN(Callback):
             self._put(self._before)
             with detect_anomaly():
                 y_pred = self.model(x, training=True)
-                self.model.compute_loss(x, y, y_pred, sample_weight).backward()
+                self.model._computed_loss(x, y, y_pred, sample_weight, training=True).backward()
         except AnomalyError as e:
             return str(e)
         except GpunnError:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import gpunn
 from gpunn.data import Dataset, make_source, train_validation_split
 from gpunn.data.prefetch import prefetch
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
@@ -149,3 +150,21 @@ def test_validation_split_rounds_as_keras(n, fraction, cut):
 def test_bad_validation_split(arrays, fraction, error, said):
     with pytest.raises(error, match=said):
         train_validation_split(arrays, fraction)
+
+
+def test_batches_have_the_numpy_of_tensors(device):
+    for x, y in Dataset({"a": X}, Y).batch(2).map(lambda x, y: (x, y * 2)).take(1):
+        assert type(x["a"].numpy()) is type(y.numpy()) is np.ndarray
+        assert x["a"][0].numpy().tolist() == [0, 1] and y.numpy()[1] == 2
+        assert type((gpunn.Tensor(x["a"]) * 2).numpy()) is np.ndarray  # tensors have plain arrays
+    windows = gpunn.utils.timeseries_dataset_from_array(np.arange(9), np.arange(9), 3)
+    for inputs, targets in windows.take(1):
+        assert inputs.numpy().shape == (7, 3) and targets.numpy().shape == (7,)
+
+
+def test_batches_of_strings_too(tmp_path):
+    for kind in "ab":
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "text.txt").write_text(f"of {kind}")
+    for texts, labels in gpunn.utils.text_dataset_from_directory(tmp_path, shuffle=False).take(1):
+        assert texts.numpy()[0] == "of a" and labels.numpy()[1] == 1

@@ -10,6 +10,7 @@ import pytest
 import gpunn
 from gpunn import layers, ops
 from gpunn.errors import ArgumentError, ArgumentTypeError, NotSupportedError, SerializationError
+from tests.harness import assert_close
 
 X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
 
@@ -218,6 +219,16 @@ class TestGraphs:
         model = gpunn.Model(inputs, layers.LSTM(2, return_sequences=True)(inputs) * 2)
         assert model(gpunn.Input((7, 3))).shape == (None, 7, 2)
         assert model.compute_output_shape((5, 7, 3)) == (5, 7, 2)
+
+    def test_what_a_layer_makes_of_values_is_a_constant(self, device):
+        column = layers.Embedding(4, 2)(ops.arange(4))  # as an embedding of positions
+        x = inputs = gpunn.Input((4,))
+        x = layers.Dense(2)(ops.expand_dims(x, -1) + column)
+        model = gpunn.Model(inputs, ops.sum(x, axis=(1, 2)))
+        model.compile(loss="mse")
+        model.fit(X, X[:, 0], epochs=3, batch_size=2, verbose=0)
+        assert model.count_params() == 6
+        assert_close(model.predict(X[:2]), model(X[:2]))
 
     def test_very_deep_graphs(self):
         x = inputs = gpunn.Input((4,))

@@ -3,7 +3,7 @@
 import numpy as np
 
 import gpunn
-from gpunn import layers
+from gpunn import layers, ops
 
 X = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
 Y = X[:, :1] * 2 - 1
@@ -52,3 +52,54 @@ def test_steps_get_what_fit_was_given(device):
     np.testing.assert_allclose(model.predict(X), inner + 1, rtol=1e-6)
     np.testing.assert_allclose(model.predict(X, batch_size=5, verbose=0), inner + 1, rtol=1e-5)
     np.testing.assert_allclose(model.predict_on_batch(X), inner + 1, rtol=1e-6)
+
+
+class ToldOfTraining(gpunn.Sequential):
+    def compute_loss(self, x, y, y_pred, sample_weight, training):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss if training else loss + 100
+
+
+class NotTold(gpunn.Sequential):
+    def compute_loss(self, x, y, y_pred, sample_weight):
+        return super().compute_loss(x, y, y_pred, sample_weight)
+
+
+def test_own_losses_are_told_whether_it_is_training_if_they_ask(device):
+    for kind, more in ((ToldOfTraining, 100), (NotTold, 0)):
+        model = kind([gpunn.Input((4,)), layers.Dense(1)])
+        model.compile(gpunn.optimizers.SGD(0.0), "mse", metrics=["mse"])
+        fitted = model.fit(X, Y, batch_size=24, epochs=6, validation_data=(X, Y), verbose=0)
+        history = fitted.history
+        mse = np.mean((model(X).numpy() - Y) ** 2)
+        np.testing.assert_allclose(history["loss"], mse, rtol=1e-5)
+        np.testing.assert_allclose(history["val_loss"], mse + more, rtol=1e-5)
+
+
+class Ranking(gpunn.Model):
+    """Scores of what was chosen are to be above those of what was not, weighted by the row."""
+
+    def __init__(self):
+        super().__init__()
+        self.items = layers.Embedding(9, 4)
+
+    def call(self, inputs):
+        return {"state": self.items(inputs["last"])}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        margin = self.items(y["chosen"]) - self.items(y["other"])
+        scores = ops.sum(margin * y_pred["state"], axis=-1)
+        return ops.sum(ops.softplus(-scores) * sample_weight) / ops.sum(sample_weight)
+
+
+def test_one_array_of_weights_is_what_an_own_loss_gets_of_batches_with_several_targets(device):
+    numbers = np.arange(24) % 9
+    weights = (numbers > 2).astype("float32")
+    batch = {"last": numbers}, {"chosen": (numbers + 1) % 9, "other": (numbers + 5) % 9}, weights
+    model = Ranking()
+    model.compile(gpunn.optimizers.Adam(0.1))
+    losses = model.fit((batch for _ in range(20)), epochs=1, verbose=0).history["loss"]
+    first = model.evaluate((batch for _ in range(1)), verbose=0)
+    assert first < losses[0] and np.isfinite(first)
+    model.fit((batch for _ in range(20)), verbose=0)
+    assert model.evaluate((batch for _ in range(1)), verbose=0) < first

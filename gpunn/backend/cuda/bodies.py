@@ -19,5 +19,4 @@ from gpunn.backend.cuda import (  # noqa: F401
     reduction,
     row_norm,
     softmax,
-    terms,
 )
