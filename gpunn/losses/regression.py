@@ -22,7 +22,8 @@ def _mean_of_squares(be, y_true, y_pred, /):
     )
 
     def pullback(dy, needs):
-        dx = error * (dy.reshape(*error.shape[:-1], 1) if error.ndim else dy) * (2.0 / n)
+        dy = dy * (2.0 / n)
+        dx = error * (dy.reshape(*error.shape[:-1], 1) if error.ndim else dy)
         return -dx if needs[0] else None, dx if needs[1] else None
 
     return y, pullback

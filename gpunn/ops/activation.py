@@ -2,6 +2,7 @@
 
 from gpunn.autograd import primitive
 from gpunn.errors import ArgumentError
+from gpunn.ops.constants import to_compare
 
 __all__ = [
     "celu",
@@ -22,17 +23,6 @@ __all__ = [
 ]
 
 
-FEW = 4096  # elements
-
-
-def _zero(be, x):
-    """0 to compare x with: NumPy is faster with many, an array of them or, for long rows, a row."""
-    shape = x.shape if x.size <= FEW else x.shape[-1:]
-    if not shape or shape[-1] < 32:
-        return 0
-    return be.const(("zeros", shape, x.dtype.char), lambda be: be.xp.zeros(shape, x.dtype))
-
-
 @primitive(promote="same")
 def relu(be, x, /):
     """The rectified linear unit, `max(x, 0)`; its gradient at 0 is 0.
@@ -48,7 +38,7 @@ def relu(be, x, /):
     >>> gpunn.ops.relu([-1.0, 2.0]).numpy()
     array([0., 2.], dtype=float32)
     """
-    y = be.xp.maximum(x, _zero(be, x))
+    y = be.xp.maximum(x, to_compare(be, x, 0))
 
     def pullback(dy, needs):
         return (dy * (y > 0),)

@@ -21,3 +21,15 @@ def constant(values, like: Tensor, dtype=None) -> Tensor:
     values = np.asarray(values, like.dtype if dtype is None else standardize(dtype))
     key = ("values", values.tobytes(), values.shape, values.dtype.char)
     return wrap(backend_of(like.array).const(key, lambda be: be.asarray(values)))
+
+
+FEW = 4096  # elements
+
+
+def to_compare(be, x, value: float):
+    """A number to compare an array with: NumPy is faster with many, an array of them or a row."""
+    shape = x.shape if x.size <= FEW else x.shape[-1:]
+    if not shape or shape[-1] < 32:
+        return value
+    key = ("full", shape, value, x.dtype.char)
+    return be.const(key, lambda be: be.xp.full(shape, value, x.dtype))
