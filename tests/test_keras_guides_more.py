@@ -339,3 +339,53 @@ def test_what_a_step_of_ones_own_does_wrong_is_said():
     model.compile("sgd")
     with pytest.raises(KeyError, match="'a'"):
         model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+
+
+def test_a_loop_of_functions_without_state():
+    """As one is written with JAX: all variables go in and come out; it is fit's procedure."""
+
+    def make():
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((6,))
+        x = layers.Dense(8, use_bias=False)(inputs)
+        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+        return keras.Model(inputs, layers.Dense(3)(x))
+
+    random = np.random.default_rng(0)
+    x = random.random((32, 6), "float32")
+    y = keras.utils.to_categorical(random.integers(0, 3, 32), 3)
+    plain = make()
+    loss_fn = keras.losses.CategoricalCrossentropy(from_logits=True)
+    plain.compile(keras.optimizers.Adam(0.01), loss_fn, metrics=["acc"])
+    expected = plain.fit(x, y, epochs=4, batch_size=32, shuffle=False, verbose=0).history
+
+    model, optimizer = make(), keras.optimizers.Adam(0.01)
+    metric = keras.metrics.CategoricalAccuracy()
+    before = model.get_weights()
+
+    def loss_and_updates(trained, kept, measured, x, y):
+        y_pred, kept = model.stateless_call(trained, kept, x, training=True)
+        measured = metric.stateless_update_state(measured, y, y_pred)
+        return loss_fn(y, y_pred), (kept, measured)
+
+    optimizer.build(model.trainable_variables)
+    trained, kept = model.trainable_variables, model.non_trainable_variables
+    state, found = optimizer.variables, {"loss": [], "acc": []}
+    step = keras.value_and_grad(loss_and_updates, has_aux=True)
+    for _ in range(4):
+        (loss, (kept, measured)), grads = step(trained, kept, metric.variables, x, y)
+        trained, state = optimizer.stateless_apply(state, grads, trained)
+        found["loss"].append(float(loss))
+        found["acc"].append(float(metric.stateless_result(measured)))
+    assert found["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+    assert found["acc"] == expected["acc"]
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for variables, values in (
+        (model.trainable_variables, trained),
+        (model.non_trainable_variables, kept),
+    ):
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+    for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)

@@ -1,6 +1,6 @@
 """Gradients of functions and of results: `grad`, `value_and_grad`, `gradients`."""
 
-from functools import wraps
+from functools import partial, wraps
 
 from gpunn.autograd.backward import backward, release, topological
 from gpunn.autograd.higher import differentiate, seed
@@ -9,40 +9,52 @@ from gpunn.autograd.node import Node
 from gpunn.autograd.tensor import Tensor, convert, derive, seed_gradient, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
-from gpunn.errors import DTypeError, GradientError, ShapeError
+from gpunn.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
+from gpunn.tree import flatten, map_structure
 
 
-def value_and_grad(function, argnums=0, create_graph=None):
+def value_and_grad(function, argnums=0, create_graph=None, has_aux=False):
     """A function that returns both `function`'s value and its gradient.
 
     Args:
         function: takes tensors and returns a tensor of one element.
-        argnums: the position, or a tuple of positions, of the arguments to differentiate by.
+        argnums: the position, or a tuple of positions, of the arguments to differentiate by: each
+            a tensor, or tensors nested in lists, tuples and dicts, whose gradients are nested so.
         create_graph: whether value and gradient can be differentiated in their turn. Default: None,
             if they depend on anything else that requires a gradient: on an argument that does, as
             inside another `grad`, or on the weights of a model.
+        has_aux: whether `function` returns a pair: the value, and anything else. Default: False.
 
     Returns:
-        A function giving (value, gradient); the gradient is a tuple if `argnums` is one. No `.grad`
-        of any tensor is touched.
+        A function giving (value, gradient), or ((value, the rest), gradient) with `has_aux`; the
+        gradient is a tuple if `argnums` is one. No `.grad` of any tensor is touched.
 
     Raises:
         DTypeError: if such an argument is not of floats.
         ShapeError: if the value has more than one element.
+        ArgumentTypeError: with `has_aux`, if `function` gives no pair.
         GradientError: with `create_graph`, if an op has no second derivative.
 
     Source: `jax.value_and_grad`.
 
     >>> gpunn.value_and_grad(lambda x: x * x)(3.0)
     (Tensor(9.0, shape=(), dtype=float32), Tensor(6.0, shape=(), dtype=float32))
+    >>> gpunn.value_and_grad(lambda w: w["a"] * w["b"])({"a": np.float32(2), "b": np.float32(5)})[1]
+    {'a': Tensor(5.0, shape=(), dtype=float32), 'b': Tensor(2.0, shape=(), dtype=float32)}
     """
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @wraps(function)
     def evaluate(*args, **kwargs):
-        args, sources = as_sources(args, positions)
+        args = list(args)
+        for i in positions:
+            as_source = partial(_as_source, i)
+            nested = _is_nested(args[i])
+            args[i] = map_structure(as_source, args[i]) if nested else as_source(args[i])
+        sources = tuple(args[i] for i in positions)
         with enable_grad():
             value = function(*args, **kwargs)
+        value, rest = _pair(value) if has_aux else (value, None)
         if not isinstance(value, Tensor) or value.size != 1:
             got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
             raise ShapeError(f"grad needs a function that gives one number, got {got}")
@@ -50,7 +62,7 @@ def value_and_grad(function, argnums=0, create_graph=None):
         again = create_graph
         if value.requires_grad:
             root, dy = value.node or value, seed_gradient(value, None)
-            wanted = {source_of(x) for x in sources}
+            wanted = {source_of(x) for x in flatten(sources)}
             more = is_grad_enabled() and _depends_on_more(root, wanted)
             again = more if again is None else again
             if again:
@@ -58,16 +70,20 @@ def value_and_grad(function, argnums=0, create_graph=None):
             else:
                 backward(root, dy, more, sink, wanted)
                 sink = {source: wrap(dx) for source, dx in sink.items()}
-        grads = tuple(_or_zeros(sink.get(source_of(x)), x) for x in sources)
-        return value if again else value.detach(), grads[0] if isinstance(argnums, int) else grads
+        grads = map_structure(lambda x: _or_zeros(sink.get(source_of(x)), x), sources)
+        if not again:
+            value, rest = map_structure(_detached, (value, rest))
+        value = (value, rest) if has_aux else value
+        return value, grads[0] if isinstance(argnums, int) else grads
 
     return evaluate
 
 
-def grad(function, argnums=0, create_graph=None):
+def grad(function, argnums=0, create_graph=None, has_aux=False):
     """A function that returns the gradient of `function`, a function giving one number.
 
-    See `value_and_grad` for the arguments and errors.
+    See `value_and_grad` for the arguments and errors; with `has_aux` it returns a pair, the
+    gradient and the rest.
 
     Source: `jax.grad`.
 
@@ -76,11 +92,12 @@ def grad(function, argnums=0, create_graph=None):
     >>> gpunn.grad(gpunn.grad(lambda x: x * x * x))(2.0).item()
     12.0
     """
-    both = value_and_grad(function, argnums, create_graph)
+    both = value_and_grad(function, argnums, create_graph, has_aux)
 
     @wraps(function)
     def evaluate(*args, **kwargs):
-        return both(*args, **kwargs)[1]
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
 
     return evaluate
 
@@ -129,18 +146,39 @@ def gradients(y: Tensor, variables, grad=None, create_graph=False, retain_graph=
 
 def as_sources(args, positions) -> tuple[list, list[Tensor]]:
     """The arguments with those at `positions` as tensors to differentiate by, and these."""
-    args, sources = list(args), []
+    args = list(args)
     for i in positions:
-        x = convert(args[i])
-        if not is_float(x.dtype):
-            raise DTypeError(f"argument {i} has dtype {x.dtype}: only floats have gradients")
-        if x.requires_grad and is_grad_enabled():
-            x = derive(x, x.array, "argument", lambda dy, needs: (dy,))
-        else:
-            x = x.detach().requires_grad_()
-        args[i] = x
-        sources.append(x)
-    return args, sources
+        args[i] = _as_source(i, args[i])
+    return args, [args[i] for i in positions]
+
+
+def _as_source(i: int, x) -> Tensor:
+    """A tensor of (part of) argument i, to differentiate by."""
+    x = convert(x)
+    if not is_float(x.dtype):
+        raise DTypeError(f"argument {i} has dtype {x.dtype}: only floats have gradients")
+    if x.requires_grad and is_grad_enabled():
+        return derive(x, x.array, "argument", lambda dy, needs: (dy,))
+    return x.detach().requires_grad_()
+
+
+def _is_nested(x) -> bool:
+    """Whether an argument is several tensors, and no list of numbers that is one."""
+    if isinstance(x, dict):
+        return True
+    return isinstance(x, list | tuple) and any(hasattr(leaf, "shape") for leaf in flatten(x))
+
+
+def _pair(result) -> tuple:
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        raise ArgumentTypeError(
+            f"with has_aux the function must give a pair, got {type(result).__name__}"
+        )
+    return tuple(result)
+
+
+def _detached(x):
+    return x.detach() if isinstance(x, Tensor) else x
 
 
 def source_of(x: Tensor):

@@ -23,6 +23,39 @@ def test_value_and_grad_of_several_arguments(device):
     assert dy.numpy().tolist() == [1.0, 4.0] and dx.numpy().tolist() == [6.0, 16.0]
 
 
+def test_arguments_of_several_tensors_have_gradients_nested_alike(device):
+    weights = {"a": np.float32([1, 2]), "b": [gpunn.Variable([3.0]), (np.float64([4.0]),)]}
+
+    def f(w, x):
+        return (w["a"] * x).sum() * w["b"][0] + (w["b"][1][0] ** 2).sum()
+
+    value, (dw, dx) = gpunn.value_and_grad(f, (0, 1), create_graph=False)(weights, [5.0, 6.0])
+    assert value.item() == 67
+    assert dw["a"].numpy().tolist() == [15, 18] and dw["a"].device == device
+    assert dw["b"][0].numpy().tolist() == [17]
+    assert dw["b"][1][0].numpy().tolist() == [8] and dw["b"][1][0].dtype == "float64"
+    assert dx.numpy().tolist() == [3, 6]
+    assert gpunn.grad(lambda w: (w[1] * 2).sum())([np.ones(2), np.ones(3)])[0].numpy().sum() == 0
+    with pytest.raises(DTypeError, match="argument 0 has dtype int32"):
+        gpunn.grad(lambda w: w["a"].sum())({"a": np.int32([1])})
+
+
+def test_what_a_function_gives_beside_its_value(device):
+    def f(x):
+        return (x * x).sum(), {"twice": 2 * x, "name": "f"}
+
+    (value, rest), dx = gpunn.value_and_grad(f, has_aux=True)([1.0, 2.0])
+    assert value.item() == 5 and dx.numpy().tolist() == [2, 4]
+    assert rest["twice"].numpy().tolist() == [2, 4] and rest["name"] == "f"
+    assert not rest["twice"].requires_grad
+    dx, rest = gpunn.grad(f, has_aux=True)([1.0, 2.0])
+    assert dx.numpy().tolist() == [2, 4] and rest["name"] == "f"
+    (_, rest), _ = gpunn.value_and_grad(f, create_graph=True, has_aux=True)([1.0, 2.0])
+    assert rest["twice"].requires_grad
+    with pytest.raises(TypeError, match="must give a pair, got Tensor"):
+        gpunn.value_and_grad(lambda x: x * x, has_aux=True)(1.0)
+
+
 def test_the_arguments_own_gradients_are_left_alone():
     x = gpunn.Tensor([1.0, 2.0], requires_grad=True)
     (x * 5.0).sum().backward()
