@@ -7,7 +7,7 @@ compared. Prints how many tests of each family passed, failed and were left out,
 test fails that is not among the known differences (keras_known.txt), each of which has a reason.
 
     pip install --no-deps --target /tmp/keras keras==3.15.1
-    pip install absl-py jax torch    # jax and torch: some of the files of tests import them
+    pip install absl-py              # and jax, torch for the tests that compare with them
     python ci/keras_tests.py --keras /tmp/keras/keras losses metrics/iou_metrics_test.py
 """
 

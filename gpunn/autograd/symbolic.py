@@ -1,7 +1,7 @@
 """Symbolic tensors: the shape and dtype of values to come, and the calls that will make them."""
 
 from contextlib import suppress
-from functools import cache, partial, update_wrapper
+from functools import cache, update_wrapper
 from types import FunctionType
 
 import numpy as np
@@ -18,9 +18,9 @@ from gpunn.tree import flatten, map_structure, pack
 
 # What stands for None while a shape is inferred, along the first axis (which is kept short) and
 # along others: what differs between two runs is None in the result. So the two are far apart, lest
-# a stride or window makes one size of both. The second pair is for functions that need more, a
-# multiple of something, or one size for all axes.
-SMALL, LARGE = ((3, 7), (5, 17)), ((24, 24), (48, 48))
+# a stride, a window or a bound makes one size of both. The second pair is for functions that need
+# more, a multiple of something, or one size for all axes.
+SMALL, LARGE = ((2, 2), (5, 17)), ((24, 24), (48, 48))
 
 
 class KerasTensor:
@@ -183,24 +183,24 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
         except GpunnError as e:
             errors.append(e)
     known = {n for x in leaves if isinstance(x, KerasTensor) for n in x.shape if n is not None}
-    for size in ((1, 1), *[(SMALL[0][0], n) for n in sorted(known)]):
+    for sizes in ([(1, 1)], *[[(first, n) for first, _ in SMALL] for n in sorted(known)]):
         with suppress(GpunnError):
-            return map_structure(_in_common, *_one_by_one(leaves, partial(run, size, _zeros)))
+            return map_structure(_in_common, *_one_by_one(leaves, run, sizes))
     raise errors[0]
 
 
-def _one_by_one(leaves, run) -> list:
+def _one_by_one(leaves, run, sizes) -> list:
     """Results where an unknown size may meet a known one: with that for all, then one larger.
 
     The size of a batch is not what it meets. One that can be nothing else is not tried larger.
     """
-    results = [run(leaves)]
+    results = [run(size, _zeros) for size in sizes]
     for x in leaves:
         for axis in range(x.ndim) if isinstance(x, KerasTensor) else ():
             if x.shape[axis] is None:
                 larger = [_sized(y, axis) if y is x else y for y in leaves]
                 with suppress(GpunnError):
-                    results.append(run(larger))
+                    results.append(run(sizes[0], _zeros, larger))
     return results
 
 

@@ -158,8 +158,11 @@ class SymbolicLayer(WeightOwner):
         names = self._call_names
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         shapes = {f"{name}_shape": batch_shapes(x) for name, x in given.items() if _has_tensor(x)}
-        taken = [n for n in inspect.signature(function).parameters if n in shapes]
-        if len(given) > 1 and taken and taken[0] == next(iter(shapes)):
+        parameters = inspect.signature(function).parameters
+        taken = [n for n in parameters if n in shapes]
+        needed = [n for n, p in parameters.items() if p.default is p.empty]
+        by_name = len(needed) > 1 and needed == [n for n in needed if n in shapes]
+        if len(given) > 1 and taken and (by_name or taken[0] == next(iter(shapes))):
             return (), {name: shapes[name] for name in taken}
         return (batch_shapes(next(iter(given.values()), ())),), {}
 

@@ -843,6 +843,21 @@ def test_a_build_that_call_cannot_be_matched_with():
             call()
 
 
+def test_shapes_for_build_by_name():
+    class Crossed(layers.Layer):
+        def build(self, bar_shape, foo_shape):
+            self.shapes = foo_shape, bar_shape
+
+        def call(self, foo, bar=None, baz=None):
+            return foo + ops.sum(bar)
+
+    for call in (lambda x: x(np.ones((2, 4)), np.ones((2, 3))), lambda x: x(
+        gpunn.Input((4,)), bar=gpunn.Input((3,)))):  # fmt: skip
+        layer = Crossed()
+        call(layer)
+        assert layer.shapes == ((None, 4), (None, 3))
+
+
 def test_a_weight_whose_name_comes_first():
     with pytest.raises(ValueError, match=r"add_weight\('kernel'\) .* given by name='kernel'"):
         layers.Layer().add_weight("kernel")
