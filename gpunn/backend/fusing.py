@@ -55,7 +55,7 @@ class _Forward:
         # operands need not be kept if the result is enough for all gradients
         everything = tuple([isinstance(kind, np.dtype) for kind in kinds])
         self._keeps = pullback is not None and not self._gradients(everything, y.dtype)[2]
-        self.run = _kernel(reference.__name__, self._names(), {"y": y})
+        self.run = elementwise_kernel(reference.__name__, self._names(), {"y": y})
         self._backward: dict[tuple, tuple] = {}
 
     def _traced(self):
@@ -105,7 +105,8 @@ class _Forward:
         wanted = {f"dx{i}": dx for i, dx in enumerate(dxs) if dx is not None}
         names = {y.now.name: y.dtype} if reads_result else self._names()
         known = [y.now] if reads_result else []
-        run = _kernel(f"{self._reference.__name__}_pullback", {**names, "dy": dtype}, wanted, known)
+        name, names = f"{self._reference.__name__}_pullback", {**names, "dy": dtype}
+        run = elementwise_kernel(name, names, wanted, known)
         return run, reads_result, [None if dx is None else dx.dtype for dx in dxs]
 
 
@@ -230,7 +231,7 @@ def in_one_launch(be, code: Callable, args: tuple, scratch: int = 0) -> None:
         return call_by_call()
     used = {leaf.name for leaf in leaves}
     reads = {n: float if type(x) is float else x.dtype for n, x in given.items() if n in used}
-    run = _kernel(getattr(code, "__name__", "change"), reads, results)
+    run = elementwise_kernel(getattr(code, "__name__", "change"), reads, results)
     graph, operands = capturing(), [given[n] for n in (*reads, *results)]
     if graph is None or graph.ready(run, operands):
         run(*operands)
@@ -252,7 +253,7 @@ def _symbols(x, trace: Trace, given: dict, symbols: dict):
     return symbols[name]
 
 
-def _kernel(name: str, reads: dict, results: dict[str, Symbol], known=()):
+def elementwise_kernel(name: str, reads: dict, results: dict[str, Symbol], known=()):
     """The kernel that computes results (by name) of what it reads (name: dtype or number)."""
     lines, _ = statements([x.now for x in results.values()], known)
     lines += [f"out_{n} = {x.now.name};" for n, x in results.items()]

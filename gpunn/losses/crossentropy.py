@@ -14,6 +14,7 @@ from gpunn.losses.probabilistic import (
     poisson,
     sparse_categorical_crossentropy,
 )
+from gpunn.losses.terms import MeanOfTerms, divergences, poisson_terms
 
 
 class BinaryCrossentropy(LossFunctionWrapper):
@@ -234,7 +235,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         return (y_true != self.ignore_class).reshape(values.shape)
 
 
-class KLDivergence(LossFunctionWrapper):
+class KLDivergence(MeanOfTerms):
     """sum(t log(t / p)), for label distributions t.
 
     Args:
@@ -246,11 +247,14 @@ class KLDivergence(LossFunctionWrapper):
     0.0
     """
 
+    _term = staticmethod(divergences)
+    _total = True
+
     def __init__(self, reduction="sum_over_batch_size", name="kl_divergence", dtype=None):
         super().__init__(kl_divergence, reduction, name, dtype)
 
 
-class Poisson(LossFunctionWrapper):
+class Poisson(MeanOfTerms):
     """mean(rate - count log(rate)), for counts.
 
     Args:
@@ -261,6 +265,8 @@ class Poisson(LossFunctionWrapper):
     >>> gpunn.losses.Poisson()([[0.0]], [[2.0]]).item()
     2.0
     """
+
+    _term = staticmethod(poisson_terms)
 
     def __init__(self, reduction="sum_over_batch_size", name="poisson", dtype=None):
         super().__init__(poisson, reduction, name, dtype)

@@ -2,6 +2,7 @@
 
 from gpunn import ops
 from gpunn.losses.loss import LossFunctionWrapper, pair
+from gpunn.losses.terms import margins, reduced_terms, squared_margins
 
 
 def _signs(y_true):
@@ -29,7 +30,7 @@ def hinge(y_true, y_pred):
     array([0.25], dtype=float32)
     """
     y_true, y_pred = pair("hinge", y_true, y_pred)
-    return ops.mean(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0), axis=-1)
+    return reduced_terms(_signs(y_true), y_pred, margins)
 
 
 def squared_hinge(y_true, y_pred):
@@ -51,7 +52,7 @@ def squared_hinge(y_true, y_pred):
     array([0.125], dtype=float32)
     """
     y_true, y_pred = pair("squared_hinge", y_true, y_pred)
-    return ops.mean(ops.square(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)), axis=-1)
+    return reduced_terms(_signs(y_true), y_pred, squared_margins)
 
 
 def categorical_hinge(y_true, y_pred):

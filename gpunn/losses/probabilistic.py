@@ -6,6 +6,7 @@ from gpunn import ops
 from gpunn.autograd import cast, convert
 from gpunn.backend import backend_of
 from gpunn.losses.loss import labels_beside, pair
+from gpunn.losses.terms import divergences, poisson_terms, reduced_terms
 from gpunn.ops.losses import EPSILON, check_labels
 
 
@@ -238,9 +239,7 @@ def kl_divergence(y_true, y_pred):
     >>> gpunn.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]).numpy()
     array([0.], dtype=float32)
     """
-    y_true, y_pred = pair("kl_divergence", y_true, y_pred)
-    y_true, y_pred = ops.clip(y_true, EPSILON, 1.0), ops.clip(y_pred, EPSILON, 1.0)
-    return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
+    return reduced_terms(*pair("kl_divergence", y_true, y_pred), divergences, total=True)
 
 
 def poisson(y_true, y_pred):
@@ -261,8 +260,7 @@ def poisson(y_true, y_pred):
     >>> gpunn.losses.poisson([[0.0, 2.0]], [[1.0, 1.0]]).numpy()
     array([0.9999999], dtype=float32)
     """
-    y_true, y_pred = pair("poisson", y_true, y_pred)
-    return ops.mean(y_pred - y_true * ops.log(y_pred + EPSILON), axis=-1)
+    return reduced_terms(*pair("poisson", y_true, y_pred), poisson_terms)
 
 
 def _warn_if_one_class(name, y_pred, axis):

@@ -1,32 +1,17 @@
 """Losses of numbers: how far predictions are from the labels."""
 
-import math
-
 from gpunn import ops
-from gpunn.autograd import primitive
 from gpunn.losses.loss import LossFunctionWrapper, pair
-
-EPSILON = 1e-7
-
-
-@primitive
-def _mean_of_squares(be, y_true, y_pred, /):
-    """Fused, since nothing is trained with more often."""
-    error = y_pred - y_true
-    n = error.shape[-1] if error.ndim else 1
-    squares = error * error
-    y = (
-        squares.reshape(error.shape[:-1])
-        if n == 1
-        else be.dot(squares, be.ones(n, error.dtype)) / n
-    )
-
-    def pullback(dy, needs):
-        dy = dy * (2.0 / n)
-        dx = error * (dy.reshape(*error.shape[:-1], 1) if error.ndim else dy)
-        return -dx if needs[0] else None, dx if needs[1] else None
-
-    return y, pullback
+from gpunn.losses.terms import (
+    MeanOfTerms,
+    distances,
+    huber_terms,
+    log_cosh_terms,
+    percents,
+    reduced_terms,
+    squared_logarithms,
+    squares,
+)
 
 
 def mean_squared_error(y_true, y_pred):
@@ -47,7 +32,7 @@ def mean_squared_error(y_true, y_pred):
     >>> gpunn.losses.mean_squared_error([[0.0, 2.0]], [[1.0, 2.0]]).numpy()
     array([0.5], dtype=float32)
     """
-    return _mean_of_squares(*pair("mean_squared_error", y_true, y_pred))
+    return reduced_terms(*pair("mean_squared_error", y_true, y_pred), squares)
 
 
 def mean_absolute_error(y_true, y_pred):
@@ -68,8 +53,7 @@ def mean_absolute_error(y_true, y_pred):
     >>> gpunn.losses.mean_absolute_error([[0.0, 2.0]], [[1.0, 2.0]]).numpy()
     array([0.5], dtype=float32)
     """
-    y_true, y_pred = pair("mean_absolute_error", y_true, y_pred)
-    return ops.mean(ops.abs(y_true - y_pred), axis=-1)
+    return reduced_terms(*pair("mean_absolute_error", y_true, y_pred), distances)
 
 
 def mean_absolute_percentage_error(y_true, y_pred):
@@ -90,9 +74,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
     >>> gpunn.losses.mean_absolute_percentage_error([[2.0]], [[1.0]]).numpy()
     array([50.], dtype=float32)
     """
-    y_true, y_pred = pair("mean_absolute_percentage_error", y_true, y_pred)
-    error = ops.abs((y_true - y_pred) / ops.maximum(ops.abs(y_true), EPSILON))
-    return 100.0 * ops.mean(error, axis=-1)
+    return reduced_terms(*pair("mean_absolute_percentage_error", y_true, y_pred), percents)
 
 
 def mean_squared_logarithmic_error(y_true, y_pred):
@@ -113,11 +95,8 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     >>> gpunn.losses.mean_squared_logarithmic_error([[0.0]], [[0.0]]).numpy()
     array([0.], dtype=float32)
     """
-    y_true, y_pred = pair("mean_squared_logarithmic_error", y_true, y_pred)
-    error = ops.log(ops.maximum(y_pred, EPSILON) + 1.0) - ops.log(
-        ops.maximum(y_true, EPSILON) + 1.0
-    )
-    return ops.mean(ops.square(error), axis=-1)
+    operands = pair("mean_squared_logarithmic_error", y_true, y_pred)
+    return reduced_terms(*operands, squared_logarithms)
 
 
 def cosine_similarity(y_true, y_pred, axis=-1):
@@ -162,10 +141,7 @@ def huber(y_true, y_pred, delta=1.0):
     >>> gpunn.losses.huber([[0.0]], [[3.0]]).numpy()
     array([2.5], dtype=float32)
     """
-    y_true, y_pred = pair("huber", y_true, y_pred)
-    error = ops.abs(y_pred - y_true)
-    square = ops.minimum(error, delta)  # e where the square counts, delta beyond
-    return ops.mean(0.5 * ops.square(square) + delta * (error - square), axis=-1)
+    return reduced_terms(*pair("huber", y_true, y_pred), huber_terms, (float(delta),))
 
 
 def log_cosh(y_true, y_pred):
@@ -186,12 +162,10 @@ def log_cosh(y_true, y_pred):
     >>> gpunn.losses.log_cosh([[0.0]], [[100.0]]).numpy().round(2)
     array([99.31], dtype=float32)
     """
-    y_true, y_pred = pair("log_cosh", y_true, y_pred)
-    error = y_pred - y_true
-    return ops.mean(error + ops.softplus(-2.0 * error) - math.log(2.0), axis=-1)
+    return reduced_terms(*pair("log_cosh", y_true, y_pred), log_cosh_terms)
 
 
-class MeanSquaredError(LossFunctionWrapper):
+class MeanSquaredError(MeanOfTerms):
     """mean((y_true - y_pred)²).
 
     Args:
@@ -203,11 +177,13 @@ class MeanSquaredError(LossFunctionWrapper):
     0.5
     """
 
+    _term = staticmethod(squares)
+
     def __init__(self, reduction="sum_over_batch_size", name="mean_squared_error", dtype=None):
         super().__init__(mean_squared_error, reduction, name, dtype)
 
 
-class MeanAbsoluteError(LossFunctionWrapper):
+class MeanAbsoluteError(MeanOfTerms):
     """mean(|y_true - y_pred|).
 
     Args:
@@ -219,11 +195,13 @@ class MeanAbsoluteError(LossFunctionWrapper):
     0.5
     """
 
+    _term = staticmethod(distances)
+
     def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_error", dtype=None):
         super().__init__(mean_absolute_error, reduction, name, dtype)
 
 
-class MeanAbsolutePercentageError(LossFunctionWrapper):
+class MeanAbsolutePercentageError(MeanOfTerms):
     """100 mean(|y_true - y_pred| / |y_true|).
 
     Args:
@@ -235,13 +213,15 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
     50.0
     """
 
+    _term = staticmethod(percents)
+
     def __init__(
         self, reduction="sum_over_batch_size", name="mean_absolute_percentage_error", dtype=None
     ):
         super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
 
 
-class MeanSquaredLogarithmicError(LossFunctionWrapper):
+class MeanSquaredLogarithmicError(MeanOfTerms):
     """mean((log(y_true + 1) - log(y_pred + 1))²).
 
     Args:
@@ -252,6 +232,8 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     >>> gpunn.losses.MeanSquaredLogarithmicError()([[1.0]], [[1.0]]).item()
     0.0
     """
+
+    _term = staticmethod(squared_logarithms)
 
     def __init__(
         self, reduction="sum_over_batch_size", name="mean_squared_logarithmic_error", dtype=None
@@ -278,7 +260,7 @@ class CosineSimilarity(LossFunctionWrapper):
         super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)
 
 
-class Huber(LossFunctionWrapper):
+class Huber(MeanOfTerms):
     """e²/2 for small errors, a line for those beyond delta.
 
     Args:
@@ -291,11 +273,13 @@ class Huber(LossFunctionWrapper):
     4.0
     """
 
+    _term = staticmethod(huber_terms)
+
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
 
-class LogCosh(LossFunctionWrapper):
+class LogCosh(MeanOfTerms):
     """log(cosh(y_pred - y_true)).
 
     Args:
@@ -306,6 +290,8 @@ class LogCosh(LossFunctionWrapper):
     >>> gpunn.losses.LogCosh()([[1.0]], [[1.0]]).item()
     0.0
     """
+
+    _term = staticmethod(log_cosh_terms)
 
     def __init__(self, reduction="sum_over_batch_size", name="log_cosh", dtype=None):
         super().__init__(log_cosh, reduction, name, dtype)

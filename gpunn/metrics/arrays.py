@@ -11,6 +11,22 @@ def add(variable: Variable, x) -> None:
     array += x
 
 
+def parts(array) -> list:
+    """The parts of an array along its first axis, which a recording may not iterate over."""
+    return [array[i] for i in range(len(array))]
+
+
+def add_all(be, states, sums) -> None:
+    """Add the parts of an array to states, in place and in one launch."""
+    be.in_one_launch(_add_all, (*[state.array for state in states], *parts(sums)))
+
+
+def _add_all(be, *arrays):
+    states = arrays[: len(arrays) // 2]
+    for state, x in zip(states, arrays[len(states) :], strict=True):
+        state += x
+
+
 def raw(x, dtype=None, beside=None):
     """The raw array of anything array-like; host data goes to where `beside` lies."""
     if not isinstance(x, Tensor):

@@ -3,11 +3,28 @@
 from gpunn.autograd import Tensor, Variable
 from gpunn.checks import check_number
 from gpunn.errors import ShapeError
-from gpunn.metrics.arrays import add, checked, raw, raw_weights
+from gpunn.metrics.arrays import add_all, checked, parts, raw, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
 
 EPSILON = 1e-7
 STATE = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+
+
+def _largest(be, tp, fp, fn, weights, y, p, largest, w):
+    _counted(be, tp, fp, fn, weights, (p >= largest) & (be.xp.absolute(p) > 1e-9), y, w)
+
+
+def _above(be, tp, fp, fn, weights, y, p, threshold, w):
+    _counted(be, tp, fp, fn, weights, p > threshold, y, w)
+
+
+def _counted(be, tp, fp, fn, weights, chosen, y, w):
+    """What each prediction counts for, by whether it is positive."""
+    chosen = chosen.astype(y.dtype)
+    be.copyto(tp, chosen * y * w)
+    be.copyto(fp, chosen * (1.0 - y) * w)
+    be.copyto(fn, (1.0 - chosen) * y * w)
+    be.copyto(weights, y * w)
 
 
 class FBetaScore(Metric):
@@ -70,20 +87,17 @@ class FBetaScore(Metric):
                 f"{self.name}: {p.shape[1]} classes, before there were {self.true_positives.size}"
             )
         be = self._backend(p)
-        xp = be.xp
         if self.threshold is None:
-            chosen = (p >= xp.max(p, -1, keepdims=True)) & (xp.abs(p) > 1e-9)
+            positive, limit = _largest, be.xp.max(p, -1, keepdims=True)
         else:
-            chosen = p > self.threshold
-        chosen = chosen.astype(p.dtype)
-        w = None
+            positive, limit = _above, float(self.threshold)
+        w = 1.0
         if sample_weight is not None:
             w = raw_weights(self.name, raw(sample_weight, self._dtype, beside=p), p)
-        axis = None if self.average == "micro" else 0
-        for name, counted in zip(
-            STATE, (chosen * y, chosen * (1.0 - y), (1.0 - chosen) * y, y), strict=True
-        ):
-            add(getattr(self, name), xp.sum(counted if w is None else counted * w, axis))
+        counted = be.empty((len(STATE), *p.shape), p.dtype)
+        be.in_one_launch(positive, (*parts(counted), y, p, limit, w))
+        sums = be.xp.sum(counted, (1, 2) if self.average == "micro" else 1)
+        add_all(be, [getattr(self, name) for name in STATE], sums)
 
     def result(self) -> Tensor:
         """The score or scores."""

@@ -1,7 +1,7 @@
 """How far predicted numbers are from the labels."""
 
 from gpunn import ops
-from gpunn.autograd import Tensor, Variable
+from gpunn.autograd import Tensor, Variable, no_grad, wrap
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.losses import cosine_similarity as cosine_loss
 from gpunn.losses import (
@@ -11,7 +11,8 @@ from gpunn.losses import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from gpunn.metrics.arrays import add, checked, raw, raw_pair, raw_weights
+from gpunn.losses.terms import reduced_terms, squares
+from gpunn.metrics.arrays import add, add_all, checked, parts, raw, raw_pair, raw_weights
 from gpunn.metrics.metric import SUM_DTYPE, Metric
 from gpunn.metrics.reduction import Mean, MeanMetricWrapper
 
@@ -59,9 +60,9 @@ class RootMeanSquaredError(Mean):
             y_pred: predictions.
             sample_weight: how much each sample counts.
         """
-        y, p = raw_pair(self.name, y_true, y_pred, self._dtype)
-        error = p - y
-        super().update_state(error * error, sample_weight)
+        y, p = (wrap(x[..., None]) for x in raw_pair(self.name, y_true, y_pred, self._dtype))
+        with no_grad():
+            super().update_state(reduced_terms(y, p, squares), sample_weight)
 
     def result(self) -> Tensor:
         """The root of the mean."""
@@ -178,6 +179,16 @@ class CosineSimilarity(MeanMetricWrapper):
         super().__init__(cosine_similarity, name, dtype, axis=axis)
 
 
+def _squares(be, squares, values, residuals, counts, y, p, w):
+    """What R2Score sums up, for each label."""
+    y, p = y.astype(SUM_DTYPE), p.astype(SUM_DTYPE)
+    error = y - p
+    be.copyto(squares, y * y * w)
+    be.copyto(values, y * w)
+    be.copyto(residuals, error * error * w)
+    be.copyto(counts, w)
+
+
 class R2Score(Metric):
     """1 - sum((y - p)²) / sum((y - mean(y))²): how much of the labels' variance is explained.
 
@@ -243,14 +254,12 @@ class R2Score(Metric):
                 f"{self.name}: {p.shape[1]} columns, before there were {self.count.size}"
             )
         be = self._backend(p)
-        y, p = y.astype(SUM_DTYPE), p.astype(SUM_DTYPE)
-        w = be.ones(len(y), SUM_DTYPE)[:, None]
+        w = 1.0
         if sample_weight is not None:
-            w = raw_weights(self.name, raw(sample_weight, SUM_DTYPE, beside=p), p)
-        error = y - p
-        sums = (y * y * w, y * w, error * error * w, be.xp.broadcast_to(w, p.shape))
-        for name, values in zip(names, sums, strict=True):
-            add(getattr(self, name), be.xp.sum(values, 0))
+            w = raw_weights(self.name, raw(sample_weight, beside=p), p)
+        counted = be.empty((len(names), *p.shape), SUM_DTYPE)
+        be.in_one_launch(_squares, (*parts(counted), y, p, w))
+        add_all(be, [getattr(self, name) for name in names], be.xp.sum(counted, 1))
         add(self.num_samples, y.size)
 
     def result(self) -> Tensor:

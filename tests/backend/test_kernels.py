@@ -13,6 +13,7 @@ from gpunn.backend import get_backend, kernels
 from gpunn.backend.cuda.elementwise import OPS
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, KernelError
+from gpunn.losses import terms
 from gpunn.ops import (  # noqa: F401 - so that their ops are known
     attention,
     batch_statistics,
@@ -527,6 +528,35 @@ def several(*cases):
     return all_cases
 
 
+def reduced_terms(dtype):
+    found = {
+        terms.squares: {},
+        terms.distances: {},
+        terms.percents: {},
+        terms.squared_logarithms: {},
+        terms.huber_terms: {"options": (1.25,)},
+        terms.log_cosh_terms: {},
+        terms.poisson_terms: {},
+        terms.divergences: {"total": True},
+        terms.margins: {},
+        terms.squared_margins: {},
+    }
+    positive = (terms.squared_logarithms, terms.poisson_terms, terms.divergences)
+    for term, static in found.items():
+        for i, shape in enumerate([(1,), (7,), (5, 1), (3, 5), (2, 3, 40), (3, 1300), (300, 9)]):
+            y, p = (values(shape, seed).astype(dtype) for seed in (i, i + 1))
+            if term in positive:
+                y, p = (np.abs(x) / 9 + x.dtype.type(0.05) for x in (y, p))
+            elif term is terms.percents:
+                y, p = y + np.sign(y), y + np.sign(y) + p / 100
+            for whole in (False, True):
+                yield [y, p], {"term": term, "whole": whole, **static}
+    many = values((2, 200, 101)).astype(dtype)
+    yield list(many), {"term": terms.distances, "whole": True}
+    odd = np.array([[0, np.nan], [np.inf, 1], [1, 1]]).astype(dtype)
+    yield [odd, odd[::-1].copy()], {"term": terms.squares}
+
+
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
@@ -559,6 +589,7 @@ CASES = {
     "max": extreme,
     "min": extreme,
     "mix": mix,
+    "reduced_terms": reduced_terms,
     "rms_normalization": rms_normalization,
     "simple_rnn": several(recurrent_layer(1, 1, ()), recurrent_layer(1, 1, (), activation="relu")),
     "softmax": softmax,

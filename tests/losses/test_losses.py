@@ -9,6 +9,7 @@ import gpunn
 from gpunn import losses
 from gpunn.autograd import check_gradients
 from gpunn.errors import ArgumentError, DataError, ShapeError
+from gpunn.losses.terms import MeanOfTerms
 from tests.golden.cases_losses import CASES, REDUCTIONS, data
 from tests.harness import assert_close, golden
 
@@ -259,3 +260,35 @@ def test_no_loss_reads_the_device(cuda):
             with cudaemu.measure() as measured, cudaemu.log() as said:
                 loss(y, p, weights).backward()
             assert measured.d2h == measured.h2d == measured.stream_syncs == 0, (name, said)
+
+
+MEANS = [cls for cls in losses.REGISTRY.classes if issubclass(cls, MeanOfTerms)]
+
+
+@pytest.mark.parametrize("cls", MEANS)
+def test_means_of_terms_are_one_launch_each_way(cls, cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    rng = np.random.default_rng(0)
+    with gpunn.device("cuda"):
+        y, p = (tensor(rng.random((40, 7)).astype("f4")) for _ in range(2))
+        loss = cls()
+        for _ in range(2):
+            x = tensor(p, requires_grad=True)
+            with cudaemu.measure() as forward:
+                value = loss(y, x)
+            with cudaemu.measure() as backward:
+                value.backward()
+    assert forward.kernels + forward.cublas == 1
+    assert backward.kernels + backward.cublas == 2  # with the copy for the leaf
+    with gpunn.device("cpu"):
+        assert_close(value, loss(tensor(y.numpy()), tensor(x.numpy())))
+
+
+def test_terms_are_of_the_last_axis_however_a_loss_is_reduced(device):
+    """The mean over all at once is that of the values of the rows."""
+    y, p = (np.random.default_rng(i).random((4, 6)).astype("f4") + 0.1 for i in range(2))
+    for cls in MEANS:
+        values = cls(reduction=None)(y, p)
+        assert values.shape == (4,)
+        assert_close(cls()(y, p), values.numpy().mean())
+        assert_close(cls(reduction="sum")(y, p), values.numpy().sum())

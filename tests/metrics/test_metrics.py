@@ -270,6 +270,13 @@ LAUNCHES = {
     "iou": (lambda: metrics.MeanIoU(CLASSES, ignore_class=3), (*IDS,), 2),
     "binary iou": (lambda: metrics.BinaryIoU(), (BINARY, CHANCES), 3),
     "confusion": (lambda: metrics.ConfusionMatrix(CLASSES), (IDS[0], SCORES), 3),
+    "squared error": (lambda: metrics.MeanSquaredError(), (BINARY, CHANCES), 2),
+    "root": (lambda: metrics.RootMeanSquaredError(), (BINARY, CHANCES), 2),
+    "log cosh": (lambda: metrics.LogCoshError(), (BINARY, CHANCES), 2),
+    "poisson": (lambda: metrics.Poisson(), (BINARY, CHANCES), 2),
+    "f1": (lambda: metrics.F1Score(), (BINARY, CHANCES), 4),
+    "f1 above": (lambda: metrics.F1Score("micro", threshold=0.5), (BINARY, CHANCES), 3),
+    "r2": (lambda: metrics.R2Score(), (BINARY, CHANCES), 4),
 }
 
 

@@ -19,4 +19,5 @@ from gpunn.backend.cuda import (  # noqa: F401
     reduction,
     row_norm,
     softmax,
+    terms,
 )
