@@ -23,13 +23,12 @@ _P3 = (3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
 _Q3 = (2.56852019228982242e00, 1.87295284992346725e00, 5.27905102951428412e-1,
        6.05183413124413191e-2, 2.33520497626869185e-3)  # fmt: skip
 
-# erf in float32: x P(x^2) / Q(x^2) on [-4, 4], as in Eigen and XLA; within 4e-7.
-_P32 = tuple(map(np.float32, (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06,
-                              -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03,
-                              -1.60960333262415e-02)))  # fmt: skip
-_Q32 = tuple(map(np.float32, (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03,
-                              -7.37332916720468e-03, -1.42647390514189e-02)))  # fmt: skip
-_CHUNK = 16384  # elements whose temporaries stay in the cache
+# erf in float32: tanh(x P(x^2)), which is 1 by itself where x is large. P has the least error of
+# its degree in atanh(erf(x)) / x, weighted as erf feels it; within 3e-7 of erf, relatively.
+_P32 = tuple(map(np.float32, (1.418526732986e-07, -5.668481781343e-06, 8.763735244139e-05,
+                              -6.197846789443e-04, -1.918308319921e-04, 1.027690558080e-01,
+                              1.128379274301e00)))  # fmt: skip
+_CHUNK = 32768  # elements whose temporaries stay in the cache
 
 
 def erf(x: np.ndarray) -> np.ndarray:
@@ -38,26 +37,23 @@ def erf(x: np.ndarray) -> np.ndarray:
         return _erf64(x)
     wide = np.ascontiguousarray(x, np.float32).reshape(-1)
     y = np.empty_like(wide)
-    for start in range(0, wide.size, _CHUNK):
-        _erf32(wide[start : start + _CHUNK], y[start : start + _CHUNK])
+    square = np.empty(min(wide.size, _CHUNK), np.float32)
+    with np.errstate(all="ignore"):
+        for start in range(0, wide.size, _CHUNK):
+            x_part, y_part = wide[start : start + _CHUNK], y[start : start + _CHUNK]
+            _erf32(x_part, y_part, square[: x_part.size])
     return y.reshape(x.shape).astype(x.dtype, copy=False)
 
 
-def _erf32(x: np.ndarray, y: np.ndarray) -> None:
-    x = np.clip(x, np.float32(-4), np.float32(4))
-    z = x * x
-    np.multiply(_in_place_horner(z, _P32), x, out=y)
-    y /= _in_place_horner(z, _Q32)
-    np.clip(y, np.float32(-1), np.float32(1), out=y)
-
-
-def _in_place_horner(x, coefficients):
-    y = x * coefficients[0]
-    for c in coefficients[1:-1]:
+def _erf32(x: np.ndarray, y: np.ndarray, square: np.ndarray) -> None:
+    np.multiply(x, x, square)
+    np.multiply(square, _P32[0], y)
+    for c in _P32[1:-1]:
         y += c
-        y *= x
-    y += coefficients[-1]
-    return y
+        y *= square
+    y += _P32[-1]
+    y *= x
+    np.tanh(y, y)
 
 
 def _erf64(x: np.ndarray) -> np.ndarray:

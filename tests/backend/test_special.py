@@ -81,3 +81,12 @@ def test_shapes_and_strides(name, device):
             assert function(be.full(shape, 0.5, dtype)).shape == shape
     large = be.full((40_001,), 0.25, "float32")  # more than one chunk
     assert len(set(be.to_numpy(function(large)).tolist())) == 1
+
+
+def test_erf_of_float32_relatively(device):
+    be = get_backend(device)
+    x = np.concatenate([np.linspace(-40, 40, 100_001), 10.0 ** np.arange(-30, 31)])
+    x = x.astype(np.float32)
+    y = be.to_numpy(be.erf(be.asarray(x)))
+    np.testing.assert_allclose(y, scipy.special.erf(x.astype(np.float64)), rtol=4e-7)
+    assert abs(y).max() <= 1
