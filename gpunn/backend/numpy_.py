@@ -104,6 +104,9 @@ class NumpyBackend(Backend):
     def to_numpy(self, x) -> np.ndarray:
         return x
 
+    def einsum(self, subscripts, a, b, out):
+        np.einsum(subscripts, a, b, out=out)
+
     def address(self, x) -> tuple[int, int]:
         if x.flags.c_contiguous:
             low = x.__array_interface__["data"][0]

@@ -322,6 +322,9 @@ class Recorder(NumpyBackend):
         seen = np.lib.stride_tricks.as_strided(plain(x), shape, strides, writeable=False)
         return self._part(x, seen)
 
+    def einsum(self, subscripts, a, b, out):
+        self.note("into", np.einsum, (subscripts, a, b), out)
+
     def scatter_add(self, dst, indices, src):
         self.note("do", CPU_BACKEND.scatter_add, (dst, indices, src), dst)
 

@@ -5,11 +5,10 @@ side by side as the rows of a matrix (im2col), made a strip at a time so that it
 Where Winograd's algorithm takes clearly fewer products, `winograd` does it.
 """
 
-import itertools
 import math
 
 from gpunn.ops import winograd
-from gpunn.ops.spatial import Window, cut, strips
+from gpunn.ops.spatial import add, cut, lined, remainders, strips
 
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of such rows
 
@@ -32,14 +31,14 @@ def correlate(be, x, kernel, win, groups, bias=None):
     w = _by_group(kernel.reshape(-1, filters), groups)
     y = be.empty((len(x), *win.out, filters), x.dtype)
     flat = y.reshape(-1, filters) if y.size else y
+    line = lined(be, bias, win.out[-1])
     for rows, columns in _strips(be, x, win, groups):
         part = flat[rows]
         if groups == 1:
             be.dot(columns[0], w[0], part)
         else:
             be.copyto(_by_group(part, groups), be.matmul(columns, w))
-        if bias is not None:
-            part += bias
+        add(part, line)
     return y
 
 
@@ -54,10 +53,10 @@ def spread(be, dy, kernel, win, groups):
     """
     kernel = _turned(kernel, groups)
     if set(win.strides) == {1}:
-        (one,) = _remainders(win)
+        (one,) = remainders(win)
         return correlate(be, dy, kernel, one[2], groups)
     dx = be.zeros((len(dy), *win.size, kernel.shape[-1]), dy.dtype)
-    for values, taps, seen in _remainders(win):
+    for values, taps, seen in remainders(win):
         be.copyto(dx[values], correlate(be, dy, kernel[taps], seen, groups))
     return dx
 
@@ -115,38 +114,6 @@ def _strips(be, x, win, groups):
         columns = be.empty((groups, rows, length), x.dtype)
         be.copyto(columns.reshape(windows.shape), windows)
         yield slice(start, start + rows), columns
-
-
-def _remainders(win):
-    """The parts of `spread`.
-
-    Yields:
-        The index of the values, of the turned kernel's taps that they see, and the window with
-        which these slide over the results.
-    """
-    axes = zip(win.size, win.taps, win.strides, win.dilation, win.before, win.out, strict=True)
-    for parts in itertools.product(*[list(_of_axis(*axis)) for axis in axes]):
-        values, taps, *rest = zip(*parts, strict=True)
-        size, count, dilation, before, out = rest
-        seen = Window(size, count, (1,) * len(size), dilation, before, out)
-        yield (slice(None), *values), taps, seen
-
-
-def _of_axis(size, taps, stride, dilation, before, out):
-    """The same along one axis."""
-    common = math.gcd(stride, dilation)
-    for first in range(min(stride, size)):
-        seen = [t for t in range(taps) if (first + before - t * dilation) % stride == 0]
-        if seen:
-            yield (
-                slice(first, None, stride),
-                slice(taps - 1 - seen[-1], taps - seen[0], stride // common),
-                out,
-                len(seen),
-                dilation // common,
-                (seen[-1] * dilation - first - before) // stride,
-                len(range(first, size, stride)),
-            )
 
 
 def _by_group(rows, groups):

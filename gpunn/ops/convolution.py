@@ -8,7 +8,16 @@ from gpunn.ops import depthwise
 from gpunn.ops.columns import correlate, spread, weight_gradient
 from gpunn.ops.reduction import narrow, wide
 from gpunn.ops.shaping import _shape, reshape
-from gpunn.ops.spatial import Window, as_given, channels_last, numbers, padding_mode, window
+from gpunn.ops.spatial import (
+    Window,
+    add,
+    as_given,
+    channels_last,
+    lined,
+    numbers,
+    padding_mode,
+    window,
+)
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
 
@@ -185,8 +194,7 @@ def transposed_start(taps, stride, padding, extra, dilation):
 def _convolve_transposed(be, x, kernel, bias, /, win):
     dtype, x, w = x.dtype, wide(x), wide(kernel)
     y = spread(be, x, w, win, 1)
-    if bias is not None:
-        y += bias
+    add(y, lined(be, bias, win.size[-1]))
 
     def pullback(dy, needs):
         dy = wide(dy)
@@ -246,13 +254,15 @@ def _depthwise(op, inputs, kernel, bias, strides, padding, dilation):
 def _convolve_depthwise(be, x, kernel, bias, /, win):
     dtype, x, w = x.dtype, wide(x), wide(kernel)
     y = depthwise.correlate(be, x, w, win)
-    if bias is not None:
-        y += bias
+    add(y, lined(be, bias, win.out[-1]))
 
     def pullback(dy, needs):
         dy = wide(dy)
-        dx, dw = depthwise.gradients(be, x, dy, w, win, needs[:2])
-        return dx, dw, _channel_sums(be, dy) if needs[2] else None
+        return (
+            depthwise.spread(be, dy, w, win) if needs[0] else None,
+            depthwise.weight_gradient(be, x, dy, win, w.shape[-1]) if needs[1] else None,
+            _channel_sums(be, dy) if needs[2] else None,
+        )
 
     return narrow(y, dtype), pullback
 

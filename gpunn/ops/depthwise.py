@@ -1,12 +1,13 @@
 """The products of a depthwise convolution on raw arrays, a few images at a time.
 
-Arrays are channels last; a kernel is (*taps, channels, multiplier). Each tap is a product of the
-values that it sees with a line of its weights, which are repeated for all places of the line.
+Arrays are channels last; a kernel is (*taps, channels, multiplier). The windows are a view, and
+each of their taps is multiplied with a line of its weights, repeated for all places of the line: so
+that einsum goes along whole lines, and adds the products up in the first cache.
 """
 
 import math
 
-from gpunn.ops.spatial import images, pad
+from gpunn.ops.spatial import images, pad, remainders
 
 STRIP = {"cpu": 1 << 18, "cuda": 1 << 40}  # bytes of the images that are worked on at a time
 
@@ -17,61 +18,84 @@ def correlate(be, x, kernel, win):
     Returns:
         A new array of shape (n, *out, channels * multiplier).
     """
-    lines, taps = _lines(be, kernel, win), [values for _, values in win.slices()]
-    y = be.empty((len(x), *win.out, lines.shape[-1]), x.dtype)
+    n = math.prod(kernel.shape[-2:])
+    lines = be.empty((*win.taps, win.out[-1], n), kernel.dtype)
+    be.copyto(lines, kernel.reshape(*win.taps, 1, n))
+    lines = _by_line(lines, win)
+    windows, weights, places = _letters(win)
+    y = be.empty((len(x), *win.out, n), x.dtype)
     for s in images(x, STRIP[be.kind]):
-        seen, part = _seen(be, x[s], win, kernel.shape[-1]), y[s]
-        product = be.empty(part.shape, x.dtype)
-        be.xp.multiply(seen[taps[0]], lines[0], part)
-        for i, values in enumerate(taps[1:], 1):
-            part += be.xp.multiply(seen[values], lines[i], product)
+        seen = _windows(be, x[s], win, kernel.shape[-1])
+        be.einsum(f"{windows},{weights}->{places}", seen, lines, _by_line(y[s], win))
     return y
 
 
-def gradients(be, x, dy, kernel, win, needs):
-    """The gradients of the inputs and the kernel, None where `needs` says so."""
-    lines, taps = _lines(be, kernel, win), [values for _, values in win.slices()]
-    *_, channels, multiplier = kernel.shape
-    dx = be.empty(x.shape, x.dtype) if needs[0] else None
-    sums = be.empty((len(taps), lines[0].size), x.dtype)
+def spread(be, dy, kernel, win):
+    """The transpose of `correlate`: dy, times the kernel, summed where it was seen from.
+
+    Returns:
+        A new array of shape (n, *size, channels).
+    """
+    *taps, channels, multiplier = kernel.shape
+    n = channels * multiplier
+    turned = kernel[(slice(None, None, -1),) * len(taps)].reshape(*taps, n, 1)
+    if set(win.strides) == {1}:
+        (one,) = remainders(win)
+        dx = correlate(be, dy, turned, one[2])
+    else:
+        dx = be.zeros((len(dy), *win.size, n), dy.dtype)
+        for values, some, seen in remainders(win):
+            be.copyto(dx[values], correlate(be, dy, turned[some], seen))
+    return dx if multiplier == 1 else dx.reshape(*dx.shape[:-1], channels, multiplier).sum(-1)
+
+
+def weight_gradient(be, x, dy, win, multiplier):
+    """The gradient of the kernel: x as `correlate` takes it, dy as it gives it."""
+    lines = None
+    windows, weights, places = _letters(win)
     for s in images(x, STRIP[be.kind]):
-        seen, dpart = _seen(be, x[s], win, multiplier), dy[s]
-        product = be.empty(dpart.shape, x.dtype)
-        dseen = be.zeros(seen.shape, x.dtype) if needs[0] else None
-        for i, values in enumerate(taps):
-            if needs[0]:
-                dseen[values] += be.xp.multiply(dpart, lines[i], product)
-            if needs[1]:
-                rows = be.xp.multiply(seen[values], dpart, product).reshape(-1, lines[i].size)
-                if s.start:
-                    sums[i] += be.dot(be.ones(len(rows), x.dtype), rows)
-                else:
-                    be.dot(be.ones(len(rows), x.dtype), rows, sums[i])
-        if needs[0]:
-            inner = dseen[win.inner]
-            if multiplier > 1:
-                inner = inner.reshape(*inner.shape[:-1], channels, multiplier).sum(-1)
-            be.copyto(dx[s], inner)
-    if not needs[1]:
-        return dx, None
-    if not len(x):
-        return dx, be.zeros(kernel.shape, x.dtype)
-    return dx, sums.reshape(len(taps), win.out[-1], -1).sum(1).reshape(kernel.shape)
+        seen = _windows(be, x[s], win, multiplier)
+        part = be.empty((*win.taps, *dy.shape[-2:]), x.dtype)
+        be.einsum(f"{windows},{places}->{weights}", seen, _by_line(dy[s], win), _by_line(part, win))
+        if lines is None:
+            lines = part
+        else:
+            lines += part
+    shape = (*win.taps, x.shape[-1], multiplier)
+    return be.zeros(shape, x.dtype) if lines is None else lines.sum(-2).reshape(shape)
 
 
-def _lines(be, kernel, win):
-    """The weights of each tap for a line of places: (taps, places, channels * multiplier)."""
-    n = math.prod(kernel.shape[-2:])
-    lines = be.empty((math.prod(win.taps), win.out[-1], n), kernel.dtype)
-    be.copyto(lines, kernel.reshape(-1, 1, n))
-    return lines
-
-
-def _seen(be, x, win, multiplier):
-    """The padded images, each channel as often as it has results."""
+def _windows(be, x, win, multiplier):
+    """What each tap sees: a view (*taps, n, *out, c) of padded images, each channel repeated."""
     x = pad(be, x, win)
-    if multiplier == 1:
-        return x
-    repeated = be.empty((*x.shape, multiplier), x.dtype)
-    be.copyto(repeated, x[..., None])
-    return repeated.reshape(*x.shape[:-1], -1)
+    if multiplier > 1:
+        repeated = be.empty((*x.shape, multiplier), x.dtype)
+        be.copyto(repeated, x[..., None])
+        x = repeated.reshape(*x.shape[:-1], -1)
+    elif x.strides[-2:] != (x.shape[-1] * x.itemsize, x.itemsize):  # channels that were first
+        x = be.copy(x)
+    first, *steps, step = x.strides
+    apart = [n * d for n, d in zip(steps, win.dilation, strict=True)]
+    moves = [n * s for n, s in zip(steps, win.strides, strict=True)]
+    shape, strides = (*win.taps, len(x), *win.out, x.shape[-1]), (*apart, first, *moves, step)
+    if _whole(win):
+        shape, strides = (*shape[:-2], shape[-2] * shape[-1]), (*strides[:-2], step)
+    return be.windows(x, shape, strides)
+
+
+def _whole(win) -> bool:
+    """Whether what a tap sees along a line lies in one piece."""
+    return win.strides[-1] == 1
+
+
+def _by_line(x, win):
+    """An array (..., places of a line, c), as one axis where lines are whole."""
+    return x.reshape(*x.shape[:-2], -1) if _whole(win) else x
+
+
+def _letters(win) -> tuple[str, str, str]:
+    """The axes of the windows, of lines of weights, and of the results."""
+    rank = len(win.taps)
+    taps, places = "tuv"[:rank], "xyz"[:rank]
+    line = "c" if _whole(win) else places[-1] + "c"
+    return f"{taps}n{places[:-1]}{line}", taps + line, f"n{places[:-1]}{line}"

@@ -1,6 +1,7 @@
 """Windows that slide over the spatial axes, and arguments as convolutions take them."""
 
 import itertools
+import math
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -113,6 +114,40 @@ def output_size(n, taps: int, stride: int, padding: str, dilation: int = 1):
     return max((n - reach) // stride + 1, 0)
 
 
+def remainders(win: Window):
+    """The transpose of a window, in parts whose values see the same taps.
+
+    With strides a value sees only some of the taps: those of the same remainder.
+
+    Yields:
+        The index of the values, of the turned kernel's taps that they see, and the window with
+        which these slide over the results.
+    """
+    axes = zip(win.size, win.taps, win.strides, win.dilation, win.before, win.out, strict=True)
+    for parts in itertools.product(*[list(_of_axis(*axis)) for axis in axes]):
+        values, taps, *rest = zip(*parts, strict=True)
+        size, count, dilation, before, out = rest
+        seen = Window(size, count, (1,) * len(size), dilation, before, out)
+        yield (slice(None), *values), taps, seen
+
+
+def _of_axis(size, taps, stride, dilation, before, out):
+    """The same along one axis."""
+    common = math.gcd(stride, dilation)
+    for first in range(min(stride, size)):
+        seen = [t for t in range(taps) if (first + before - t * dilation) % stride == 0]
+        if seen:
+            yield (
+                slice(first, None, stride),
+                slice(taps - 1 - seen[-1], taps - seen[0], stride // common),
+                out,
+                len(seen),
+                dilation // common,
+                (seen[-1] * dilation - first - before) // stride,
+                len(range(first, size, stride)),
+            )
+
+
 # --- parts of arrays ---
 
 
@@ -132,6 +167,22 @@ def cut(be, x, low, high, value=0):
         at = [slice(i.start - a, i.stop - a) for i, a in zip(inside, low, strict=True)]
         be.copyto(found[(slice(None), *at)], seen)
     return found
+
+
+def lined(be, bias, places: int):
+    """A vector of channels as that of a line of places, which is added faster; None of None."""
+    if bias is None:
+        return None
+    line = be.empty((places, len(bias)), bias.dtype)
+    be.copyto(line, bias)
+    return line.reshape(-1)
+
+
+def add(x, line) -> None:
+    """Add what `lined` gives to whole lines, in place; nothing if that is None."""
+    if line is not None and x.size:
+        lines = x.reshape(-1, len(line))
+        lines += line
 
 
 def pad(be, x, win, value=0):

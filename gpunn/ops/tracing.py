@@ -185,6 +185,9 @@ class _Backend:
 
     dot = matmul
 
+    def einsum(self, subscripts, a, b, out):
+        out.write(self.xp.einsum(subscripts, a, b))
+
     def take(self, x, indices, axis=0):
         return x.take(indices, axis) if type(x) is Traced else self.real.take(x, indices, axis)
 

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from gpunn.ops.spatial import cut, strips
+from gpunn.ops.spatial import add, cut, lined, strips
 
 TILE, REACH = 4, 6  # results and values of a tile along an axis
 POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)  # where polynomials are multiplied; these round least
@@ -35,14 +35,13 @@ def correlate(be, x, kernel, win, bias=None):
     to_inputs, of_taps, to_results = _matrices(be, x.dtype)
     taps = be.dot(of_taps, kernel.reshape(9, -1)).reshape(-1, channels, filters)
     y = be.empty((len(x), *win.out, filters), x.dtype)
+    line = lined(be, bias, -(-win.out[1] // TILE))
 
     def results(part):
         values = be.dot(to_inputs, _tiles(be, x, REACH, win.before, part))
         products = be.matmul(values.reshape(len(taps), -1, channels), taps)
         z = be.dot(to_results, products.reshape(len(taps), -1))
-        if bias is not None:
-            rows = z.reshape(-1, filters)
-            rows += bias
+        add(z, line)
         return z
 
     for part, places in _strips(be, x, win, channels, filters):

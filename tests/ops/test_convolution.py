@@ -86,6 +86,15 @@ def test_depthwise_in_strips(strides, multiplier, device, monkeypatch):
     )
 
 
+def test_depthwise_of_a_view(device):
+    """Lines that do not lie in one piece."""
+    w = rand(3, 2, 4, 1, seed=1)
+    turned = gpunn.Tensor(rand(2, 4, 6, 5), device=device).transpose((0, 3, 2, 1))
+    y = ops.depthwise_conv(turned, gpunn.Tensor(w, device=device))
+    whole = ops.depthwise_conv(turned.numpy().copy("C"), w)
+    assert_close(y.numpy(), whole, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("strides", [1, 2, 3])
 def test_conv_transpose_is_the_transpose(strides, device):
     """<conv(x), y> = <x, conv_transpose(y)> wherever the windows reach."""
