@@ -13,7 +13,7 @@ from gpunn.ops.shaping import normalize_axis
 __all__ = []  # public through the layer
 
 STRIP = {"cpu": 1 << 19, "cuda": 1 << 40}  # bytes of a strip of rows
-WIDE = 2048  # elements of a row: NumPy takes short ones slowly
+WIDE = 8192  # elements of a row: below that NumPy copies what is broadcast to its buffer
 
 
 @primitive(promote="float")
@@ -30,7 +30,7 @@ def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
     Returns:
         A tensor of the shape of x.
     """
-    rows = _Rows(be, x.shape, normalize_axis("batch_standardization", axis, x.ndim))
+    rows = Rows(be, x.shape, normalize_axis("batch_standardization", axis, x.ndim))
     dtype, x = x.dtype, wide(x).reshape(rows.shape)
     strips = rows.strips(x.dtype)
     mean = rows.sums([x[s] for s in strips], x.dtype) / rows.count
@@ -83,7 +83,7 @@ def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
     return narrow(y.reshape(rows.whole), dtype), pullback
 
 
-class _Rows:
+class Rows:
     """How an array is seen as a matrix: in each row lie all channels, maybe several times.
 
     Args:

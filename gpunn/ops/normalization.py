@@ -4,6 +4,7 @@ import math
 
 from gpunn.autograd import primitive
 from gpunn.errors import ShapeError
+from gpunn.ops.batch_statistics import Rows
 from gpunn.ops.reduction import LONG, kept_shape, narrow, total, wide
 from gpunn.ops.shaping import normalize_axes, normalize_axis
 
@@ -50,8 +51,9 @@ def _batch_normalization(be, x, mean, variance, offset, scale, /, axis, epsilon)
     inv = 1 / be.xp.sqrt(wide(variance).reshape(shape) + epsilon)
     factor = inv if scale is None else inv * scale.reshape(shape)
     shift = -mean * factor
-    y = x * factor
-    y += shift if offset is None else shift + offset.reshape(shape)
+    rows = Rows(be, x.shape, axis)
+    y = x.reshape(rows.shape) * rows.stretched(factor)
+    y += rows.stretched(shift if offset is None else shift + offset.reshape(shape))
 
     def pullback(dy, needs):
         dx = dmean = dvariance = doffset = dscale = None
@@ -74,7 +76,7 @@ def _batch_normalization(be, x, mean, variance, offset, scale, /, axis, epsilon)
             dscale.reshape(-1) if needs[4] else None,
         )
 
-    return narrow(y, dtype), pullback
+    return narrow(y.reshape(x.shape), dtype), pullback
 
 
 @primitive(promote="first")
