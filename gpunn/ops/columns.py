@@ -11,6 +11,7 @@ from gpunn.ops import winograd
 from gpunn.ops.spatial import add, cut, lined, remainders, strips
 
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of such rows
+FEW = 4  # channels: with no more a line of places is copied faster than a window
 
 
 def correlate(be, x, kernel, win, groups, bias=None):
@@ -111,8 +112,15 @@ def _strips(be, x, win, groups):
                 step,
             ),
         )
-        columns = be.empty((groups, rows, length), x.dtype)
-        be.copyto(columns.reshape(windows.shape), windows)
+        if channels > FEW:
+            columns = be.empty((groups, rows, length), x.dtype)
+            be.copyto(columns.reshape(windows.shape), windows)
+        else:  # the same matrix, laid out column by column
+            places = 2 + len(win.out)
+            windows = windows.transpose(0, *range(places, windows.ndim), *range(1, places))
+            turned = be.empty((groups, length, rows), x.dtype)
+            be.copyto(turned.reshape(windows.shape), windows)
+            columns = turned.swapaxes(1, 2)
         yield slice(start, start + rows), columns
 
 
