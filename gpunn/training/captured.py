@@ -1,6 +1,7 @@
 """CapturedStep: a model's steps done by plans, one for each kind of batch."""
 
 import logging
+from math import prod
 
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.backend import standardize
@@ -11,7 +12,8 @@ log = logging.getLogger("gpunn")
 
 KINDS: dict[str, type[StepPlan]] = {"train": TrainPlan, "test": TestPlan, "predict": PredictPlan}
 MOST_PLANS = 16
-AT_ONCE = 2  # shapes of batches whose training is recorded at the first: most and the last one
+AT_ONCE = 2  # shapes of batches whose training is recorded at the first: most and the last one,
+LARGE = 1 << 21  # if the layers' results take so many bytes: a recording takes as long as ten steps
 FEW = 10  # steps of a plan: it was not worth making,
 MOST_DROPS = 8  # and after so many of those none is made any more
 
@@ -19,9 +21,9 @@ MOST_DROPS = 8  # and after so many of those none is made any more
 class CapturedStep:
     """Does steps by plans: the first few of a kind call by call, then they are recorded.
 
-    On the CPU training is recorded at once, if it can be: a step that goes call by call needs more
-    memory than a plan ever does. Layers that are not gpunn's are run call by call first; an error
-    in a step that is recorded at once shows in the step itself, which is then done so.
+    On the CPU training of large batches is recorded at once, if it can be: a step that goes call by
+    call needs more memory than a plan ever does. Layers that are not gpunn's are run call by call
+    first, and so is a step in which the recording meets an error.
     A step that cannot be recorded stays as it is. A plan is dropped when something that it was
     made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss.
 
@@ -125,7 +127,9 @@ class CapturedStep:
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         soon = seen <= self._plan_type.eager_steps
-        if (soon and (seen > 1 or not self._at_once(model))) or len(self._steps) >= MOST_PLANS:
+        if (soon and (seen > 1 or not self._at_once(model, batch))) or len(
+            self._steps
+        ) >= MOST_PLANS:
             return None
         try:
             step = self._new_plan(model, batch, whole=soon)
@@ -139,10 +143,16 @@ class CapturedStep:
         self._steps[key] = step
         return step
 
-    def _at_once(self, model) -> bool:
+    def _at_once(self, model, batch) -> bool:
         """Whether the first step of a kind is recorded."""
         own = self.kind == "train" and self.own_only  # a user's call() may build or print
-        return own and len(self._steps) < AT_ONCE and model.device.kind == "cpu"
+        if not own or len(self._steps) >= AT_ONCE or model.device.kind != "cpu":
+            return False
+        results = [
+            x for layer in model.walk() for call in layer._inbound_nodes[:1] for x in call.outputs
+        ]
+        sizes = [prod([n or 1 for n in x.shape[1:]]) * x.dtype.itemsize for x in results]
+        return sum(sizes) * len(arrays_of(batch)[0][0]) >= LARGE
 
     def _refuse(self, model, reason: str) -> None:
         self.refused = reason

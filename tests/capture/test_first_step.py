@@ -1,4 +1,4 @@
-"""Training is recorded at the first step where nothing but gpunn's own code takes part."""
+"""Training of large batches is recorded at the first step, where all code is gpunn's own."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,15 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.errors import GpunnError
+from gpunn.training import captured
 
 X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
 LABELS = np.arange(20) % 3
+
+
+@pytest.fixture(autouse=True)
+def all_are_large(monkeypatch):
+    monkeypatch.setattr(captured, "LARGE", 0)
 
 
 def classifier(loss="sparse_categorical_crossentropy", metrics=("accuracy",), **options):
@@ -55,6 +61,15 @@ def test_models_of_several_outputs():
     histories = [m.fit(X, y, 8, epochs=2, verbose=0).history for m in (model, eager)]
     assert histories[0] == histories[1] and {"a_loss", "b_loss"} < histories[0].keys()
     assert state(model) == state(eager) and not eager_steps(model)
+
+
+def test_small_batches_are_recorded_when_they_come_again(monkeypatch):
+    monkeypatch.setattr(captured, "LARGE", 20 * 4 * (4 + 8 + 8 + 8 + 3))
+    for n, expected in ((19, 2), (20, 0)):
+        model = classifier()
+        for _ in range(4):
+            model.train_on_batch(X[:n], LABELS[:n])
+        assert eager_steps(model) == expected and len(model._captured._steps) == 1
 
 
 def test_shapes_that_are_new_all_the_time_go_call_by_call():
