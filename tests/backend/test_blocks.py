@@ -111,9 +111,8 @@ def test_as_a_whole(small_blocks, monkeypatch):
 @pytest.mark.parametrize("turned", LAYOUTS)
 def test_large_products(small_blocks, turned, monkeypatch):
     """Those whose right operand is copied, and those that stay whole."""
-    monkeypatch.setattr(blocks, "CACHED", 1000)
-    monkeypatch.setattr(blocks, "MANY", 32)
-    monkeypatch.setattr(blocks, "FEW", 4)
+    for name, value in {"LARGE": 1000, "CACHED": 1000, "MANY": 32, "FEW": 4}.items():
+        monkeypatch.setattr(blocks, name, value)
     for m in (32, 64, 128):
         a = numbers(3, m, 24, turned=turned[0])
         b = numbers(3, 24, 96, turned=turned[1], seed=1)
