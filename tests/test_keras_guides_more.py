@@ -389,3 +389,20 @@ def test_a_loop_of_functions_without_state():
             variable.assign(value)
     for a, b in zip(plain.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("targets", ["dict", "list", "alone"])
+@pytest.mark.parametrize("loss", ["mse", ["mse"], {"score": "mse"}, {"score": ["mse"]}])
+@pytest.mark.parametrize("metrics", [["mae"], {"score": "mae"}, {"score": ["mae"]}])
+def test_a_dict_of_one_output(targets, loss, metrics):
+    i = keras.Input((3,))
+    model = keras.Model({"x": i}, {"score": layers.Dense(1)(i)})
+    model.compile("sgd", loss, metrics=metrics)
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")
+    y = {"dict": {"score": y}, "list": [y], "alone": y}[targets]
+    expected = model.predict({"x": x}, verbose=0)["score"]
+    found = model.evaluate({"x": x}, y, verbose=0)
+    assert found == pytest.approx([(expected**2).mean(), abs(expected).mean()], rel=1e-5)
+    history = model.fit({"x": x}, y, validation_data=({"x": x}, y), epochs=3, verbose=0).history
+    assert sorted(history) == ["loss", "mae", "val_loss", "val_mae"]
+    assert history["loss"][0] == pytest.approx(found[0], rel=1e-5)

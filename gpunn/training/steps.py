@@ -351,8 +351,11 @@ class Steps(Layer):
         _, y, _ = unpack_x_y_sample_weight(batch)
         if y is None or ((loss is None or loss.terms) and (metrics.empty or metrics.bound)):
             return
-        outputs = flatten(self.output)
-        y_pred = outputs[0] if len(outputs) == 1 else self.output
+        y_pred = self.output
+        if (
+            isinstance(y_pred, list | tuple) and len(y_pred) == 1
+        ):  # a call gives it without the list
+            (y_pred,) = y_pred
         if loss is not None:
             y = loss.targets(y, y_pred)
             if not loss.terms:
