@@ -35,14 +35,16 @@ class Device:
 
     @classmethod
     def parse(cls, name) -> "Device":
-        """The device a name stands for: "cpu", "cuda", "cuda:N" or "auto"."""
+        """The device of a name: "cpu", "cuda", "cuda:N", "auto", and Keras' "cpu:0" and "gpu:N"."""
         if isinstance(name, cls):
             return name
         text = str(name)
         kind, colon, index = text.partition(":")
         if text == "auto":
             return _auto()
-        if text == "cpu" or (text == "cuda" or (kind == "cuda" and index.isdecimal())):
+        if text in ("cpu", "cpu:0"):
+            return cls("cpu")
+        if text == "cuda" or (kind == "cuda" and index.isdecimal()):
             return cls(kind, int(index) if colon else 0)
         if kind == "gpu":  # Keras' name for it
             return cls.parse("cuda" + colon + index)

@@ -69,10 +69,12 @@ def test_moving(cuda):
 
 
 def test_unknown_devices_are_refused():
-    for name in ("gpu7x", "cudas", "cuda:", "cuda:-1", "tpu"):
+    for name in ("gpu7x", "cudas", "cuda:", "cuda:-1", "tpu", "cpu:1", "cpu:"):
         with pytest.raises(ArgumentError, match="unknown device"):
             gpunn.set_device(name)
     assert gpunn.backend.Device.parse("gpu:1") == "cuda:1"
+    with gpunn.device("cpu:0"):  # as Keras names it
+        assert gpunn.ops.ones(2).device == "cpu"
 
 
 def test_device_of_the_environment(monkeypatch):
