@@ -89,8 +89,10 @@ LOSSES = subclasses(
     gpunn.losses, gpunn.losses.Loss, {"Loss", "LossFunctionWrapper", "Circle", "CTC"}
 )  # Circle takes embeddings, CTC sequences
 OPTIMIZERS = subclasses(
-    gpunn.optimizers, gpunn.optimizers.Optimizer, {"Optimizer", "LossScaleOptimizer"}
-)
+    gpunn.optimizers,
+    gpunn.optimizers.Optimizer,
+    {"Optimizer", "LossScaleOptimizer", "MultiOptimizer"},
+)  # those that take optimizers have tests of their own below
 METRICS = {
     **{n: {} for n in subclasses(gpunn.metrics, gpunn.metrics.Metric, {"Metric", "Sum"})},
     "ConfusionMatrix": {"num_classes": 3},
@@ -192,6 +194,14 @@ def test_optimizer(name):
 def test_options(name, options):
     inside = ("metrics",) if UNEQUAL_STEPS & set(options) else ("optimizer", "metrics")
     train_with(lambda: getattr(gpunn.optimizers, name)(**options), inside)
+
+
+def test_an_optimizer_for_each_part():
+    def parts():
+        sgd, adam = gpunn.optimizers.SGD(0.1, momentum=0.9), gpunn.optimizers.Adam()
+        return gpunn.optimizers.MultiOptimizer(gpunn.optimizers.OptimizerMap(sgd, {".*bias": adam}))
+
+    train_with(parts, inside=("metrics",))
 
 
 def test_a_loss_scale():
