@@ -10,17 +10,11 @@ from typing import Any
 import cupy
 import numpy as np
 
+from gpunn.backend.elementwise import PREAMBLE, STORED, Elementwise
 from gpunn.backend.expressions import TYPES, Symbol, Trace, statements
 from gpunn.backend.graph import capturing
 from gpunn.backend.kernels import enabled
 from gpunn.errors import KernelError
-
-STORED = {**TYPES, "float16": "__half", "bfloat16": "__nv_bfloat16"}  # in memory
-# NaN wins, as in numpy.maximum
-PREAMBLE = """
-template <typename T> __device__ T larger(T a, T b) { return a != a || a > b ? a : b; }
-template <typename T> __device__ T smaller(T a, T b) { return a != a || a < b ? a : b; }
-"""
 
 
 def fused(reference: Callable) -> Callable:
@@ -257,17 +251,9 @@ def elementwise_kernel(name: str, reads: dict, results: dict[str, Symbol], known
     """The kernel that computes results (by name) of what it reads (name: dtype or number)."""
     lines, _ = statements([x.now for x in results.values()], known)
     lines += [f"out_{n} = {x.now.name};" for n, x in results.items()]
-    inputs = [f"{_type(kind)} {n}" for n, kind in reads.items()]
-    outputs = [f"{x.dtype.name} out_{n}" for n, x in results.items()]
-    return _compiled(", ".join(inputs), ", ".join(outputs), "\n".join(lines), name)
+    inputs = [(n, kind if isinstance(kind, np.dtype) else None) for n, kind in reads.items()]
+    outputs = [(f"out_{n}", x.dtype) for n, x in results.items()]
+    return _made(name, tuple(inputs), tuple(outputs), "\n".join(lines))
 
 
-def _type(kind) -> str:
-    return kind.name if isinstance(kind, np.dtype) else "float64"
-
-
-@cache
-def _compiled(inputs: str, outputs: str, text: str, name: str):
-    name = f"gpunn_{name.strip('_')}"
-    options = ("--fmad=false",)
-    return cupy.ElementwiseKernel(inputs, outputs, text, name, preamble=PREAMBLE, options=options)
+_made = cache(Elementwise)

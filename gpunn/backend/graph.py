@@ -149,7 +149,7 @@ class Graph:
             raise CaptureError(f"the device refused it in a capture: {error}") from error
         if error is None and self._not_ready:
             for kernel, _, kinds in self._not_ready:
-                kernel(*[1.0 if kind is float else cupy.ones(kind[1:], kind[0]) for kind in kinds])
+                kernel(*[1.0 if kind is None else cupy.ones(kind[1:], kind[0]) for kind in kinds])
             _ready.update(self._not_ready)
             raise NotLoadedError("kernels were not loaded; they are now")
 
@@ -163,7 +163,10 @@ class Graph:
         If not, it is to be left out: the work is captured again, when it is.
         """
         kinds = tuple(
-            [float if type(x) is float else (x.dtype, *[min(n, 2) for n in x.shape]) for x in args]
+            [
+                (x.dtype, *[min(n, 2) for n in x.shape]) if isinstance(x, cupy.ndarray) else None
+                for x in args
+            ]
         )
         key = (kernel, self.backend.device.index, kinds)
         if key not in _ready:

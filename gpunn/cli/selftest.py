@@ -98,7 +98,11 @@ def _tell_parity(found: parity.Parity, tell, document: dict) -> bool:
         "values and gradients, on random shapes",
     )
     if untried:
-        tell("", f"not tried: {shown(untried)}")
+        tell(
+            "",
+            f"no time was left for {shown(untried)}",
+            "run it again to have them tried too: what is compiled is kept",
+        )
     for (op, dtype), m in wrong.items():
         if m.problem:
             tell("", f"{op} {dtype} DOES NOT RUN: {m.problem}")

@@ -6,8 +6,9 @@ import numpy as np
 
 from gpunn.backend.cuda.sums import sum_splits
 from gpunn.backend.cupy_ import THREADS, cuda_type, wide
+from gpunn.backend.elementwise import PREAMBLE
 from gpunn.backend.expressions import TYPES, Trace, statements
-from gpunn.backend.fusing import PREAMBLE, elementwise_kernel
+from gpunn.backend.fusing import elementwise_kernel
 from gpunn.backend.kernels import kernel
 
 VALUES = 8 * THREADS  # that a block sums
