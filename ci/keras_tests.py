@@ -1,7 +1,8 @@
 """Runs Keras' own tests against gpunn: `python ci/keras_tests.py [--keras DIR] [FILES ...]`.
 
-The wheel of Keras holds its tests. Only they and `keras.src.testing` are read from it; every other
-`import keras...` in them gives gpunn's objects (keras_shim/). A test fails here if gpunn gives
+The wheel of Keras holds its tests. Only they, `keras.src.testing` and what makes the numbers that
+they expect are read from it; every other `import keras...` in them gives gpunn's objects
+(keras_shim/). A test fails here if gpunn gives
 other numbers, shapes, dtypes, names or classes of errors than Keras; texts of errors are not
 compared. Prints how many tests of each family passed, failed and were left out, and why. Fails if a
 test fails that is not among the known differences (keras_known.txt), each of which has a reason.

@@ -1,6 +1,8 @@
 """What Keras' tests use of its private parts, made of what gpunn has."""
 
 import collections
+import os
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import ml_dtypes  # noqa: F401  (numpy.dtype("bfloat16"), as JAX makes it known)
@@ -155,6 +157,22 @@ def compute_output_spec(function, *args, **kwargs):
     return function(*args, **kwargs) if bound else infer(function, args, kwargs)
 
 
+@contextmanager
+def name_scope(name, **options):
+    """Variables that are made inside have the name in front of their path."""
+    make = gpunn.Variable.__init__
+
+    def made(self, *args, **kwargs):
+        make(self, *args, **kwargs)
+        self.path = f"{name}/{self.path}"
+
+    gpunn.Variable.__init__ = made
+    try:
+        yield
+    finally:
+        gpunn.Variable.__init__ = make
+
+
 class _RegisteredNames:
     def __getitem__(self, obj):
         return gpunn.saving.get_registered_name(obj)
@@ -188,6 +206,7 @@ NAMES = {
         "is_float_dtype": lambda dtype: "float" in standardize_dtype(dtype),
         "is_int_dtype": lambda dtype: "int" in standardize_dtype(dtype),
         "is_tensor": ops.is_tensor,
+        "name_scope": name_scope,
         "random_seed_dtype": lambda: "uint32",
         "result_type": result_type,
         "set_keras_mask": lambda x, mask: setattr(x, "_keras_mask", mask),
@@ -217,6 +236,10 @@ NAMES = {
         "GroupedQueryAttention": layers.GroupQueryAttention,
         "IndexLookup": index_lookup,
     },
+    "keras.src.saving.saving_lib": {
+        "load_weights_only": lambda model, path: model.load_weights(path),
+        "save_weights_only": lambda model, path: model.save_weights(path),
+    },
     "keras.src.saving.object_registration": {"GLOBAL_CUSTOM_NAMES": _RegisteredNames()},
     "keras.src.trainers.compile_utils": {
         "CompileLoss": CompileLoss,
@@ -224,6 +247,7 @@ NAMES = {
     },
     "keras.src.tree": {"optree_impl": Tree()},
     "keras.src.utils": {"removesuffix": str.removesuffix},
+    "keras.src.utils.file_utils": {"join": os.path.join},
     "keras.src.utils.module_utils": {
         **{name: Library(name) for name in ("tensorflow", "dmtree", "grain")},
         "optree": SimpleNamespace(available=True),
