@@ -82,7 +82,8 @@ def _sizes(small, m, k, n, itemsize: int, turned_a, turned_b) -> tuple[int, int,
     columns = _divisor(n, most // rows, LANES)
     rows = _divisor(m, most // columns, 4)
     idle = -columns % LANES  # of the registers' lanes
-    return (rows, columns, packed) if rows >= 4 and 8 * idle <= columns else None
+    least = 8 if rows % 4 else 4  # OpenBLAS takes some rows at a time
+    return (rows, columns, packed) if rows >= least and 8 * idle <= columns else None
 
 
 def _divisor(n: int, most: int, step: int) -> int:
