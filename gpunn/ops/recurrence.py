@@ -115,7 +115,8 @@ def added(total, part):
 
 def divided(be, mask, d) -> tuple:
     """A gradient as what goes into the step and what passes by where the step is masked."""
-    return be.xp.where(mask, d, 0), be.xp.where(mask, 0, d)
+    kept = d * mask  # a third of the time of `where`
+    return kept, d - kept
 
 
 def rows_of_states(be, xs):
