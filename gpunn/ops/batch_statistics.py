@@ -12,7 +12,7 @@ from gpunn.ops.shaping import normalize_axis
 
 __all__ = []  # public through the layer
 
-STRIP = {"cpu": 1 << 19, "cuda": 1 << 40}  # bytes of a strip of rows
+STRIP = {"cpu": 1 << 20, "cuda": 1 << 40}  # bytes of a strip of rows
 WIDE = 8192  # elements of a row: below that NumPy copies what is broadcast to its buffer
 
 

@@ -23,7 +23,7 @@ from gpunn.ops.spatial import (
 
 __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_pool"]
 
-STRIP = {"cpu": 1 << 19, "cuda": 1 << 40}  # bytes of the images that are worked on at a time
+STRIP = {"cpu": 1 << 20, "cuda": 1 << 40}  # bytes of the images that are worked on at a time
 
 NARROW = 16  # columns of a matrix
 
