@@ -406,3 +406,31 @@ def test_a_dict_of_one_output(targets, loss, metrics):
     history = model.fit({"x": x}, y, validation_data=({"x": x}, y), epochs=3, verbose=0).history
     assert sorted(history) == ["loss", "mae", "val_loss", "val_mae"]
     assert history["loss"][0] == pytest.approx(found[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("subclassed", [False, True])
+@pytest.mark.parametrize("loss", [{"score": "mse"}, {"score": "mse", "features": None}])
+def test_outputs_without_a_loss_need_no_targets(subclassed, loss):
+    class Both(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.features, self.score = layers.Dense(4), layers.Dense(1)
+
+        def call(self, x):
+            features = self.features(x)
+            return {"score": self.score(features), "features": features}
+
+    model, x, y = Both(), np.ones((6, 3), "float32"), np.zeros((6, 1), "float32")
+    if not subclassed:
+        i = keras.Input((3,))
+        model = keras.Model(i, Both()(i))
+    model.compile("sgd", loss, metrics={"score": ["mae"]})
+    score = model.predict(x, verbose=0)["score"]
+    logs = model.evaluate(x, {"score": y}, return_dict=True, verbose=0)
+    assert logs == pytest.approx({"loss": (score**2).mean(), "score_mae": abs(score).mean()})
+    history = model.fit(x, {"score": y}, epochs=4, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    with pytest.raises(ValueError, match="nested like the outputs"):
+        model.fit(x, {"skore": y}, verbose=0)
+    with pytest.raises(ValueError, match="nested like the outputs"):
+        model.fit(x, {"features": np.ones((6, 4))}, verbose=0)

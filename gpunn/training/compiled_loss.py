@@ -101,8 +101,11 @@ class CompiledLoss:
         """Targets or weights nested like the outputs: for all, or for those that have a loss."""
         if not is_nested(y) and not is_nested(y_pred):
             return y
+        if all(isinstance(x, dict) for x in (self._given, y, y_pred)):
+            without = [k for k in y_pred if k not in y and self._given.get(k) is None]
+            y = {**y, **dict.fromkeys(without)}
         entries, leaves = flatten(self._given), flatten(y)
-        missing = entries.count(None)
+        missing = 0 if isinstance(y, dict) else entries.count(None)
         if missing and len(entries) == len(flatten(y_pred)) == len(leaves) + missing:
             given = iter(leaves)
             y = [None if entry is None else next(given) for entry in entries]
