@@ -118,7 +118,9 @@ class Graph:
         self._stream = _state.stream(be.device.index)
         self._contexts = [cupy.cuda.using_allocator(self.pool.malloc), self._stream]
         with self._stream:
-            cublas.handle()  # making one is refused in a capture, and so may be loading a kernel
+            # making one is refused in a capture, and so may be loading a kernel; what it works in
+            # lasts as long as the graph
+            self._products = cublas.handle()
         be.function("numbers", "set_given")
         for context in self._contexts:
             context.__enter__()
@@ -201,6 +203,7 @@ class Graph:
 
     def run(self) -> None:
         """Do the work, in the order of the current stream."""
+        self.backend.activate()
         for function, args in self._before:
             function(*args)
         at = self._runs % AHEAD

@@ -200,7 +200,9 @@ def _cublas(index):
 def _nvrtc(index):
     import cupy
 
-    code = 'extern "C" __global__ void probe(int* x) { x[0] = 42; }'
+    # with the headers of every kernel here: a CuPy without the toolkit's lacks them
+    code = "#include <cuda_bf16.h>\n#include <cuda_fp16.h>\n"
+    code += 'extern "C" __global__ void probe(int* x) { x[0] = 42; }'
     with cupy.cuda.Device(index):
         x = cupy.empty(1, "int32")
         cupy.RawModule(code=code).get_function("probe")((1,), (1,), (x,))

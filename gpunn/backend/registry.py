@@ -45,6 +45,7 @@ def get_backend(device=None) -> Backend:
         if be.alone:
             BY_TYPE[be.array_type] = be
         _cuda[device.index] = be
+    be.activate()  # what is made without operands lies on the thread's current device
     return be
 
 

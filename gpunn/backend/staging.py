@@ -24,6 +24,7 @@ class Staging:
 
     def __init__(self, be):
         self._be = be
+        be.activate()  # an event belongs to a device
         self._slots = (_Slot(), _Slot())
         self._count = 0
         self._stream: Any = None

@@ -218,3 +218,26 @@ def test_sizes_for_people():
     assert [size(n) for n in (0, 1023, 1024, 1536, 3 << 20, 5 << 30, 7 << 40, 9 << 50)] == [
         "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "3.0 MiB", "5.0 GiB", "7.0 TiB", "9216.0 TiB",
     ]  # fmt: skip
+
+
+def test_of_several_gpus_the_one_that_is_meant_is_made_current(cuda, monkeypatch):
+    """Arrays without operands, events, and what a graph launches belong to the current one."""
+    from gpunn.backend.graph import Graph
+    from gpunn.backend.staging import Staging
+
+    be, used = get_backend("cuda"), []
+    x = be.zeros(3, "float32")
+    be.copyto(x, x)
+    graph = Graph(be)
+    with graph:
+        be.copyto(x, x)
+
+    class Device:
+        def use(self):
+            used.append(be.name)
+
+    monkeypatch.setattr(be, "_cuda", Device())
+    monkeypatch.setattr(be, "alone", False)
+    for work in (lambda: get_backend("cuda"), lambda: Staging(be), graph.run):
+        work()
+        assert used and not used.clear(), work

@@ -150,3 +150,34 @@ def test_an_error_of_the_work_is_its_own(be, graph):
     with graph:
         pass
     graph.run()
+
+
+def test_what_products_work_in_outlives_the_thread_that_captured_them(be):
+    import gc
+    import threading
+    import weakref
+
+    from gpunn.backend import cublas
+    from gpunn.backend.graph import Graph
+
+    x, w, y = (be.asarray(np.ones(s, "f4")) for s in ((2, 3), (3, 4), (2, 4)))
+    be.dot(x, w)
+    kept, handles = [], []
+
+    def capture():
+        graph = Graph(be)
+        with graph:
+            be.dot(x, w, y)
+            handles.append(weakref.ref(cublas.handle()))
+        kept.append(graph)
+
+    thread = threading.Thread(target=capture)
+    thread.start()
+    thread.join()
+    gc.collect()
+    assert handles[0]() is not None
+    kept[0].run()
+    np.testing.assert_array_equal(to_numpy(y), np.full((2, 4), 3))
+    kept.clear()
+    gc.collect()
+    assert handles[0]() is None

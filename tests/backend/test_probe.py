@@ -195,6 +195,22 @@ def test_no_nvrtc(machine):
     assert "pip install 'gpunn[cuda13]'" in message
 
 
+def test_no_headers_of_the_toolkit(machine):
+    """Kernels include those of the halves; a plain one would compile without."""
+
+    class RawModule(machine.RawModule):
+        def __init__(self, code):
+            for header in ("cuda_fp16.h", "cuda_bf16.h"):
+                if header in code:
+                    raise RuntimeError(f'cannot open source file "{header}"')
+            super().__init__(code)
+
+    machine.RawModule = RawModule
+    message = failure()
+    assert 'NVRTC: RuntimeError: cannot open source file "cuda_' in message
+    assert "pip install 'gpunn[cuda13]'" in message
+
+
 def test_the_user_sees_it_wherever_a_device_is_named(machine):
     machine.RawModule = raises(RuntimeError("no NVRTC"))
     for attempt in (
