@@ -589,6 +589,57 @@ def cublas_in_graph():
 
 
 @case
+def cublaslt():
+    """Epilogues, in a graph too; descriptors are checked as NVIDIA's library does."""
+    import ctypes
+    from ctypes import byref, c_int, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+    L = ctypes.CDLL('libcublas.so.13')
+    h, desc, pref = c_void_p(), c_void_p(), c_void_p()
+    assert L.cublasCreate_v2(byref(h)) == 0
+    m, n, k = 5, 3, 4
+    a, b, v, out = cp.asarray(rnd(k, m)), cp.asarray(rnd(n, k)), cp.asarray(rnd(m)), cp.zeros((n, m), 'f')
+    one, zero = ctypes.c_float(1), ctypes.c_float(0)
+    ptr = lambda x: c_void_p(x.data.ptr)
+    put = lambda kind, of, i, x: getattr(L, f'cublasLt{kind}SetAttribute')(of, i, byref(x), ctypes.c_size_t(ctypes.sizeof(x)))
+
+    def layout(rows, columns):
+        made = c_void_p()
+        assert L.cublasLtMatrixLayoutCreate(byref(made), 0, c_uint64(rows), c_uint64(columns), c_int64(rows)) == 0
+        return made
+    la, lb, lo = layout(m, k), layout(k, n), layout(m, n)
+    assert L.cublasLtMatmulDescCreate(byref(desc), 68, 0) == 0
+    assert put('MatmulDesc', desc, 7, c_uint64(6)) == 7                      # of another size
+    assert L.cublasLtMatmulPreferenceCreate(byref(pref)) == 0
+    assert put('MatmulPreference', pref, 1, c_uint64(1 << 20)) == 0
+    result, found, workspace = (c_uint64 * 12)(), c_int(), cp.zeros(1 << 20, 'u1')
+
+    def choose(layouts=(la, lb, lo)):
+        x, y, z = layouts
+        return L.cublasLtMatmulAlgoGetHeuristic(h, desc, x, y, z, z, pref, 1, result, byref(found))
+
+    def matmul(s=None, at=out, room=1 << 20, scale=byref(one)):
+        return L.cublasLtMatmul(h, desc, scale, ptr(a), la, ptr(b), lb, byref(zero), ptr(at), lo, ptr(at), lo, result,
+                                ptr(workspace), ctypes.c_size_t(room), c_void_p(s.ptr if s else 0))
+    assert put('MatmulDesc', desc, 7, c_uint32(6)) == 0
+    assert choose() == 7                                                     # no bias given
+    assert put('MatmulDesc', desc, 8, c_uint64(v.data.ptr)) == 0
+    assert choose((la, lb, la)) == 7 and choose() == 0 and found.value == 1  # shapes that do not fit
+    expected = np.maximum(b.get() @ a.get() + v.get(), 0)
+    g, s = _capture(lambda s: matmul(s))
+    eq(out, np.zeros((n, m), 'f'))
+    g.launch(s); sync(); eq(out, expected, 1e-6)
+    assert matmul(room=1000) == 7 and matmul(at=cp.zeros(100, 'f')[1:]) == 7  # less than it was chosen for
+    assert matmul(scale=ptr(a)) == 7                                         # on the device
+    assert put('MatmulDesc', desc, 7, c_uint32(256)) == 0 and choose() == 0 and matmul() == 0
+    sync(); eq(out, b.get() @ a.get(), 1e-6); eq(v, a.get().sum(0), 1e-6)    # BGRADA
+    assert put('MatmulDesc', desc, 7, c_uint32(32)) == 0 and choose() == 15  # GELU is not emulated
+    assert put('MatmulDesc', desc, 99, c_int32(0)) == 7
+    for of, kind in ((desc, 'MatmulDesc'), (pref, 'MatmulPreference'), *((x, 'MatrixLayout') for x in (la, lb, lo))):
+        assert getattr(L, f'cublasLt{kind}Destroy')(of) == 0
+    L.cublasDestroy_v2(h)
+
+
+@case
 def random_numbers():
     cp.random.seed(3)
     u = cp.random.uniform(-1, 1, 20000).get()

@@ -29,15 +29,17 @@ class Handle:
     """A cuBLAS handle for one stream of one device, with a workspace of its own."""
 
     def __init__(self, stream: int, device: int):
+        self.stream, self.device = stream, device
+        self.plans: dict = {}  # of cublaslt.py
         self._lib = _library()
-        self._handle = c_void_p()
-        _check(self._lib.cublasCreate_v2(ctypes.byref(self._handle)))
-        _check(self._lib.cublasSetStream_v2(self._handle, stream))
+        self.pointer = c_void_p()
+        check(self._lib.cublasCreate_v2(ctypes.byref(self.pointer)))
+        check(self._lib.cublasSetStream_v2(self.pointer, stream))
         # what NVIDIA's guide asks for: 32 MiB from Hopper on, 4 MiB before
         newer = int(cupy.cuda.Device(device).compute_capability) >= 90
-        self._workspace = cupy.cuda.alloc((32 if newer else 4) << 20)
-        size = c_size_t(self._workspace.mem.size)
-        _check(self._lib.cublasSetWorkspace_v2(self._handle, self._workspace.ptr, size))
+        memory = self._memory = cupy.cuda.alloc((32 if newer else 4) << 20)
+        self.workspace = memory.ptr, c_size_t(memory.mem.size)
+        check(self._lib.cublasSetWorkspace_v2(self.pointer, *self.workspace))
 
     def gemm(self, char: str, shape, a, b, out, batch=None) -> None:
         """out = a b, column-major.
@@ -50,13 +52,11 @@ class Handle:
             batch: None for one product; (count, strides of a, b and out in elements); or a count
                 alone, where the addresses are those of arrays of addresses.
         """
-        kind, one, zero, compute = _types(char)
-        if kind == 0 and get_float32_matmul_precision() == "high":
-            compute = COMPUTE_32F_FAST_TF32
+        kind, one, zero, compute = types(char)
         a, flip_a, lead_a = a
         b, flip_b, lead_b = b
         out, lead_out = out
-        head = (self._handle, flip_a, flip_b, *shape, one)
+        head = (self.pointer, flip_a, flip_b, *shape, one)
         lib = self._lib
         if batch is None:
             status = lib.cublasGemmEx(
@@ -73,17 +73,17 @@ class Handle:
                 *head, a, kind, lead_a, step_a, b, kind, lead_b, step_b,
                 zero, out, kind, lead_out, step_out, count, compute, -1,
             )  # fmt: skip
-        _check(status)
+        check(status)
 
     def dot(self, n: int, a, b, out) -> None:
         """out[0] = the inner product of two float32 or float64 vectors, all given as arrays."""
         function = self._lib.cublasSdot_v2 if a.dtype == np.float32 else self._lib.cublasDdot_v2
         size = a.itemsize
-        _check(self._lib.cublasSetPointerMode_v2(self._handle, DEVICE_POINTERS))
+        check(self._lib.cublasSetPointerMode_v2(self.pointer, DEVICE_POINTERS))
         try:
-            _check(
+            check(
                 function(
-                    self._handle,
+                    self.pointer,
                     n,
                     a.data.ptr,
                     a.strides[0] // size,
@@ -93,7 +93,7 @@ class Handle:
                 )
             )
         finally:
-            _check(self._lib.cublasSetPointerMode_v2(self._handle, HOST_POINTERS))
+            check(self._lib.cublasSetPointerMode_v2(self.pointer, HOST_POINTERS))
 
 
 class _Handles(threading.local):
@@ -116,9 +116,16 @@ def handle() -> Handle:
     return found
 
 
+def types(char: str) -> tuple[int, int, int, int]:
+    """cuBLAS's name of a dtype, the addresses of 1 and 0 as it wants them, and how to compute."""
+    kind, one, zero, compute = _types(char)
+    if kind == 0 and get_float32_matmul_precision() == "high":
+        compute = COMPUTE_32F_FAST_TF32
+    return kind, one, zero, compute
+
+
 @cache
 def _types(char: str) -> tuple[int, int, int, int]:
-    """cuBLAS's name of a dtype, the addresses of 1 and 0 as it wants them, and how to compute."""
     double = char in "dD"
     scale = np.dtype(char if char in "dFD" else "f")
     numbers = _numbers[char] = np.array([1, 0], scale)
@@ -129,19 +136,34 @@ def _types(char: str) -> tuple[int, int, int, int]:
 _numbers: dict[str, np.ndarray] = {}  # what those addresses point to
 
 
-@cache
-def _library():
-    """The library's functions that are used here, with the types of what they take."""
-    # the handle of CuPy's extension module finds the functions of the library it is linked to
+def opened(library: str, takes: dict[str, list]):
+    """CuPy's "cublas" or "cublasLt", with the types of what its functions take.
+
+    Raises:
+        OSError, AttributeError: if the library or a function is not there.
+    """
+    # the handle of CuPy's extension module finds the functions of the libraries it is linked to
     name = _cupys.__file__
     if sys.platform == "win32":
-        name = f"cublas64_{_cupys.getVersion(cupy.cuda.get_cublas_handle()) // 10000}.dll"
-    lib = ctypes.CDLL(name)
+        major = _cupys.getVersion(cupy.cuda.get_cublas_handle()) // 10000
+        name = f"{library}64_{major}.dll"
+    return typed(ctypes.CDLL(name), takes)
+
+
+def typed(lib, takes: dict[str, list]):
+    """A library whose functions return a status, with the types of what they take."""
+    for name, parameters in takes.items():
+        function = getattr(lib, name)
+        function.argtypes, function.restype = parameters, c_int
+    return lib
+
+
+def _signatures() -> dict[str, list]:
     matrix, last = [c_void_p, c_int, c_int], [c_int, c_int]
     step = [*matrix, c_int64]
     head = [c_void_p, c_int, c_int, c_int, c_int, c_int, c_void_p]
     scalar = [c_void_p]
-    takes = {
+    return {
         "cublasCreate_v2": [POINTER(c_void_p)],
         "cublasSetStream_v2": [c_void_p, c_void_p],
         "cublasSetWorkspace_v2": [c_void_p, c_void_p, c_size_t],
@@ -152,13 +174,18 @@ def _library():
         "cublasGemmBatchedEx": [*head, *matrix, *matrix, *scalar, *matrix, c_int, *last],
         "cublasGemmStridedBatchedEx": [*head, *step, *step, *scalar, *step, c_int, *last],
     }
-    for name, types in takes.items():
-        function = getattr(lib, name)
-        function.argtypes, function.restype = types, c_int
-    return lib
 
 
-def _check(status: int) -> None:
+SIGNATURES = _signatures()
+
+
+@cache
+def _library():
+    return opened("cublas", SIGNATURES)
+
+
+def check(status: int) -> None:
+    """Raise DeviceError unless a function has succeeded."""
     if status:
         raise DeviceError(f"cuBLAS failed with status {status} ({STATUS.get(status, 'unknown')})")
 

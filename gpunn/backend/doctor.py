@@ -52,6 +52,9 @@ def report() -> list[Check]:
         rows.append(Check("CUDA memory", True, memory_summary("cuda")))
         kernels = sorted({op for op, kind, _ in registered() if kind == "cuda"})
         rows.append(Check("CUDA kernels", True, ", ".join(kernels) or "none"))
+        from gpunn.backend import cublaslt
+
+        rows.append(Check("CUDA epilogues", True, cublaslt.about()))
     return rows
 
 

@@ -10,7 +10,12 @@ from math import prod
 import cupy
 import numpy as np
 
+from gpunn.backend import cublaslt
 from gpunn.backend.cublas import DATA_TYPES, MOST, handle
+
+# Multiplications of a product that takes about as long as launching the sums does. cuBLASLt has
+# fewer algorithms with sums: of large products they were found to be slower than two launches.
+MOST_WITH_SUMS = 1 << 27
 
 
 def matmul(be, a, b, out=None):
@@ -54,6 +59,44 @@ def matmul(be, a, b, out=None):
             char, sizes, (a.data.ptr, *lies_a), (b.data.ptr, *lies_b), (out.data.ptr, *lies)
         )  # fmt: skip
     return out
+
+
+def with_epilogue(be, epilogue, a, b, vector, out=None):
+    """a b and what goes with it in the same launch; None, and nothing is done, where nothing can.
+
+    Args:
+        epilogue: "bias" or "relu_bias": a b + vector, and max(that, 0), for vectors as long as rows
+            of the result; "sums": a b, and vector becomes the sums of b over its rows.
+        a, b: matrices, which may be a batch along one axis.
+        vector: its values contiguous; with a batch one for each.
+        out: None, or an array for the result, of rows that are contiguous.
+    """
+    char, leading = b.dtype.char, b.shape[:-2]
+    lies_a, lies_b = _lies(a), _lies(b)
+    if char not in cublaslt.DTYPES or not a.size or not b.size or not (lies_a and lies_b):
+        return None
+    if not a.dtype == b.dtype == vector.dtype or vector.strides[-1] != vector.itemsize:
+        return None
+    m, n, k = a.shape[-2], b.shape[-1], a.shape[-1]
+    if epilogue == "sums" and m * n * k > MOST_WITH_SUMS:
+        return None
+    y = cupy.empty((*leading, m, n), b.dtype) if out is None else out
+    lies = _lies(y)
+    if lies is None or lies[0]:
+        return None
+    batch, step = None, 0
+    if leading:
+        axes = _joined_axes(leading, [_steps(x, leading) for x in (b, a, y)])
+        if len(axes) != 1:
+            return None
+        count, steps = axes[0]
+        batch = count, tuple([s // y.itemsize for s in steps])
+        step = vector.strides[0] // y.itemsize
+    done = cublaslt.multiply(
+        epilogue, (vector.data.ptr, step), char, (n, m, k),
+        (b.data.ptr, *lies_b), (a.data.ptr, *lies_a), (y.data.ptr, lies[1]), batch,
+    )  # fmt: skip
+    return y if done else None
 
 
 def dot(be, a, b, out=None):

@@ -1,4 +1,4 @@
-"""Dense layers: bias and activation in one launch after the product, in both directions.
+"""Dense layers: bias and activation with the product by cuBLASLt, or in one launch after it.
 
 A layer of few units, such as a classifier's last one, is one launch as a whole: cuBLAS has little
 to win there.
@@ -13,6 +13,7 @@ from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, wide
 from gpunn.backend.fusing import activation as text_of
 from gpunn.backend.kernels import FLOATS, Placing, kernel
+from gpunn.backend.products import with_epilogue
 
 UNITS, INPUTS, ROWS = 16, 4096, 4096  # at most, of a layer that is narrow
 ROWS_A_SPLIT, MOST_SPLITS = 1024, 64  # of what blocks share
@@ -42,7 +43,7 @@ def linear(be, x, w, b=None, activation=None):
         args = (y, NOTHING if saved is y else saved, rows, w, bias, len(rows), np.int32(n))
         be.launch("linear", f"narrow<{types}>", len(rows) * 32, args, before=finish.text)
     else:
-        y, saved = finish(be.dot(rows, w), b)
+        y, saved = finish.product(rows, w, b)
     kept = None if activation is None else saved
 
     def pullback(dy, needs, places):
@@ -58,14 +59,25 @@ def linear(be, x, w, b=None, activation=None):
             name = f"narrow_back<{types}>"
             be.launch("linear", name, blocks * THREADS, args, before=finish.text)
         else:
-            dy, db = finish.back(kept, dy, needs[2], places[2])
-            if needs[1]:
-                be.dot(rows.T, dy, dw)
+            done = None
+            if activation is None and needs[1] and needs[2]:
+                db = placed(be, places[2], (units,), x.dtype)
+                done = with_epilogue(be, "sums", rows.T, dy, db, dw)
+            if done is None:
+                dy, db = finish.back(kept, dy, needs[2], places[2])
+                if needs[1]:
+                    be.dot(rows.T, dy, dw)
         if needs[0]:
             dx = be.dot(dy, w.T).reshape(shape)
         return dx, dw, db
 
     return y.reshape(*shape[:-1], units), Placing(pullback)
+
+
+def _relu(be, x):
+    """What cuBLASLt calls so; an activation is it if its code is the same."""
+    y = be.xp.maximum(x, 0)
+    return y, lambda dy, needs: (dy * (y > 0),)
 
 
 class Finish:
@@ -75,6 +87,15 @@ class Finish:
         self.be, self.dtype, self.activation = be, np.dtype(dtype), activation
         body = None if activation is None else activation.body
         self.text, self.reads_result = text_of(body, wide(dtype))
+        is_relu = self.text == text_of(_relu, wide(dtype))[0]
+        self._epilogue = "bias" if body is None else "relu_bias" if is_relu else None
+
+    def product(self, a, w, b):
+        """f(a w + b), and what the gradient reads: in one launch where cuBLASLt can."""
+        y = None
+        if b is not None and self._epilogue:
+            y = with_epilogue(self.be, self._epilogue, a, w, self.be.xp.ascontiguousarray(b))
+        return self(self.be.dot(a, w), b) if y is None else (y, y)
 
     def __call__(self, z, b):
         """f(z + b), and what the gradient reads; z itself is changed."""

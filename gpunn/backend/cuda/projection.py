@@ -5,6 +5,7 @@ from math import prod
 import cupy
 
 from gpunn.backend.kernels import FLOATS, Placing, kernel
+from gpunn.backend.products import with_epilogue
 
 
 def _stacked(arrays):
@@ -50,9 +51,12 @@ def projections(be, *operands):
     count, n, m = len(ws), x.shape[-1], prod(ws[0].shape[1:])
     rows = x.reshape(prod(x.shape[:-1]), n)
     weights = _stacked(ws).reshape(count, n, m)
-    ys = be.matmul(rows, weights)
-    if bs:
-        ys += _stacked(bs).reshape(count, 1, m)
+    biases = _stacked(bs).reshape(count, m) if bs else None
+    ys = None if biases is None else with_epilogue(be, "bias", rows, weights, biases)
+    if ys is None:
+        ys = be.matmul(rows, weights)
+        if bs:
+            ys += biases[:, None]
 
     def pullback(dys, needs, places):
         lying = _stacked(dys)
@@ -61,12 +65,19 @@ def projections(be, *operands):
         of_ws, of_bs = needs[1 : 1 + count], needs[1 + count :]
         if needs[0]:
             dx = be.matmul(dys, weights.swapaxes(1, 2)).sum(0).reshape(x.shape)
+        dw = db = done = None
         if any(of_ws):
             dws = _places(be, places[1 : 1 + count], ws)
-            be.matmul(rows.T, dys, _stacked(dws).reshape(count, n, m))
+            dw = _stacked(dws).reshape(count, n, m)
         if any(of_bs):
             dbs = _places(be, places[1 + count :], bs)
-            be.matmul(be.ones(len(rows), x.dtype), dys, _stacked(dbs).reshape(count, m))
+            db = _stacked(dbs).reshape(count, m)
+        if dw is not None and db is not None:
+            done = with_epilogue(be, "sums", rows.T, dys, db, dw)
+        if done is None and dw is not None:
+            be.matmul(rows.T, dys, dw)
+        if done is None and db is not None:
+            be.matmul(be.ones(len(rows), x.dtype), dys, db)
         return dx, *dws, *dbs
 
     return tuple(ys.reshape(count, *x.shape[:-1], *ws[0].shape[1:])), Placing(pullback)

@@ -1,0 +1,303 @@
+"""cuBLASLt: products that go on with a bias, or with sums of an operand, in the same launch.
+
+Each kind of epilogue is tried once on each device, against NumPy in float64, before it is used.
+Where the library has no algorithm for it, or it hides NaN, products are made without it, as all
+are with `GPUNN_CUBLASLT=0`; where the library is missing or fails, or numbers are wrong, a warning
+says so as well. `gpunn doctor` shows it. Algorithms are chosen once for each product and kept, so
+that a captured step has the bits of the one before.
+"""
+
+import ctypes
+import os
+import warnings
+import weakref
+from ctypes import POINTER, byref, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64
+from ctypes import c_void_p as pointer
+from functools import cache
+from typing import NamedTuple
+
+import cupy
+import numpy as np
+
+from gpunn.backend import cublas
+from gpunn.backend.dtypes import standardize
+from gpunn.errors import DeviceError
+
+# From NVIDIA's cublasLt.h, as the rest in capitals; `ci/cublaslt_check.py` compares it.
+EPILOGUES = {"bias": 4, "relu_bias": 6, "sums": 256}  # BIAS, RELU_BIAS, BGRADA
+TRANSPOSE_A, TRANSPOSE_B, EPILOGUE, VECTOR, VECTOR_STEP = 3, 4, 7, 8, 10
+BATCH_COUNT, BATCH_STEP = 5, 6
+WORKSPACE, ALIGNMENTS = 1, (5, 6, 7, 8)
+REFUSALS = (7, 8, 15)  # invalid value, architecture mismatch, not supported
+
+OFF, NONE, HIDES = "GPUNN_CUBLASLT=0", "it has no algorithm for it", "it hides NaN"
+EXPECTED = ("", OFF, NONE, HIDES)
+DTYPES = {"e": "float16", "E": "bfloat16", "f": "float32"}  # that have epilogues
+ALIGNED = 16  # bytes that a kernel reads at most at once
+MOST_PLANS = 1000
+TRIED = ((40, 24, 56), (32, 16, 4096))  # (m, n, k): one block does it all, or several share k
+
+
+def multiply(epilogue: str, vector, char: str, shape, a, b, out, batch=None) -> bool:
+    """`Handle.gemm` with an epilogue; False, and nothing is done, where there is none to trust.
+
+    Args:
+        epilogue: "bias": out = a b + vector, of contiguous values, one for each row of out;
+            "relu_bias": max(that, 0); "sums": out = a b, and vector becomes a's sums along k.
+        vector: (address, elements from one of a batch to the next).
+        char, shape, a, b, out, batch: as in `Handle.gemm`, of halves or float32; no addresses.
+    """
+    handle = cublas.handle()
+    compute = cublas.types(char)[-1]
+    batched = batch is not None
+    why_not = _why_not.get((handle.device, epilogue, char, compute, batched))
+    if why_not is None:
+        if cupy.cuda.get_current_stream().is_capturing():
+            return False  # nothing can be looked at
+        why_not = _try(handle, epilogue, char, compute, batched)
+        if why_not not in EXPECTED:
+            warnings.warn(
+                f"{'batched ' * batched}{DTYPES[char]} products do without cuBLASLt's epilogue "
+                f"{epilogue!r}: {why_not}",
+                stacklevel=2,
+            )
+    return not why_not and _multiply(handle, epilogue, vector, char, shape, a, b, out, batch)
+
+
+def about() -> str:
+    """Which epilogues the current device has, for people; all are tried."""
+    handle = cublas.handle()
+    lacks = []
+    for char, dtype in DTYPES.items():
+        for epilogue in EPILOGUES:
+            for batched in (False, True):
+                why_not = _try(handle, epilogue, char, cublas.types(char)[-1], batched)
+                if why_not:
+                    lacks.append(f"{epilogue}{', batched' * batched}, {dtype}: {why_not}")
+    if len(lacks) == 2 * len(DTYPES) * len(EPILOGUES):
+        return f"none ({why_not})"
+    return f"{', '.join(EPILOGUES)} in {', '.join(DTYPES.values())}" + "".join(
+        f"; without {lack}" for lack in lacks
+    )
+
+
+def enabled() -> bool:
+    """Whether the environment allows cuBLASLt."""
+    return os.environ.get("GPUNN_CUBLASLT") != "0"
+
+
+class Algorithm(ctypes.Structure):
+    """`cublasLtMatmulHeuristicResult_t`, which starts with the algorithm itself."""
+
+    _fields_ = (
+        ("algorithm", c_uint64 * 8),
+        ("workspace", c_size_t),
+        ("state", c_int),
+        ("waves", c_float),
+        ("reserved", c_int * 4),
+    )
+
+
+class Product(NamedTuple):
+    """All that the choice of an algorithm depends on, as in `Handle.gemm`.
+
+    `steps` and `alignments` are of a, b, out and the vector.
+    """
+
+    epilogue: str
+    char: str
+    compute: int
+    shape: tuple[int, int, int]
+    a: tuple[bool, int]
+    b: tuple[bool, int]
+    lead: int
+    batch: int
+    steps: tuple[int, int, int, int]
+    alignments: tuple[int, int, int, int]
+
+
+class Plan:
+    """How cuBLASLt is asked for a product, and by which algorithm (None: it has none)."""
+
+    algorithm: Algorithm | None = None
+
+    def __init__(self, lib, product: Product):
+        m, n, k = product.shape
+        kind, *_ = cublas.types(product.char)
+        self._lib = lib
+        self.operation = self._made("MatmulDesc", product.compute, 0)  # 0: scaled in float32
+        (flip_a, lead_a), (flip_b, lead_b) = product.a, product.b
+        *steps, vector_step = product.steps
+        for attribute, value in (
+            (TRANSPOSE_A, c_int32(flip_a)),
+            (TRANSPOSE_B, c_int32(flip_b)),
+            (EPILOGUE, c_uint32(EPILOGUES[product.epilogue])),
+            (VECTOR_STEP, c_int64(vector_step)),
+        ):
+            self._set("MatmulDesc", self.operation, attribute, value)
+        sizes = (k, m) if flip_a else (m, k), (n, k) if flip_b else (k, n), (m, n)
+        self.layouts = []
+        for (rows, columns), lead, step in zip(
+            sizes, (lead_a, lead_b, product.lead), steps, strict=True
+        ):
+            layout = self._made("MatrixLayout", kind, rows, columns, lead)
+            self._set("MatrixLayout", layout, BATCH_COUNT, c_int32(product.batch))
+            self._set("MatrixLayout", layout, BATCH_STEP, c_int64(step))
+            self.layouts.append(layout)
+
+    def point_to(self, vector: int) -> None:
+        self._set("MatmulDesc", self.operation, VECTOR, c_uint64(vector))
+
+    def choose(self, handle: cublas.Handle, product: Product) -> Algorithm | None:
+        """What cuBLASLt takes for the fastest algorithm."""
+        preference = self._made("MatmulPreference")
+        self._set("MatmulPreference", preference, WORKSPACE, c_uint64(handle.workspace[1].value))
+        a, b, out, vector = product.alignments
+        for attribute, alignment in zip(ALIGNMENTS, (a, b, out, out), strict=True):
+            self._set("MatmulPreference", preference, attribute, c_uint32(alignment))
+        self.point_to(vector)  # of an address the choice depends on its alignment alone
+        found, count = Algorithm(), c_int()
+        layout_a, layout_b, layout = self.layouts
+        status = self._lib.cublasLtMatmulAlgoGetHeuristic(
+            handle.pointer, self.operation, layout_a, layout_b, layout, layout,
+            preference, 1, byref(found), byref(count),
+        )  # fmt: skip
+        if status not in REFUSALS:
+            cublas.check(status)
+        return None if status or not count.value or found.state else found
+
+    def _made(self, kind: str, *args):
+        made = pointer()
+        cublas.check(getattr(self._lib, f"cublasLt{kind}Create")(byref(made), *args))
+        destroy = getattr(self._lib, f"cublasLt{kind}Destroy")
+        weakref.finalize(self, destroy, made).atexit = False
+        return made
+
+    def _set(self, kind: str, of, attribute: int, value) -> None:
+        function = getattr(self._lib, f"cublasLt{kind}SetAttribute")
+        cublas.check(function(of, attribute, byref(value), ctypes.sizeof(value)))
+
+
+_why_not: dict[tuple, str] = {}  # an epilogue is not used; "" if it is
+_algorithms: dict[tuple, Algorithm | None] = {}  # by (device, product): one for all streams
+
+
+def _multiply(handle, epilogue, vector, char, shape, a, b, out, batch) -> bool:
+    lib = _library()
+    (at_a, *a), (at_b, *b), (at_out, lead), (at_vector, vector_step) = a, b, out, vector
+    count, steps = batch or (1, (0, 0, 0))
+    alignments = tuple([min(p & -p, ALIGNED) for p in (at_a, at_b, at_out, at_vector)])
+    compute = cublas.types(char)[-1]
+    steps = (*steps, vector_step)
+    product = Product(
+        epilogue, char, compute, shape, tuple(a), tuple(b), lead, count, steps, alignments
+    )
+    plan = handle.plans.get(product)
+    if plan is None:
+        plan, key = Plan(lib, product), (handle.device, product)
+        _keep(handle.plans, product, plan)
+        if key not in _algorithms:
+            _keep(_algorithms, key, plan.choose(handle, product))
+        plan.algorithm = _algorithms[key]
+    if plan.algorithm is None:
+        return False
+    plan.point_to(at_vector)
+    _, one, zero, _ = cublas.types(char)
+    layout_a, layout_b, layout = plan.layouts
+    status = lib.cublasLtMatmul(
+        handle.pointer, plan.operation, one, at_a, layout_a, at_b, layout_b,
+        zero, at_out, layout, at_out, layout,
+        byref(plan.algorithm), *handle.workspace, handle.stream,
+    )  # fmt: skip
+    if status in REFUSALS:
+        plan.algorithm = _algorithms[handle.device, product] = None
+        return False
+    cublas.check(status)
+    return True
+
+
+def _keep(known: dict, key, value) -> None:
+    """Note a value; there is room for so many."""
+    if len(known) >= MOST_PLANS:
+        known.pop(next(iter(known)), None)
+    known[key] = value
+
+
+def _try(handle, epilogue: str, char: str, compute: int, batched: bool) -> str:
+    """Why an epilogue is not to be used; "" if it gives what NumPy does."""
+    key = handle.device, epilogue, char, compute, batched
+    if key in _why_not:
+        return _why_not[key]
+    if not enabled():
+        return _why_not.setdefault(key, OFF)
+    pool = cupy.cuda.MemoryPool()  # what it takes is given back at once
+    try:
+        with cupy.cuda.using_allocator(pool.malloc):
+            for shape in TRIED:
+                _compare(handle, epilogue, char, compute, batched, shape)
+        why_not = ""
+    except (OSError, AttributeError, DeviceError) as e:
+        why_not = str(e)
+    pool.free_all_blocks()
+    return _why_not.setdefault(key, why_not)
+
+
+def _compare(handle, epilogue, char, compute, batched, shape) -> None:
+    """Make a product with an epilogue; DeviceError says what is wrong with it."""
+    (m, n, k), dtype, count = shape, standardize(DTYPES[char]), 1 + batched
+    rng = np.random.default_rng(0)
+    shapes = (count, k, m), (1, n, k), (count, m)  # one b for all of a batch, as it is used
+    a, b, vector = (rng.standard_normal(s).astype(dtype) for s in shapes)
+    a[0, 0, 0] = np.nan  # one row of the results
+    on_device = [cupy.asarray(x) for x in (a, b, vector)]
+    y = cupy.empty((count, n, m), dtype)
+    at_a, at_b, at_vector = (x.data.ptr for x in on_device)
+    if not _multiply(
+        handle, epilogue, (at_vector, m), char, shape, (at_a, False, m), (at_b, False, k),
+        (y.data.ptr, m), (count, (k * m, 0, n * m)) if batched else None,
+    ):  # fmt: skip
+        raise DeviceError(NONE)
+    a, b, vector = (x.astype(np.float64) for x in (a, b, vector))
+    made, expected = [y], [b @ a]
+    if epilogue == "sums":
+        made.append(on_device[2])
+        expected.append(a.sum(1))
+    else:
+        expected[0] += vector[:, None]
+    if epilogue == "relu_bias":
+        expected[0] = np.maximum(expected[0], 0)
+    # float32 in full lies well below what TF32 would give
+    rtol = {"f": 2e-5 if compute == cublas.COMPUTE_32F else 1e-2, "e": 5e-3, "E": 3e-2}[char]
+    for x, e in zip(made, expected, strict=True):
+        x, hole = x.get().astype(np.float64), np.isnan(e)
+        if not np.allclose(x[~hole], e[~hole], 0, rtol * np.nanmax(abs(e))):
+            raise DeviceError("its numbers are not those of NumPy")
+        if not np.isnan(x[hole]).all():
+            raise DeviceError(HIDES)
+
+
+@cache
+def _library():
+    return cublas.opened("cublasLt", SIGNATURES)
+
+
+def _signatures() -> dict[str, list]:
+    made, attribute = POINTER(pointer), [pointer, c_int, pointer, c_size_t]
+    return {
+        "cublasLtMatmulDescCreate": [made, c_int, c_int],
+        "cublasLtMatmulDescSetAttribute": attribute,
+        "cublasLtMatmulDescDestroy": [pointer],
+        "cublasLtMatrixLayoutCreate": [made, c_int, c_uint64, c_uint64, c_int64],
+        "cublasLtMatrixLayoutSetAttribute": attribute,
+        "cublasLtMatrixLayoutDestroy": [pointer],
+        "cublasLtMatmulPreferenceCreate": [made],
+        "cublasLtMatmulPreferenceSetAttribute": attribute,
+        "cublasLtMatmulPreferenceDestroy": [pointer],
+        "cublasLtMatmulAlgoGetHeuristic": [
+            *[pointer] * 7, c_int, POINTER(Algorithm), POINTER(c_int),
+        ],
+        "cublasLtMatmul": [*[pointer] * 14, c_size_t, pointer],
+    }  # fmt: skip
+
+
+SIGNATURES = _signatures()

@@ -1,0 +1,393 @@
+"""Products with an epilogue: numbers beside NumPy's, and what is done where none can be trusted."""
+
+import ctypes
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn.autograd import primitive
+from gpunn.backend import get_backend
+from gpunn.errors import DeviceError
+from tests.harness import assert_close, to_numpy
+
+try:
+    import cudaemu
+except ImportError:
+    cudaemu = None
+
+DTYPES = ("float16", "bfloat16", "float32")
+EPILOGUES = ("bias", "relu_bias", "sums")
+
+
+@pytest.fixture
+def be(cuda):
+    return get_backend("cuda")
+
+
+@pytest.fixture
+def lt(cuda, monkeypatch):
+    """The module as a new process has it."""
+    from gpunn.backend import cublas, cublaslt
+
+    monkeypatch.setattr(cublaslt, "_why_not", {})
+    monkeypatch.setattr(cublaslt, "_algorithms", {})
+    monkeypatch.setattr(cublas.handle(), "plans", {})
+    monkeypatch.delenv("GPUNN_CUBLASLT", raising=False)
+    return cublaslt
+
+
+def product(be, epilogue, a, b, vector, out=None):
+    from gpunn.backend.products import with_epilogue
+
+    return with_epilogue(be, epilogue, a, b, vector, out)
+
+
+def array(be, dtype, *shape, seed=0):
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    return be.asarray(np.random.default_rng(seed).normal(0, 1, shape), dtype)
+
+
+def check(be, epilogue, a, b, out=None, label=""):
+    """Against NumPy in float64."""
+    leading, (m, n) = b.shape[:-2], (a.shape[-2], b.shape[-1])
+    vector = array(be, b.dtype.name, *leading, n, seed=7)
+    x, w, v = (to_numpy(t).astype(np.float64) for t in (a, b, vector))
+    expected = x @ w
+    if epilogue != "sums":
+        expected = expected + v[..., None, :]
+    if epilogue == "relu_bias":
+        expected = np.maximum(expected, 0)
+    y = product(be, epilogue, a, b, vector, out)
+    assert y is not None and y.shape == (*leading, m, n) and y.dtype == b.dtype, label
+    rtol = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-5}[b.dtype.name]
+    rtol *= np.abs(expected).max(initial=1)
+    assert_close(y, expected, rtol=0, atol=rtol, label=label)
+    if epilogue == "sums":
+        assert_close(vector, w.sum(-2), rtol=0, atol=rtol, label=f"sums of {label}")
+    else:
+        assert_close(vector, v, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("epilogue", EPILOGUES)
+def test_matrices_as_they_lie(be, lt, epilogue, dtype):
+    m, n, k = 5, 20, 7
+    wide = array(be, dtype, 40, 60)
+    left = (array(be, dtype, m, k), array(be, dtype, k, m).T, wide[:m, 3 : 3 + k], wide[:k, :m].T)
+    right = (array(be, dtype, k, n), array(be, dtype, n, k).T, wide[3 : 3 + k, 11 : 11 + n])
+    for i, a in enumerate(left):
+        for j, b in enumerate(right):
+            check(be, epilogue, a, b, label=f"{i} {j}")
+    check(be, epilogue, left[0], right[0], wide[20:25, 8:28], "in a part of a matrix")
+    for m, n, k in ((1, 20, 7), (5, 1, 7), (5, 20, 1), (1, 1, 1), (70, 65, 600)):
+        check(be, epilogue, array(be, dtype, m, k), array(be, dtype, k, n), label=f"{m, n, k}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("epilogue", EPILOGUES)
+def test_batches(be, lt, epilogue, dtype):
+    count, m, n, k = 3, 5, 20, 7
+    b = array(be, dtype, count, k, n)
+    far = array(be, dtype, count, 2 * k, n)[:, :k]  # with something between them
+    for label, a, w in (
+        ("one for all", array(be, dtype, m, k), b),
+        ("one for all, turned", array(be, dtype, k, m).T, far),
+        ("one each", array(be, dtype, count, m, k), far),
+        ("one each, turned", array(be, dtype, count, k, m).swapaxes(1, 2), b.copy()),
+    ):
+        check(be, epilogue, a, w, label=label)
+
+
+def test_vectors_of_any_alignment(be, lt):
+    """An algorithm chosen for one is not used for one that is aligned less."""
+    a, b = array(be, "float32", 5, 8), array(be, "float32", 8, 20)
+    many = array(be, "float32", 64)
+    for start in (0, 1, 2, 4, 3):
+        vector = many[start : start + 20]
+        y = product(be, "bias", a, b, vector)
+        assert_close(y, to_numpy(a) @ to_numpy(b) + to_numpy(vector))
+    assert len({product.alignments for product in _plans()}) == 3
+
+
+def _plans():
+    from gpunn.backend import cublas
+
+    return [p for p in cublas.handle().plans if p.shape == (20, 5, 8)]
+
+
+def test_what_it_does_not_take(be, lt):
+    def shaped(*shape, dtype="float32"):
+        return array(be, dtype, *shape)
+
+    a, b, v = shaped(5, 8), shaped(8, 20), shaped(20)
+    assert product(be, "bias", a, b, v) is not None
+    assert product(be, "bias", a.astype("f8"), b.astype("f8"), v.astype("f8")) is None
+    assert product(be, "bias", a[:0], b, v) is None
+    assert product(be, "bias", a[:, :0], b[:0], v) is None
+    assert product(be, "bias", a[:, ::-1], b, v) is None
+    assert product(be, "bias", a, b, shaped(40)[::2]) is None
+    assert product(be, "sums", a, b, v, shaped(20, 5).T) is None
+    uneven = shaped(2, 3, 8, 40)[..., :20]
+    assert product(be, "bias", shaped(2, 3, 5, 8)[:, :2], uneven[:, :2], shaped(2, 2, 20)) is None
+
+
+def test_sums_of_large_products_are_a_launch_of_their_own(be, lt, monkeypatch):
+    from gpunn.backend import products
+
+    monkeypatch.setattr(products, "MOST_WITH_SUMS", 5 * 20 * 8)
+    b, v = array(be, "float32", 8, 20), array(be, "float32", 20)
+    assert product(be, "sums", array(be, "float32", 5, 8), b, v) is not None
+    assert product(be, "sums", array(be, "float32", 6, 8), b, v) is None
+    assert product(be, "bias", array(be, "float32", 6, 8), b, v) is not None
+
+
+def test_nan_and_infinity_stay(be, lt):
+    x = np.ones((3, 2), "float32")
+    x[0, 0], x[1, 0], x[2, 0] = np.nan, np.inf, -np.inf
+    y = product(
+        be, "relu_bias", be.asarray(x), be.asarray(np.ones((2, 20), "f4")), be.zeros(20, "f4")
+    )
+    assert np.isnan(to_numpy(y)[0]).all()
+    assert to_numpy(y)[1:].tolist() == [[np.inf] * 20, [0] * 20]
+
+
+def dense(activation=None, seed=1):
+    """Result and gradients of a layer wide enough, by the kernel and by the reference."""
+    found = []
+    for reference in (False, True):
+        x, w, b = (
+            gpunn.Tensor(
+                np.random.default_rng(seed + i).normal(0, 1, s).astype("f4"), requires_grad=True
+            )
+            for i, s in enumerate(((6, 9), (9, 21), (21,)))
+        )
+        if reference:
+            with gpunn.backend.kernels.reference_only():
+                y = gpunn.ops.linear(x, w, b, activation=activation)
+                (y * y).sum().backward()
+        else:
+            y = gpunn.ops.linear(x, w, b, activation=activation)
+            (y * y).sum().backward()
+        found.append((y, x.grad, w.grad, b.grad))
+    for a, e in zip(*found, strict=True):
+        assert_close(a, e, "gradient")
+
+
+def launched(function) -> list[str]:
+    if cudaemu is None:
+        function()
+        return []
+    with cudaemu.log() as operations:
+        function()
+    return [o for o in operations if o.startswith("cublasLt")]
+
+
+@primitive(promote="float")
+def nearly_relu(be, x, /):
+    y = be.xp.maximum(x, 0)
+    return y, lambda dy, needs: (dy * (y >= 0),)
+
+
+def test_dense_layers(be, lt):
+    with gpunn.device("cuda"):
+        asked = {name: launched(lambda f=f: dense(f)) for name, f in ACTIVATIONS.items()}
+    if cudaemu:
+        trials = 2  # of each epilogue, when it is first asked for
+        assert asked == {
+            "none": ["cublasLtMatmul(bias)"] * (trials + 1)
+            + ["cublasLtMatmul(bgrada)"] * (trials + 1),
+            "relu": ["cublasLtMatmul(relu_bias)"] * (trials + 1),
+            "silu": [],
+            "not quite": [],
+        }
+
+
+ACTIVATIONS = {
+    "none": None,
+    "relu": gpunn.ops.relu,
+    "silu": gpunn.ops.silu,
+    "not quite": nearly_relu,
+}
+
+
+def spied(lt, monkeypatch, **functions):
+    """The library with functions of one's own in place of some."""
+    lib = lt._library()
+
+    class Spy:
+        def __getattr__(self, name):
+            return functions.get(name) or getattr(lib, name)
+
+    monkeypatch.setattr(lt, "_library", Spy)
+
+
+def missing():
+    raise OSError("libcublasLt.so.13: no such file")
+
+
+def nothing_found(*args):
+    args[-1]._obj.value = 0
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("why", "functions"),
+    [
+        ("no such file", None),
+        ("status 14", {"cublasLtMatmul": lambda *args: 14}),
+        ("numbers are not those of NumPy", {"cublasLtMatmul": lambda *args: 0}),
+    ],
+)
+def test_what_is_wrong_is_not_used_and_said_once(be, lt, monkeypatch, why, functions):
+    if functions is None:
+        monkeypatch.setattr(lt, "_library", missing)
+    else:
+        spied(lt, monkeypatch, **functions)
+    with gpunn.device("cuda"):
+        with pytest.warns(UserWarning, match=rf"epilogue 'relu_bias': .*{why}") as told:
+            dense(gpunn.ops.relu)
+            dense(gpunn.ops.relu)
+        assert len(told) == 1
+    assert why in lt.about() and lt.about().startswith("none (")
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        {"cublasLtMatmulAlgoGetHeuristic": nothing_found},
+        {"cublasLtMatmulAlgoGetHeuristic": lambda *args: 15},
+        {"cublasLtMatmul": lambda *args: 15},
+    ],
+)
+def test_what_a_device_does_not_have_is_no_news(be, lt, monkeypatch, functions):
+    spied(lt, monkeypatch, **functions)
+    with gpunn.device("cuda"):
+        dense(gpunn.ops.relu)
+    assert lt.about() == "none (it has no algorithm for it)"
+
+
+def test_a_relu_that_hides_nan_is_not_used(be, lt, monkeypatch):
+    lib = lt._library()
+
+    def hiding(*args):
+        status = lib.cublasLtMatmul(*args)
+        if args[8] not in seen:  # its results while it is tried
+            y = be.xp.ndarray((24 * 40,), "f4", _memory(be, args[8]))
+            be.xp.nan_to_num(y, copy=False)
+        seen.add(args[8])
+        return status
+
+    seen: set = set()
+    spied(lt, monkeypatch, cublasLtMatmul=hiding)
+    with gpunn.device("cuda"):
+        dense(gpunn.ops.relu)
+    assert set(lt._why_not.values()) == {"it hides NaN"} and len(seen) == 1
+
+
+def _memory(be, address):
+    memory = be.xp.cuda.UnownedMemory(address, 4 * 24 * 40, None)
+    return be.xp.cuda.MemoryPointer(memory, 0)
+
+
+def test_it_can_be_turned_off(be, lt, monkeypatch):
+    monkeypatch.setenv("GPUNN_CUBLASLT", "0")
+    with gpunn.device("cuda"):
+        assert launched(lambda: dense(gpunn.ops.relu)) == []
+    assert lt.about() == "none (GPUNN_CUBLASLT=0)"
+
+
+def test_a_product_that_is_refused_is_made_plainly(be, lt, monkeypatch):
+    a, b, v = (array(be, "float32", *s) for s in ((5, 8), (8, 20), (20,)))
+    assert product(be, "bias", a, b, v) is not None
+    spied(lt, monkeypatch, cublasLtMatmul=lambda *args: 15)
+    assert product(be, "bias", a, b, v) is None
+    asked = []
+    spied(lt, monkeypatch, cublasLtMatmul=lambda *args: asked.append(args) or 0)
+    assert product(be, "bias", a, b, v) is None and not asked  # nor asked for again
+    spied(lt, monkeypatch, cublasLtMatmul=lambda *args: 13)
+    with pytest.raises(DeviceError, match=r"status 13 \(execution failed\)"):
+        product(be, "bias", a[:4], b, v)
+
+
+def test_a_stream_may_capture_it(be, lt):
+    a, b, v = (array(be, "float32", *s) for s in ((5, 8), (8, 20), (20,)))
+    stream = be.xp.cuda.Stream(non_blocking=True)
+    be.synchronize()
+
+    def captured():
+        with stream:
+            from gpunn.backend import cublas
+
+            cublas.handle()
+            stream.begin_capture()
+            y = product(be, "bias", a, b, v)
+            graph = stream.end_capture()
+        return y, graph
+
+    y, _ = captured()
+    assert y is None and not lt._why_not  # not tried yet, and not there
+    eager = product(be, "bias", a, b, v)
+    y, graph = captured()
+    assert len(lt._algorithms) == 3  # two of the trial; the stream's is that of the eager one
+    graph.launch()
+    be.synchronize()
+    assert to_numpy(y).tobytes() == to_numpy(eager).tobytes()
+    v += 1
+    graph.launch()
+    be.synchronize()
+    assert_close(y, to_numpy(eager) + 1)
+
+
+def test_precision_is_asked_for(be, lt):
+    a, b, v = (array(be, "float32", *s) for s in ((5, 8), (8, 20), (20,)))
+    from gpunn.backend import cublas
+
+    product(be, "bias", a, b, v)
+    try:
+        gpunn.set_float32_matmul_precision("high")
+        product(be, "bias", a, b, v)
+    finally:
+        gpunn.set_float32_matmul_precision("highest")
+    assert [p.compute for p in _plans()] == [cublas.COMPUTE_32F, cublas.COMPUTE_32F_FAST_TF32]
+    assert {key[3] for key in lt._why_not} == {p.compute for p in _plans()}  # each is tried
+
+
+def test_plans_do_not_grow_without_end(be, lt, monkeypatch):
+    from gpunn.backend import cublas
+
+    monkeypatch.setattr(lt, "MOST_PLANS", 4)
+    b, v = array(be, "float32", 8, 20), array(be, "float32", 20)
+    for m in range(1, 12):
+        a = array(be, "float32", m, 8)
+        assert_close(product(be, "bias", a, b, v), to_numpy(a) @ to_numpy(b) + to_numpy(v))
+    assert len(cublas.handle().plans) == len(lt._algorithms) == 4
+
+
+def test_the_trial_tells_tf32_from_float32(be, lt, monkeypatch):
+    """Products of operands with 10 bits of mantissa are not what "highest" promises."""
+    asarray = be.xp.asarray
+
+    def rounded(x):
+        if x.dtype == np.float32:
+            bits = x.view(np.uint32) + np.uint32(1 << 12)
+            x = (bits & np.uint32(0xFFFFE000)).view(np.float32)
+        return asarray(x)
+
+    from gpunn.backend import cublas
+
+    handle = cublas.handle()
+    for compute in (68, 77):
+        monkeypatch.setattr(be.xp, "asarray", asarray)
+        lt._compare(handle, "bias", "f", compute, False, lt.TRIED[1])
+        monkeypatch.setattr(be.xp, "asarray", rounded)
+        with pytest.raises(DeviceError, match="numbers") if compute == 68 else nullcontext():
+            lt._compare(handle, "bias", "f", compute, False, lt.TRIED[1])
+
+
+def test_structures_have_the_sizes_of_the_header(cuda):
+    from gpunn.backend import cublaslt
+
+    assert ctypes.sizeof(cublaslt.Algorithm) == 96
