@@ -311,7 +311,9 @@ STATELESS += [
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize("cls, options", STATELESS, ids=[c.__name__ + str(o) for c, o in STATELESS])
+@pytest.mark.parametrize(
+    "cls, options", STATELESS, ids=["-".join([c.__name__, *o]) for c, o in STATELESS]
+)
 def test_a_step_as_a_function_of_values(cls, options, wrapped, device):
     def built():
         optimizer = cls(**options)
