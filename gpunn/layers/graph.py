@@ -177,15 +177,22 @@ def _filler(call: Call, slot: dict):
             return lambda values: ((values[at[0]],), NOTHING)
         if call.args[0] == leaves:
             return lambda values: (([values[i] for i in at],), NOTHING)
-    structure = (call.args, call.kwargs)
+    return Filler(leaves, places, (call.args, call.kwargs))
 
-    def fill(values):
-        given = leaves.copy()
-        for n, i in places:
+
+class Filler:
+    """Arguments of a call, among them constants; called with the values of all tensors."""
+
+    def __init__(self, leaves: list, places: list, structure: tuple):
+        self.leaves = leaves
+        self.places = places
+        self.structure = structure
+
+    def __call__(self, values):
+        given = self.leaves.copy()
+        for n, i in self.places:
             given[n] = values[i]
-        return tree.pack(structure, given)
-
-    return fill
+        return tree.pack(self.structure, given)
 
 
 def _calls_between(inputs: list, outputs: list, model: str) -> tuple[list[Call], dict]:

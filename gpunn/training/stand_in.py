@@ -9,9 +9,10 @@ import copy
 from types import MethodType
 from typing import Any
 
-from gpunn.autograd import Variable
+from gpunn.autograd import Tensor, Variable, wrap
+from gpunn.backend import backend_of
 from gpunn.layers import Layer
-from gpunn.layers.graph import Graph
+from gpunn.layers.graph import Filler, Graph
 from gpunn.losses import Loss
 from gpunn.metrics import Metric
 from gpunn.optimizers import LossScaleOptimizer
@@ -20,7 +21,7 @@ from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
 
 COPIED = (
-    *(Layer, Graph, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics),
+    *(Layer, Graph, Filler, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics),
     LossScaleOptimizer,  # for its scale, a variable
 )
 
@@ -30,10 +31,14 @@ class StandIn:
 
     Args:
         recorder: gives out what stands for the variables' arrays.
+        be: the backend of the model. Tensors that it holds there, such as the nodes of a graph,
+            are read anew by each step, like variables.
     """
 
-    def __init__(self, recorder):
+    def __init__(self, recorder, be):
         self._recorder = recorder
+        self._be = be
+        self.held: list[Tensor] = []  # those tensors
         self._copies: dict[int, Any] = {}  # by the id of the original, which is kept alive
         self._originals: list = []
         self._then: list[tuple[Any, dict]] = []  # objects, lists and dicts with their contents
@@ -45,6 +50,8 @@ class StandIn:
             return found
         if isinstance(x, Variable):
             return self._variable(x)
+        if type(x) is Tensor:
+            return self._tensor(x)
         if isinstance(x, COPIED):
             return self._object(x)
         if isinstance(x, list | dict):
@@ -89,9 +96,19 @@ class StandIn:
 
     def _object(self, x):
         made = self._known(x, object.__new__(type(x)))
-        vars(made).update({name: self.of(value) for name, value in dict(vars(x)).items()})
+        for name, value in dict(vars(x)).items():
+            vars(made)[name] = value if name == "last_batch" else self.of(value)
         self._then.append((made, _contents(made)))
         return made
+
+    def _tensor(self, x: Tensor) -> Tensor:
+        array = x.array
+        if x.requires_grad or not (array.size and array.flags.c_contiguous):
+            return x
+        if backend_of(array) is not self._be:
+            return x
+        self.held.append(x)
+        return self._known(x, wrap(self._recorder.external(array)))
 
     def _variable(self, x: Variable) -> Variable:
         made = self._known(x, object.__new__(type(x)))

@@ -116,7 +116,7 @@ class StepPlan:
     def _record(self, batch, passes) -> None:
         """Rehearse the step on copies, without calculating anything."""
         recorder = recorder_for(self.be, self.inputs)
-        stand_in = StandIn(recorder)
+        stand_in = StandIn(recorder, self.be)
         self._stage = self.step
         try:
             with recorder:
@@ -132,6 +132,7 @@ class StepPlan:
                 "an array that was made outside the primitives takes part, and would never change "
                 "again: make it a Variable or an input"
             ) from e
+        self._watch.also(stand_in.held)
         leaves = list(tree.leaves(results))
         masks = [mask_of(x) for x in leaves]
         leaves += [m for m in masks if m is not None]

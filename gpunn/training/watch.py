@@ -30,11 +30,19 @@ class Watch:
     def __init__(self, variables, objects):
         self._places = [(v, v.array, v._grad_slot, v.requires_grad) for v in variables]
         self._objects = [_Watched(o) for o in objects]
+        self._held: list = []
+
+    def also(self, tensors) -> None:
+        """Watch the memory of tensors too."""
+        self._held += [(x, x.array) for x in tensors]
 
     def unchanged(self) -> bool:
         """Whether all is what it was."""
         for v, array, slot, trained in self._places:
             if v.array is not array or v._grad_slot is not slot or v.requires_grad is not trained:
+                return False
+        for x, array in self._held:
+            if x.array is not array:
                 return False
         for watched in self._objects:
             if not watched.unchanged():
