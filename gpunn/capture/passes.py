@@ -110,11 +110,33 @@ def _gives_way(view: View, out: View, call: Call, last: dict, i: int) -> bool:
     )
 
 
+def renamed(calls: list[Call]) -> list[Call]:
+    """Give a temp that is overwritten another name: loops need not store what they overwrite next,
+    and no thread waits for its memory."""
+    names: dict[Storage, Storage] = {}
+    seen: set[Storage] = set()
+
+    def named(view: View) -> View:
+        name = names.get(view.storage)
+        return view if name is None else view._replace(storage=name)
+
+    result = []
+    for call in calls:
+        out = call.out
+        if out is not None and out.storage.kind == "temp" and call.overwrites:
+            if out.storage in seen:
+                names[out.storage] = Storage("temp", out.storage.carrier)
+            seen.add(out.storage)
+        result.append(call.replaced(named) if names else call)
+    return result
+
+
 PASSES = {
     "dead": without_dead,
     "early": early,
     "retarget": retargeted,
     "in_place": in_place,
     "strips": in_strips,
+    "rename": renamed,
     "fuse": fused,
 }

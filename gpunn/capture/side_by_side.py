@@ -19,7 +19,7 @@ def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:
     One section, and None, if nothing is worth being done side by side.
     """
     with one_blas_thread:
-        made = sections(renamed(calls), n)
+        made = sections(calls, n)
         most = allowed(_needed(lifetimes(calls), len(calls)).max(initial=0))
         while any(section.lists for section in made):
             places = _scratch(made)
@@ -52,26 +52,6 @@ def _halves(section: Section, n: int) -> list[Section]:
     if not half:
         return [Section(section.calls, [])]
     return sections(section.calls[:half], n) + sections(section.calls[half:], n)
-
-
-def renamed(calls: list[Call]) -> list[Call]:
-    """Give a temp that is overwritten another name, so that nobody waits for its memory."""
-    names: dict[Storage, Storage] = {}
-    seen: set[Storage] = set()
-
-    def named(view: View) -> View:
-        name = names.get(view.storage)
-        return view if name is None else view._replace(storage=name)
-
-    result = []
-    for call in calls:
-        out = call.out
-        if out is not None and out.storage.kind == "temp" and call.overwrites:
-            if out.storage in seen:
-                names[out.storage] = Storage("temp", out.storage.carrier)
-            seen.add(out.storage)
-        result.append(call.replaced(named) if names else call)
-    return result
 
 
 Places = dict[Storage, tuple[Storage, int]]

@@ -15,6 +15,7 @@ from gpunn.optimizers.flat import Run
 # On the CPU memory is walked in chunks whose arrays (parameters, gradient, slots, scratch) stay in
 # the cache together through all passes of an update; on a GPU in one go, for few launches.
 CHUNK_BYTES = 1 << 18
+ALIGNED = 16  # elements: chunks begin where a line of the cache does
 
 
 class Plan:
@@ -172,8 +173,8 @@ class Walk:
         self.xp = be.xp
         self.chunk = CHUNK_BYTES // part.dtype.itemsize if be.kind == "cpu" else None
         self.stretches = [Stretch(r, bool(rule.gradient_accumulation_steps)) for r in runs]
-        longest = max(stretch.params.size for stretch in self.stretches)
-        length = longest if self.chunk is None else min(longest, self.chunk)
+        chunks = [c for stretch in self.stretches for c in self._chunks(stretch.params.size)]
+        length = max(c.stop - c.start for c in chunks)
         # a GPU takes what is elementwise in one launch, with nothing to be kept in between
         self.one_launch = be.kind == "cuda" and rule.elementwise
         work = [] if self.one_launch else part.work(1 + rule.scratch, length)
@@ -211,7 +212,11 @@ class Walk:
             )
 
     def _chunks(self, size: int) -> list[slice]:
-        step = self.chunk or max(size, 1)
+        """Chunks of equal sizes; an even number of them, which two threads share."""
+        step = max(size, 1)
+        if self.chunk is not None and size > self.chunk:
+            count = 2 * -(-size // (2 * self.chunk))
+            step = -(-size // (count * ALIGNED)) * ALIGNED
         return [slice(i, min(i + step, size)) for i in range(0, size, step)]
 
     def set_numbers(self, numbers, lr: float) -> None:

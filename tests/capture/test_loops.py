@@ -256,6 +256,26 @@ def test_a_call_goes_before_what_it_does_not_depend_on():
     assert made == ["multiply+multiply+add"]
 
 
+def test_what_is_overwritten_next_is_not_stored():
+    """Memory that several loops work in, one after the other: none writes to it."""
+
+    def f(xp, x):
+        work = xp.empty(8, "float64")
+        for i in range(2):
+            part = x[8 * i : 8 * i + 8]
+            xp.multiply(part, part, out=work)
+            xp.add(part, work, out=part)
+        return x * 1
+
+    x = np.arange(16.0)
+    plan = planned(f, x)
+    plan.run()
+    assert (plan.results[0] == np.arange(16.0) + np.arange(16.0) ** 2).all()
+    blocks = [args[0] for _, args in plan.calls if args and isinstance(args[0], native.Block)]
+    chunks = [block for block in blocks if block.name == "multiply+add"]
+    assert [len(block.arrays) for block in chunks] == [1, 1]
+
+
 def test_one_text_for_all_sizes():
     def f(xp, x, b):
         return xp.tanh(x + b) * 2

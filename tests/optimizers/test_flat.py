@@ -76,6 +76,18 @@ def test_large_variables_go_in_chunks(rule):
         assert np.isfinite(whole.numpy()).all()
 
 
+@pytest.mark.parametrize("size, count", [(1, 1), (65_536, 1), (65_537, 2), (210_000, 4)])
+def test_chunks_are_equal_and_even(size, count):
+    """So that two threads have the same to do."""
+    w = gpunn.Variable(np.ones(size, "f4"))
+    optimizer = optimizers.Adam()
+    optimizer.build([w])
+    (walk,) = optimizer._plan([0]).walks
+    sizes = [c.stop - c.start for c in walk._chunks(size)]
+    assert sum(sizes) == size and len(sizes) == count
+    assert max(sizes) - min(sizes) < 16 * count and len({*sizes[:-1]}) <= 1
+
+
 def test_variables_without_gradient_and_frozen_ones_stay(device):
     variables = make()
     b, d = variables[1], variables[3]
