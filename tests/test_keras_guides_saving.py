@@ -325,3 +325,25 @@ def test_what_a_layer_holds_is_serialized_with_it():
     assert again.initializer.stddev == 0.5
     regularizer = keras.regularizers.serialize(keras.regularizers.L1(0.25))
     assert regularizer["config"] == {"l1": 0.25}
+
+
+def test_a_factor_of_its_own_for_each_of_several_outputs(device):
+    class Scaled(keras.layers.Dense):
+        def __init__(self, units, **kwargs):
+            super().__init__(units, **kwargs)
+            self.factors = keras.Variable(np.arange(10.0), dtype="float32")
+
+        def call(self, inputs):
+            return super().call(inputs) * self.factors
+
+    model = keras.Sequential([Scaled(1)])
+    model.compile(optimizer="adam", loss="mean_squared_error")
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 10)), rng.random(8)
+    with pytest.warns(UserWarning, match="each of the 10 outputs"):
+        history = model.fit(x, y, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    with pytest.warns(UserWarning, match="each of the 10 outputs"):
+        loss = model.evaluate(x, y, verbose=0)
+    errors = (model.predict(x, verbose=0) - y[:, None]) ** 2
+    assert loss == pytest.approx(errors.mean(), rel=1e-4)

@@ -29,7 +29,7 @@ def hinge(y_true, y_pred):
     >>> gpunn.losses.hinge([[1.0, -1.0]], [[0.5, -2.0]]).numpy()
     array([0.25], dtype=float32)
     """
-    y_true, y_pred = pair("hinge", y_true, y_pred)
+    y_true, y_pred = pair("hinge", y_true, y_pred, spread=True)
     return reduced_terms(_signs(y_true), y_pred, margins)
 
 
@@ -51,7 +51,7 @@ def squared_hinge(y_true, y_pred):
     >>> gpunn.losses.squared_hinge([[1.0, -1.0]], [[0.5, -2.0]]).numpy()
     array([0.125], dtype=float32)
     """
-    y_true, y_pred = pair("squared_hinge", y_true, y_pred)
+    y_true, y_pred = pair("squared_hinge", y_true, y_pred, spread=True)
     return reduced_terms(_signs(y_true), y_pred, squared_margins)
 
 

@@ -1,5 +1,6 @@
 """Loss: from one value per sample to one number, with weights and masks."""
 
+import warnings
 from functools import reduce
 
 from gpunn import ops
@@ -181,11 +182,16 @@ def same_rank(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def pair(name: str, y_true, y_pred) -> tuple[Tensor, Tensor]:
+def pair(name: str, y_true, y_pred, spread: bool = False) -> tuple[Tensor, Tensor]:
     """Labels and predictions of one float dtype and one shape.
 
+    Args:
+        name: of the loss.
+        y_true, y_pred: labels and predictions.
+        spread: whether one label a row stands for all outputs of the row, as in Keras; it warns.
+
     Raises:
-        ShapeError: if they do not fit; nothing is broadcast.
+        ShapeError: if they do not fit; nothing else is broadcast.
     """
     y_pred = convert(y_pred)
     if not is_float(y_pred.dtype):
@@ -196,12 +202,24 @@ def pair(name: str, y_true, y_pred) -> tuple[Tensor, Tensor]:
     if y_true.shape != y_pred.shape:
         before = y_true.shape, y_pred.shape
         y_true, y_pred = same_rank(y_true, y_pred)
+        if spread and _one_a_row(y_true, y_pred):
+            warnings.warn(
+                f"{name}: labels of shape {before[0]} beside predictions of shape {before[1]}: "
+                f"each of the {y_pred.shape[-1]} outputs of a row is compared with the same label",
+                stacklevel=2,
+            )
+            y_true = ops.broadcast_to(ops.reshape(y_true, (*y_pred.shape[:-1], 1)), y_pred.shape)
         if y_true.shape != y_pred.shape:
             raise ShapeError(
                 f"{name}: labels of shape {before[0]} do not fit predictions of shape {before[1]}: "
                 "they need the same shape, but for a last axis of size 1"
             )
     return y_true, y_pred
+
+
+def _one_a_row(y_true: Tensor, y_pred: Tensor) -> bool:
+    rows = y_pred.shape[:-1]
+    return y_pred.ndim > 1 and y_true.shape != y_pred.shape and y_true.shape in (rows, (*rows, 1))
 
 
 def fitted(weights, values: Tensor, name: str) -> Tensor:

@@ -239,7 +239,9 @@ def kl_divergence(y_true, y_pred):
     >>> gpunn.losses.kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]).numpy()
     array([0.], dtype=float32)
     """
-    return reduced_terms(*pair("kl_divergence", y_true, y_pred), divergences, total=True)
+    return reduced_terms(
+        *pair("kl_divergence", y_true, y_pred, spread=True), divergences, total=True
+    )
 
 
 def poisson(y_true, y_pred):
@@ -260,7 +262,7 @@ def poisson(y_true, y_pred):
     >>> gpunn.losses.poisson([[0.0, 2.0]], [[1.0, 1.0]]).numpy()
     array([0.9999999], dtype=float32)
     """
-    return reduced_terms(*pair("poisson", y_true, y_pred), poisson_terms)
+    return reduced_terms(*pair("poisson", y_true, y_pred, spread=True), poisson_terms)
 
 
 def _warn_if_one_class(name, y_pred, axis):

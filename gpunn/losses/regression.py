@@ -32,7 +32,7 @@ def mean_squared_error(y_true, y_pred):
     >>> gpunn.losses.mean_squared_error([[0.0, 2.0]], [[1.0, 2.0]]).numpy()
     array([0.5], dtype=float32)
     """
-    return reduced_terms(*pair("mean_squared_error", y_true, y_pred), squares)
+    return reduced_terms(*pair("mean_squared_error", y_true, y_pred, spread=True), squares)
 
 
 def mean_absolute_error(y_true, y_pred):
@@ -53,7 +53,7 @@ def mean_absolute_error(y_true, y_pred):
     >>> gpunn.losses.mean_absolute_error([[0.0, 2.0]], [[1.0, 2.0]]).numpy()
     array([0.5], dtype=float32)
     """
-    return reduced_terms(*pair("mean_absolute_error", y_true, y_pred), distances)
+    return reduced_terms(*pair("mean_absolute_error", y_true, y_pred, spread=True), distances)
 
 
 def mean_absolute_percentage_error(y_true, y_pred):
@@ -74,7 +74,9 @@ def mean_absolute_percentage_error(y_true, y_pred):
     >>> gpunn.losses.mean_absolute_percentage_error([[2.0]], [[1.0]]).numpy()
     array([50.], dtype=float32)
     """
-    return reduced_terms(*pair("mean_absolute_percentage_error", y_true, y_pred), percents)
+    return reduced_terms(
+        *pair("mean_absolute_percentage_error", y_true, y_pred, spread=True), percents
+    )
 
 
 def mean_squared_logarithmic_error(y_true, y_pred):
@@ -95,7 +97,7 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     >>> gpunn.losses.mean_squared_logarithmic_error([[0.0]], [[0.0]]).numpy()
     array([0.], dtype=float32)
     """
-    operands = pair("mean_squared_logarithmic_error", y_true, y_pred)
+    operands = pair("mean_squared_logarithmic_error", y_true, y_pred, spread=True)
     return reduced_terms(*operands, squared_logarithms)
 
 
@@ -141,7 +143,7 @@ def huber(y_true, y_pred, delta=1.0):
     >>> gpunn.losses.huber([[0.0]], [[3.0]]).numpy()
     array([2.5], dtype=float32)
     """
-    return reduced_terms(*pair("huber", y_true, y_pred), huber_terms, (float(delta),))
+    return reduced_terms(*pair("huber", y_true, y_pred, spread=True), huber_terms, (float(delta),))
 
 
 def log_cosh(y_true, y_pred):
@@ -162,7 +164,7 @@ def log_cosh(y_true, y_pred):
     >>> gpunn.losses.log_cosh([[0.0]], [[100.0]]).numpy().round(2)
     array([99.31], dtype=float32)
     """
-    return reduced_terms(*pair("log_cosh", y_true, y_pred), log_cosh_terms)
+    return reduced_terms(*pair("log_cosh", y_true, y_pred, spread=True), log_cosh_terms)
 
 
 class MeanSquaredError(MeanOfTerms):

@@ -58,7 +58,7 @@ class MeanOfTerms(LossFunctionWrapper):
     def _mean(self, y_true, y_pred):
         if type(self).call is not LossFunctionWrapper.call or not y_pred.size or not y_pred.ndim:
             return None
-        operands = pair(self.fn.__name__, *same_rank(y_true, y_pred))
+        operands = pair(self.fn.__name__, *same_rank(y_true, y_pred), spread=True)
         options = tuple(map(float, self.options.values()))
         return reduced_terms(*operands, self._term, options, self._total, whole=True)
 

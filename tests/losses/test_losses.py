@@ -136,14 +136,36 @@ ELEMENTWISE = [
         losses.circle,
     )
 ]
+SPREADING = {
+    losses.mean_squared_error,
+    losses.mean_absolute_error,
+    losses.mean_absolute_percentage_error,
+    losses.mean_squared_logarithmic_error,
+    losses.huber,
+    losses.log_cosh,
+    losses.hinge,
+    losses.squared_hinge,
+    losses.kl_divergence,
+    losses.poisson,
+}
 
 
 @pytest.mark.parametrize("fn", ELEMENTWISE)
-def test_nothing_is_broadcast(fn):
-    with pytest.raises(ShapeError, match=r"\(4,\).*\(4, 3\)"):
-        fn(np.ones(4, "float32"), np.ones((4, 3), "float32"))
-    with pytest.raises(ShapeError, match=r"\(4, 1\).*\(4, 3\)"):
-        fn(np.ones((4, 1), "float32"), np.ones((4, 3), "float32"))
+def test_nothing_is_broadcast_but_one_label_a_row(fn, device):
+    p = np.linspace(0.1, 0.9, 12, dtype="float32").reshape(4, 3)
+    labels = np.array([[0.2], [0.4], [0.6], [0.9]], "float32")
+    with pytest.raises(ShapeError, match=r"\(3,\).*\(4, 3\)"):
+        fn(np.ones(3, "float32"), p)
+    with pytest.raises(ShapeError, match=r"\(4, 2\).*\(4, 3\)"):
+        fn(np.ones((4, 2), "float32"), p)
+    for y in (labels, labels[:, 0]):
+        if fn not in SPREADING:
+            with pytest.raises(ShapeError, match=r"\(4, 3\)"):
+                fn(y, p)
+            continue
+        with pytest.warns(UserWarning, match="each of the 3 outputs"):
+            values = fn(tensor(y), tensor(p))
+        assert_close(values, fn(tensor(np.repeat(labels, 3, 1)), tensor(p)).numpy())
 
 
 def test_weights_fit_or_raise(device):
