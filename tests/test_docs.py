@@ -14,7 +14,7 @@ import gpunn
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 NEEDS_CUPY = tuple(
     f"gpunn.backend.{name}"
-    for name in "cupy_ cuda. cublas fusing graph noted products shared staging".split()
+    for name in "cupy_ cuda. cublas elementwise fusing graph noted products shared staging".split()
 )
 
 

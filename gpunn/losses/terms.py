@@ -13,7 +13,7 @@ from gpunn.losses.loss import LossFunctionWrapper, pair, same_rank
 EPSILON = 1e-7
 
 
-@primitive
+@primitive(promote="float")
 def reduced_terms(be, y_true, y_pred, /, term, options=(), total=False, whole=False):
     """The mean over the last axis of the values of a term.
 

@@ -5,6 +5,7 @@ import numpy as np
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import result_type
 from gpunn.errors import ArgumentError
+from gpunn.ops.reduction import narrow
 
 __all__ = ["argwhere", "nonzero", "select", "where"]
 
@@ -47,13 +48,11 @@ def _where(be, condition, x1, x2, /):
         )
 
     def pullback(dy, needs):
-        return (
-            None,
-            be.xp.where(condition, dy, 0) if needs[1] else None,
-            be.xp.where(condition, 0, dy) if needs[2] else None,
-        )
+        dx1 = be.xp.where(condition, dy, 0) if needs[1] else None
+        dx2 = be.xp.where(condition, 0, dy) if needs[2] else None
+        return None, *(d if d is None else narrow(d, dy.dtype) for d in (dx1, dx2))
 
-    return be.xp.where(condition, x1, x2), pullback
+    return narrow(be.xp.where(condition, x1, x2), x1.dtype), pullback  # CuPy's of bfloat16 is wider
 
 
 def select(condlist, choicelist, default=0):

@@ -2,6 +2,7 @@
 
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.errors import ShapeError
+from gpunn.ops.reduction import narrow
 from gpunn.ops.reduction import sum as sum_
 from gpunn.ops.shaping import normalize_axes, reshape
 
@@ -148,7 +149,8 @@ def tril(be, x, /, k=0):
     [[1, 0], [3, 4]]
     """
     kept = _triangle(be, "tril", x, k)
-    return be.xp.where(kept, x, _zero(x)), lambda dy, needs: (be.xp.where(kept, dy, 0),)
+    y = be.xp.where(kept, x, _zero(x))
+    return narrow(y, x.dtype), lambda dy, needs: (be.xp.where(kept, dy, 0),)
 
 
 @primitive
@@ -171,7 +173,8 @@ def triu(be, x, /, k=0):
     [[1, 2], [0, 4]]
     """
     dropped = _triangle(be, "triu", x, k - 1)
-    return be.xp.where(dropped, _zero(x), x), lambda dy, needs: (be.xp.where(dropped, 0, dy),)
+    y = be.xp.where(dropped, _zero(x), x)
+    return narrow(y, x.dtype), lambda dy, needs: (be.xp.where(dropped, 0, dy),)
 
 
 def _zero(x):

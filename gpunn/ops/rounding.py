@@ -3,6 +3,7 @@
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import finfo, is_float
 from gpunn.errors import DTypeError
+from gpunn.ops.reduction import narrow
 
 __all__ = ["ceil", "floor", "nan_to_num", "round", "trunc"]
 
@@ -82,7 +83,7 @@ def round(be, x, /, decimals=0):
     """
     if x.dtype.kind == "b":
         raise DTypeError("round: expected numbers, got bool; cast it first")
-    return x.round(decimals), _no_slope(be)
+    return narrow(x.round(decimals), x.dtype), _no_slope(be)
 
 
 def _no_slope(be):

@@ -314,3 +314,15 @@ def test_terms_are_of_the_last_axis_however_a_loss_is_reduced(device):
         assert values.shape == (4,)
         assert_close(cls()(y, p), values.numpy().mean())
         assert_close(cls(reduction="sum")(y, p), values.numpy().sum())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", [n for n in NAMES if "saturated" not in n])
+def test_the_dtype_of_results_is_the_one_asked_for(name, dtype, device):
+    loss, (y, p, _) = make(name, dtype=dtype)
+    p = tensor(p, requires_grad=True)
+    value = loss(tensor(y), p)
+    assert value.dtype == dtype
+    value.backward()
+    assert p.grad.dtype == p.dtype
+    assert make(name, dtype=dtype, reduction=None)[0](tensor(y), p).dtype == dtype

@@ -285,3 +285,11 @@ def test_complex_numbers(name, dtype, device):
     expected = getattr(np, name)(x)
     assert y.dtype == expected.dtype and y.device == device and not y.requires_grad
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_choosing_and_rounding_keep_halves(device, dtype):
+    x = gpunn.Tensor([[1.25, -2.75], [0.5, 3.0]], True, dtype=dtype, device=device)
+    for f in (lambda x: ops.where(x > 0, x, 1.0), ops.tril, ops.triu, ops.round):
+        assert f(x).dtype == dtype
+        assert gpunn.grad(lambda x, f=f: ops.sum(f(x)))(x).dtype == dtype

@@ -199,9 +199,14 @@ def test_half_values_with_float_factors_stay_half(op, dtype, device):
     scale = gpunn.Tensor(rand(6, seed=1), True, dtype="float32", device=device)
     y = op(x, scale)
     assert y.dtype == x.dtype
-    exact = op(x.detach().to("float64"), scale.detach().to("float64"))
+    wide = [gpunn.Tensor(v.detach().to("float64"), True) for v in (x, scale)]
+    exact = op(*wide)
     assert_close(y, exact.to(dtype))
-    y.sum().backward()
+    dy = gpunn.Tensor(rand(4, 6, seed=2), dtype=dtype, device=device)
+    (y * dy).sum().backward()
+    (exact * dy).sum().backward()
     assert x.grad.dtype == x.dtype and scale.grad.dtype == "float32"
+    assert_close(x.grad, wide[0].grad.to(dtype))
+    assert_close(scale.grad, wide[1].grad)
     assert op(x.detach().to("float64"), scale.detach()).dtype == "float64"
     assert op(scale.detach()[None], x.detach()[0]).dtype == "float32"

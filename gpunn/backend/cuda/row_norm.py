@@ -82,6 +82,7 @@ def _normalized(
     be.launch("row_norm", f"row_norm<{types}, {lying}>", rows * int(team), args)
 
     def pullback(dy, needs, places):
+        dy = dy.astype(x.dtype, copy=False)  # half where x was, before wider weights met it
         dx = be.empty(x.shape, x.dtype) if needs[0] else None
         sums = [placed(be, at, scaled, x.dtype) if need else None
                 for at, need in zip(places[1:], needs[1:], strict=True)]  # fmt: skip
