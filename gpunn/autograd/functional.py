@@ -9,7 +9,7 @@ from gpunn.autograd.node import Node
 from gpunn.autograd.tensor import Tensor, convert, derive, seed_gradient, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
-from gpunn.errors import ArgumentTypeError, DTypeError, GradientError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, GradientError, ShapeError
 from gpunn.tree import flatten, map_structure
 
 
@@ -32,6 +32,7 @@ def value_and_grad(function, argnums=0, create_graph=None, has_aux=False):
     Raises:
         DTypeError: if such an argument is not of floats.
         ShapeError: if the value has more than one element.
+        ArgumentError: if a call has no such argument.
         ArgumentTypeError: with `has_aux`, if `function` gives no pair.
         GradientError: with `create_graph`, if an op has no second derivative.
 
@@ -47,6 +48,10 @@ def value_and_grad(function, argnums=0, create_graph=None, has_aux=False):
     @wraps(function)
     def evaluate(*args, **kwargs):
         args = list(args)
+        if any(not -len(args) <= i < len(args) for i in positions):
+            raise ArgumentError(
+                f"argnums {argnums} of a call with {len(args)} positional arguments"
+            )
         for i in positions:
             as_source = partial(_as_source, i)
             nested = _is_nested(args[i])
@@ -54,7 +59,7 @@ def value_and_grad(function, argnums=0, create_graph=None, has_aux=False):
         sources = tuple(args[i] for i in positions)
         with enable_grad():
             value = function(*args, **kwargs)
-        value, rest = _pair(value) if has_aux else (value, None)
+        value, rest = pair_of(value) if has_aux else (value, None)
         if not isinstance(value, Tensor) or value.size != 1:
             got = f"shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
             raise ShapeError(f"grad needs a function that gives one number, got {got}")
@@ -169,7 +174,8 @@ def _is_nested(x) -> bool:
     return isinstance(x, list | tuple) and any(hasattr(leaf, "shape") for leaf in flatten(x))
 
 
-def _pair(result) -> tuple:
+def pair_of(result) -> tuple:
+    """What a function with `has_aux` has given: the value, and the rest."""
     if not isinstance(result, tuple | list) or len(result) != 2:
         raise ArgumentTypeError(
             f"with has_aux the function must give a pair, got {type(result).__name__}"

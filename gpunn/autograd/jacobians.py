@@ -3,11 +3,11 @@
 from functools import wraps
 
 from gpunn.autograd.backward import backward
-from gpunn.autograd.functional import as_sources, grad, gradients, source_of
+from gpunn.autograd.functional import as_sources, grad, gradients, pair_of, source_of
 from gpunn.autograd.mode import enable_grad
 from gpunn.autograd.tensor import Tensor, convert, wrap
 from gpunn.backend import backend_of
-from gpunn.errors import ArgumentTypeError, ShapeError
+from gpunn.errors import ShapeError
 
 
 def jacobian(function, argnums=0):
@@ -112,11 +112,7 @@ def jvp(fun, primals, tangents, has_aux=False):
     tangents = _directions("jvp", sources, tangents)
     with enable_grad():
         y = fun(*args)
-        if has_aux and not (isinstance(y, tuple | list) and len(y) == 2):
-            raise ArgumentTypeError(
-                f"jvp: with has_aux the function must give a pair, got {type(y).__name__}"
-            )
-        y, *rest = y if has_aux else (y,)
+        y, *rest = pair_of(y) if has_aux else (y,)
         y = _tensor(y)
         u = wrap(backend_of(y.array).zeros(y.shape, y.dtype)).requires_grad_()
         dxs = gradients(y, sources, u, create_graph=True) if y.requires_grad else []

@@ -40,7 +40,8 @@ def primitive(body=None, *, promote=None):
             stay as they are) and the static parameters. It returns an array or a tuple of arrays,
             and `pullback(dy, needs) -> one gradient per operand`, or None if it has no gradient.
         promote: "same" casts the operands to their common dtype first, "float" to a common float;
-            "first" does too, but the result has the dtype of the first operand, if it is a float.
+            "first" does too, but the result, and dy with it, has the dtype of the first operand, if
+            it is a float.
 
     >>> @gpunn.primitive
     ... def cube(be, x, /):

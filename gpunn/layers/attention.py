@@ -39,7 +39,7 @@ class Attention(Layer):
 
     Raises:
         ArgumentError: if an argument has a value that is not allowed.
-        ShapeError: if it is not called on a list of two or three tensors.
+        ShapeError: if it is not called on a list of two or three tensors, or batches differ.
 
     Source: keras.layers.Attention; Luong et al., 2015, https://arxiv.org/abs/1508.04025
 
@@ -120,7 +120,7 @@ class Attention(Layer):
     def _by_products(self, query, key, value, mask, training, with_scores, causal):
         """The result, and the probabilities or None, of products as scores."""
         rate = self.dropout if training else 0.0
-        query, key, value = _of_one_batch(query, key, value)
+        query, key, value = self._of_one_batch(query, key, value)
         batch = query.shape[:-2]
         if mask is not None:
             mask = ops.reshape(mask, (math.prod(batch), 1, 1, mask.shape[-1]))
@@ -135,6 +135,18 @@ class Attention(Layer):
             p = drop(p, rate, self.seed_generator)
             return ops.matmul(p, value), p
         return ops.reshape(y, (*query.shape[:-1], value.shape[-1])), p
+
+    def _of_one_batch(self, *sequences):
+        """Sequences whose batches may be broadcast, as one array of queries for every example."""
+        batches = [x.shape[:-2] for x in sequences]
+        if batches.count(batches[0]) == len(batches):
+            return sequences
+        try:
+            batch = np.broadcast_shapes(*batches)
+        except ValueError:
+            shapes = [x.shape for x in sequences]
+            raise wrong(self, f"the inputs differ in batch size: {shapes}", ShapeError) from None
+        return [ops.broadcast_to(x, (*batch, *x.shape[-2:])) for x in sequences]
 
     def compute_mask(self, inputs, mask=None):
         """The mask of the queries."""
@@ -167,7 +179,7 @@ class AdditiveAttention(Attention):
 
     Raises:
         ArgumentError: if an argument has a value that is not allowed.
-        ShapeError: if it is not called on a list of two or three tensors.
+        ShapeError: if it is not called on a list of two or three tensors, or batches differ.
 
     Source: keras.layers.AdditiveAttention; Bahdanau et al., 2014, https://arxiv.org/abs/1409.0473
 
@@ -194,15 +206,6 @@ class AdditiveAttention(Attention):
         config = super().get_config()
         del config["score_mode"]
         return config
-
-
-def _of_one_batch(*sequences):
-    """Sequences whose batches may be broadcast, as one array of queries for every example."""
-    batches = [x.shape[:-2] for x in sequences]
-    if batches.count(batches[0]) == len(batches):
-        return sequences
-    batch = np.broadcast_shapes(*batches)
-    return [ops.broadcast_to(x, (*batch, *x.shape[-2:])) for x in sequences]
 
 
 def _sums(query, key):

@@ -86,9 +86,8 @@ class Layer(SymbolicLayer):
         parameters = list(inspect.signature(cls.call).parameters.values())[1:]
         names = cls._call_names = tuple([p.name for p in parameters])
         needed = [p.name for p in parameters if p.default is p.empty and p.kind not in _SEVERAL]
-        cls._needed_names = tuple(
-            [n for n in needed if n != "training"]
-        )  # a call around may say it
+        # whether it is training, a call around it may say
+        cls._needed_names = tuple([n for n in needed if n != "training"])
         cls._takes_training = "training" in names
         cls._takes_mask = "mask" in names
         cls._training_at = names.index("training") if cls._takes_training else None

@@ -20,7 +20,8 @@ class OptimizerMap(MutableMapping):
 
     Raises:
         ArgumentTypeError: if an optimizer is none.
-        ArgumentError: if a key is there twice, or, when looked up, several fit a path.
+        ArgumentError: if a key is there twice or is no regular expression, or, when looked up,
+            several fit a path.
 
     Source: keras.optimizers.OptimizerMap.
 
@@ -52,6 +53,10 @@ class OptimizerMap(MutableMapping):
             raise ArgumentError(f"{path!r} has an optimizer already: {self._by_path[path]!r}")
         if not isinstance(path, str):
             raise ArgumentTypeError(f"a path is a string, got {path!r}")
+        try:
+            re.compile(path)
+        except re.error as e:
+            raise ArgumentError(f"{path!r} is no regular expression: {e}") from None
         _require_optimizer(optimizer)
         self._by_path[path] = optimizer
 
@@ -152,11 +157,11 @@ class MultiOptimizer(Optimizer):
         return _Together(parts)
 
     def _given(self, grads, trainable_variables):
-        if trainable_variables is None:
-            trainable_variables = self._trainable_variables if self.built else None
-        if trainable_variables is None or len(grads) != len(list(trainable_variables)):
-            return super()._given(grads, trainable_variables)  # which says what is wrong
-        variables = list(trainable_variables)
+        if trainable_variables is None and self.built:
+            trainable_variables = self._trainable_variables
+        variables = None if trainable_variables is None else list(trainable_variables)
+        if variables is None or len(grads) != len(variables):
+            return super()._given(grads, variables)  # which says what is wrong
         self.build(variables) if not self.built else self._positions(variables)
         parts = []
         for number, optimizer in enumerate(self.optimizers):

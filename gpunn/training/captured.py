@@ -126,10 +126,10 @@ class CapturedStep:
         if len(self._seen) > 256:  # shapes that are new all the time
             self._seen.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
+        if len(self._steps) >= MOST_PLANS:
+            return None
         soon = seen <= self._plan_type.eager_steps
-        if (soon and (seen > 1 or not self._at_once(model, batch))) or len(
-            self._steps
-        ) >= MOST_PLANS:
+        if soon and (seen > 1 or not self._at_once(model, batch)):
             return None
         try:
             step = self._new_plan(model, batch, whole=soon)

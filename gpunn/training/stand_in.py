@@ -97,7 +97,8 @@ class StandIn:
     def _object(self, x):
         made = self._known(x, object.__new__(type(x)))
         for name, value in dict(vars(x)).items():
-            vars(made)[name] = value if name == "last_batch" else self.of(value)
+            of_data = name == "last_batch"  # which a plan must neither read nor watch
+            vars(made)[name] = value if of_data else self.of(value)
         self._then.append((made, _contents(made)))
         return made
 

@@ -352,10 +352,8 @@ class Steps(Layer):
         if y is None or ((loss is None or loss.terms) and (metrics.empty or metrics.bound)):
             return
         y_pred = self.output
-        if (
-            isinstance(y_pred, list | tuple) and len(y_pred) == 1
-        ):  # a call gives it without the list
-            (y_pred,) = y_pred
+        if isinstance(y_pred, list | tuple) and len(y_pred) == 1:
+            (y_pred,) = y_pred  # as a call gives it
         if loss is not None:
             y = loss.targets(y, y_pred)
             if not loss.terms:

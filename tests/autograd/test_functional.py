@@ -4,7 +4,7 @@ import pytest
 import gpunn
 from gpunn import ops
 from gpunn.autograd import check_gradients, gradients
-from gpunn.errors import DTypeError, GradientError, ShapeError
+from gpunn.errors import ArgumentError, DTypeError, GradientError, ShapeError
 
 
 def f(x, y, power=2):
@@ -122,3 +122,8 @@ def test_check_gradients_finds_what_is_wrong(device):
 
     with pytest.raises(GradientError):
         check_gradients(one_wrong_operand, [1.0, 2.0], [3.0, 4.0])
+
+
+def test_argnums_of_no_argument():
+    with pytest.raises(ArgumentError, match="argnums 3 of a call with 1"):
+        gpunn.grad(lambda x: x, 3)(1.0)

@@ -258,6 +258,7 @@ def built_without_source():
         X, X, return_attention_scores=True), "gives no scores"),
     (lambda: layers.MultiHeadAttention(2, 3, sliding_window=0), "sliding_window"),
     (lambda: layers.MultiHeadAttention(2, 3)(X, X, Y), "must be alike but for the last axis"),
+    (lambda: layers.Attention()([np.ones((2, 3, 4)), np.ones((3, 5, 4))]), "differ in batch size"),
     (lambda: layers.MultiHeadAttention(2, 3)(X[0], X[0]), "at least \\(batch, length, size\\)"),
     (lambda: layers.MultiHeadAttention(2, 3)(X, X, attention_mask=X[0, 0] > 0), "does not fit"),
     (lambda: layers.MultiHeadAttention(2, 3)(X), "query, value; value is missing"),

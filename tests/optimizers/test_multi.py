@@ -116,6 +116,13 @@ def test_callbacks_change_every_rate():
     np.testing.assert_allclose(rates, [0.001, 0.0025])
 
 
+def test_variables_of_an_iterator():
+    variables = [gpunn.Variable(np.ones(2), name=name) for name in ("a", "b")]
+    optimizer = MultiOptimizer(OptimizerMap(optimizers.SGD(0.5)))
+    optimizer.apply([np.ones(2), np.ones(2)], iter(variables))
+    assert [v.numpy().tolist() for v in variables] == [[0.5, 0.5]] * 2
+
+
 def test_a_function_chooses():
     sgd, adam = rules()
     optimizer = MultiOptimizer(lambda v: adam if "head" in v.path else sgd)
@@ -132,6 +139,8 @@ def test_what_is_wrong():
         which["ab"]
     with pytest.raises(ArgumentError, match="has an optimizer already"):
         which["a.*"] = sgd
+    with pytest.raises(ArgumentError, match="no regular expression"):
+        which["("] = sgd
     with pytest.raises(ArgumentTypeError, match="holds no others"):
         which["d"] = optimizers.LossScaleOptimizer(sgd)
     with pytest.raises(ArgumentTypeError, match="expected an optimizer"):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gpunn.backend.cupy_ import cuda_type, wide
-from gpunn.backend.kernels import kernel
+from gpunn.backend.kernels import FLOATS, kernel
 
 MODES = ("constant", "nearest", "wrap", "mirror", "reflect")  # `enum Mode` of affine.cu
 
@@ -12,7 +12,7 @@ def _takes(x, transforms, order, mode, fill) -> bool:
     return transforms.dtype.name in ("float32", "float64") and transforms.shape[-1] == 8
 
 
-@kernel("affine_pixels", "cuda", ("float16", "float32", "float64"), _takes)
+@kernel("affine_pixels", "cuda", FLOATS, _takes)
 def affine_pixels(be, x, transforms, order, mode, fill):
     y = be.empty(x.shape, x.dtype)
     types = (x.dtype, transforms.dtype, np.result_type(wide(x.dtype), transforms.dtype))
