@@ -49,9 +49,7 @@ def value_and_grad(function, argnums=0, create_graph=None, has_aux=False):
     def evaluate(*args, **kwargs):
         args = list(args)
         if any(not -len(args) <= i < len(args) for i in positions):
-            raise ArgumentError(
-                f"argnums {argnums} of a call with {len(args)} positional arguments"
-            )
+            raise ArgumentError(f"argnums {argnums} of a call with {len(args)} arguments")
         for i in positions:
             as_source = partial(_as_source, i)
             nested = _is_nested(args[i])
