@@ -11,7 +11,8 @@ from gpunn.autograd.masked import mask_of, with_mask
 from gpunn.autograd.mode import no_grad
 from gpunn.autograd.tensor import Tensor, wrap
 from gpunn.backend import CPU_BACKEND, backend_of, device
-from gpunn.backend.dtypes import standardize
+from gpunn.backend.dtypes import name_of, standardize
+from gpunn.backend.words import is_words
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
 from gpunn.naming import auto_name
 from gpunn.tree import flatten, map_structure, pack
@@ -45,6 +46,8 @@ class KerasTensor:
             raise ArgumentTypeError(f"a shape is a tuple of sizes and None, got {shape!r}")
         self.shape = tuple([None if n is None else _size(n, shape) for n in shape])
         self.dtype = standardize(dtype)
+        if is_words(self):
+            self.dtype = np.dtype(str)  # words of any length
         self.name = auto_name("keras_tensor") if name is None else name
         self.made_by: Call | None = None
         self.index = 0  # among the outputs of that call
@@ -54,7 +57,7 @@ class KerasTensor:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype.name}, name={self.name}>"
+        return f"<KerasTensor shape={self.shape}, dtype={name_of(self.dtype)}, name={self.name}>"
 
     def _has_no_values(self, *args, **kwargs):
         raise ArgumentTypeError(
@@ -215,6 +218,7 @@ def _sized(x: KerasTensor, axis: int) -> KerasTensor:
 def _zeros(be, x: KerasTensor, size) -> Tensor:
     first, others = size
     shape = [(others if i else first) if n is None else n for i, n in enumerate(x.shape)]
+    be = CPU_BACKEND if is_words(x) else be
     zeros = wrap(be.zeros(shape, x.dtype))
     return zeros if x._keras_mask is None else with_mask(zeros, _zeros(be, x._keras_mask, size))
 

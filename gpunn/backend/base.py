@@ -9,6 +9,7 @@ from typing import Any
 from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.random import Stream
+from gpunn.backend.words import is_words
 from gpunn.errors import DTypeError
 
 # A row number on a GPU of NOWHERE + i, which is at least FAR, stands for an index i that is out of
@@ -197,8 +198,8 @@ class Backend:
         return self.xp.asarray(x)
 
     def send(self, arrays: list) -> list:
-        """The arrays, on this device."""
-        return [self.asarray(a) for a in arrays]
+        """The arrays, on this device; words stay on the host."""
+        return [a if is_words(a) else self.asarray(a) for a in arrays]
 
     def staging(self):
         """What does the same as `send` for one data set's batches, while a GPU computes."""

@@ -47,10 +47,21 @@ def standardize(dtype) -> np.dtype:
         return np.dtype("int32")
     if isinstance(dtype, str) and dtype == "bfloat16":
         return bfloat16()
+    if isinstance(dtype, str) and dtype == "string":
+        return np.dtype(str)
     try:
         return np.dtype(dtype)
     except TypeError as e:
         raise DTypeError(f"unknown dtype {dtype!r}; known: {', '.join(NAMES)}") from e
+
+
+def name_of(dtype: np.dtype) -> str:
+    """The name of a dtype in configs: "string" of words.
+
+    >>> gpunn.backend.dtypes.name_of(np.dtype("<U7"))
+    'string'
+    """
+    return "string" if dtype.kind == "U" else dtype.name
 
 
 def bfloat16() -> np.dtype:

@@ -14,6 +14,7 @@ import cupy
 import numpy as np
 
 from gpunn.backend.shared import Shared
+from gpunn.backend.words import is_words
 
 ALIGNMENT = 256  # bytes: where each array of a batch starts
 TO_DEVICE = 1  # cudaMemcpyHostToDevice
@@ -35,7 +36,8 @@ class Staging:
         That is when nobody has them any more, and two batches later at the soonest.
         """
         self._be.activate()
-        host = [a for a in arrays if isinstance(a, np.ndarray)]
+        moves = [isinstance(a, np.ndarray) and not is_words(a) for a in arrays]
+        host = [a for a, moved in zip(arrays, moves, strict=True) if moved]
         if not host:
             return self._be.send(arrays)
         if self._stream is None:
@@ -63,7 +65,10 @@ class Staging:
             slot.device[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
             for a, start in zip(host, starts, strict=True)
         )
-        return [next(sent) if isinstance(a, np.ndarray) else self._be.asarray(a) for a in arrays]
+        return [
+            next(sent) if moved else self._be.send([a])[0]
+            for a, moved in zip(arrays, moves, strict=True)
+        ]
 
     def _prepare(self, slot: "_Slot", size: int, now) -> None:
         """Make a slot ready to be written on the host."""

@@ -58,7 +58,9 @@ class Dataset:
     """
 
     def __init__(self, x, y=None, sample_weight=None):
-        self._nesting, arrays = Intake(check_finite=False)(x, y, sample_weight)
+        self._nesting, arrays = Intake(check_finite=False, takes_words=lambda part: True)(
+            x, y, sample_weight
+        )
         self._arrays = [a if isinstance(a, np.ndarray) else a.get() for a in arrays]
         self._parts = 3 if sample_weight is not None else 2 if y is not None else 1
         self._plan = _Plan()

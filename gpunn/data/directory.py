@@ -150,7 +150,8 @@ def text_dataset_from_directory(
 ):
     """Batches of the texts in a directory's .txt files, which a thread reads ahead.
 
-    A model takes numbers: `dataset.map(lambda x, y: (text_vectorization(x), y))`.
+    A model that begins with `TextVectorization` takes them; for others there is
+    `dataset.map(lambda x, y: (text_vectorization(x), y))`.
 
     Args:
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split,

@@ -1,5 +1,6 @@
 """From what a user gives as data to arrays that fit: dtypes, lengths, checks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from gpunn.autograd import wrap
 from gpunn.backend import CPU, backend_of, device, to_array
 from gpunn.backend.dtypes import is_float, standardize
+from gpunn.backend.words import is_words, words
 from gpunn.data.class_weight import weights_of_classes
 from gpunn.data.finite import check_finite
 from gpunn.data.nested import filler, is_nested, named_leaves, shape_of
@@ -23,6 +25,7 @@ class Intake:
         class_weight: a dict from class to the weight of its samples.
         check_finite: whether NaN and Inf are refused.
         check_targets: whether they are refused in y as well; a loss of one's own may know of them.
+        takes_words: whether "x", "y" or "sample_weight" may be words; asked where it is no numbers.
     """
 
     dtype: object = None
@@ -30,6 +33,7 @@ class Intake:
     class_weight: dict | None = None
     check_finite: bool = True
     check_targets: bool = True
+    takes_words: Callable[[str], bool] = lambda part: False
 
     def __call__(self, x, y=None, sample_weight=None, where="", batch=False):
         """The arrays of x, y and sample_weight where they lie, in one list, and their nesting.
@@ -48,8 +52,9 @@ class Intake:
             check = self.check_finite and (name != "y" or self.check_targets)
             for leaf_name, leaf in named_leaves(data, name):
                 names.append(leaf_name)
-                array, given = self._array(leaf, where + leaf_name, cast_all)
-                if check and not (batch and backend_of(array).kind != "cpu"):
+                array, given = self._array(leaf, where + leaf_name, cast_all, name)
+                known = is_words(array) or (batch and backend_of(array).kind != "cpu")
+                if check and not known:
                     columns = getattr(leaf, "columns", None)
                     columns = None if columns is None else list(columns)
                     check_finite(array, where + leaf_name, given, columns)
@@ -87,15 +92,22 @@ class Intake:
         nesting, arrays = self(x, y, sample_weight, where, batch=True)
         return filler(nesting)([wrap(a) for a in send(arrays)])
 
-    def _array(self, data, name, cast_all):
+    def _array(self, data, name, cast_all, part):
         """One array: numbers, with rows, of the right dtype; and what it was cast from."""
         if name.endswith("x") and hasattr(data, "to_frame"):
             data = data.to_frame()  # a pandas Series of inputs is a column, as in Keras
-        given = _native(data, name)
+        try:
+            given = _native(data, name)
+        except (DTypeError, DataError):
+            given = words(data) if self.takes_words(part) else None
+            if given is None:
+                raise
         if not given.ndim:
             raise ShapeError(f"{name} is a single number: expected an array of rows (n, ...)")
         if not given.size:
             raise DataError(f"{name} is empty: its shape is {given.shape}")
+        if is_words(given):
+            return given, given
         if cast_all is not None:
             dtype = standardize(cast_all)
         elif is_float(given.dtype):

@@ -26,6 +26,7 @@ def make_source(
     x_dtype=None,
     check_finite=True,
     check_targets=True,
+    takes_words=lambda part: False,
 ) -> Source:
     """A source of batches of the given data.
 
@@ -47,6 +48,7 @@ def make_source(
         x_dtype: what all of x is cast to, integers as well; default: integers stay.
         check_finite: whether NaN and Inf are refused.
         check_targets: whether they are refused in y as well.
+        takes_words: a function that says whether "x", "y" or "sample_weight" may be words.
 
     Raises:
         DataError, ShapeError, DTypeError: if the data cannot be used, with what is wrong where.
@@ -60,7 +62,7 @@ def make_source(
         _require_count(name, value)
     if x is None:
         raise ArgumentError("x is missing: give arrays, or something that gives batches")
-    intake = Intake(dtype, x_dtype, class_weight, check_finite, check_targets)
+    intake = Intake(dtype, x_dtype, class_weight, check_finite, check_targets, takes_words)
     if gives_batches(x, y):
         for name, value in (("y", y), ("sample_weight", sample_weight)):
             if value is not None:
@@ -83,13 +85,14 @@ def make_batch(
     dtype=None,
     x_dtype=None,
     check_targets=True,
+    takes_words=lambda part: False,
 ) -> tuple:
     """One batch of the given arrays: (x, y, sample_weight), of tensors nested as the arrays are.
 
     Args:
-        x, y, sample_weight, class_weight, device, dtype, x_dtype, check_targets: as for
-            `make_source`. Host arrays are checked for NaN and Inf; those of a GPU are not, since
-            that waits for them.
+        x, y, sample_weight, class_weight, device, dtype, x_dtype, check_targets, takes_words: as
+            for `make_source`. Host arrays are checked for NaN and Inf; those of a GPU are not,
+            since that waits for them.
 
     Raises:
         DataError, ShapeError, DTypeError: if the data cannot be used, with what is wrong where.
@@ -98,7 +101,9 @@ def make_batch(
     >>> weight.tolist()
     [3.0]
     """
-    intake = Intake(dtype, x_dtype, class_weight, check_targets=check_targets)
+    intake = Intake(
+        dtype, x_dtype, class_weight, check_targets=check_targets, takes_words=takes_words
+    )
     return intake.batch(get_backend(device).send, x, y, sample_weight)
 
 

@@ -4,7 +4,7 @@ from numbers import Integral
 
 from gpunn.autograd import KerasTensor
 from gpunn.autograd.symbolic import connect
-from gpunn.backend.dtypes import floatx, standardize
+from gpunn.backend.dtypes import floatx, name_of, standardize
 from gpunn.checks import check_flag
 from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers.layer import Layer
@@ -16,7 +16,8 @@ class InputLayer(Layer):
     Args:
         shape: of one input, without the batch; None for an unknown size.
         batch_size: fixed batch size, or None.
-        dtype: default: `floatx`.
+        dtype: default: `floatx`; "string" for words, which layers such as `StringLookup` and
+            `TextVectorization` turn into numbers.
         sparse, ragged: must not be True; there are no sparse or ragged tensors.
         batch_shape: the shape with the batch, instead of `shape` and `batch_size`.
         input_tensor: a symbolic tensor whose shape, dtype and name the input has; one that no layer
@@ -96,7 +97,7 @@ class InputLayer(Layer):
     @property
     def dtype(self) -> str:
         """The dtype of the inputs."""
-        return self.input_dtype.name
+        return name_of(self.input_dtype)
 
     def call(self, inputs=None):
         """The inputs themselves."""

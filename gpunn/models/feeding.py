@@ -4,7 +4,9 @@ import warnings
 
 from gpunn import ops, tree
 from gpunn.autograd import KerasTensor, convert, mask_of, with_mask
-from gpunn.errors import ArgumentError, ShapeError
+from gpunn.backend.dtypes import name_of
+from gpunn.backend.words import is_words
+from gpunn.errors import ArgumentError, DTypeError, ShapeError
 
 
 def feed(given, inputs, model: str) -> list:
@@ -73,7 +75,13 @@ def _fit(x, like: KerasTensor, model: str):
         return None
     if not isinstance(x, KerasTensor):
         x = convert(x)
-        if x.array.dtype != like.dtype:
+        if is_words(x.array) or is_words(like):
+            if not (is_words(x.array) and is_words(like)):
+                raise DTypeError(
+                    f"input {like.name!r} of model {model!r} takes {name_of(like.dtype)}, got "
+                    f"{name_of(x.dtype)}"
+                )
+        elif x.array.dtype != like.dtype:
             x = _masked_as(x, x.to(like.dtype))
     shape, wanted = x.shape, like.shape
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:

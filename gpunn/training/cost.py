@@ -7,6 +7,7 @@ from gpunn.autograd import KerasTensor, no_grad, wrap
 from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.mode import Observer, observers
 from gpunn.backend import get_backend, is_array, quiet
+from gpunn.backend.words import is_words
 from gpunn.errors import NotBuiltError
 from gpunn.layers.tree import map_shapes
 
@@ -97,8 +98,8 @@ RULES = {
 def cost_of(model) -> Cost | None:
     """The cost of a forward pass on one example; None where it cannot be told.
 
-    That is where another size than the batch is open, and where the model keeps states, or does
-    not take zeros.
+    That is where another size than the batch is open, and where the model keeps states, takes
+    words, or does not take zeros.
     """
     try:
         inputs = model.input
@@ -108,7 +109,7 @@ def cost_of(model) -> Cost | None:
             return None
         inputs = map_shapes(lambda shape: KerasTensor(shape, model.compute_dtype), shapes)
     stateful = any(getattr(layer, "stateful", False) for layer in model.walk())
-    if stateful or any(None in x.shape[1:] for x in tree.flatten(inputs)):
+    if stateful or any(None in x.shape[1:] or is_words(x) for x in tree.flatten(inputs)):
         return None
     be = get_backend(model.device)
     zeros = tree.map_structure(

@@ -132,7 +132,7 @@ class Predictor(Steps):
         step = None if captured is None else captured.last()
         device = self.device if step is None else step.be.device  # a plan knows it sooner
         dtype = None if self.accepts_integers else self.compute_dtype
-        x = tree.map(lambda a: None if a is None else convert(a, dtype, device), x)
+        x = tree.map(lambda a: None if a is None else self._to_given(a, dtype, device), x)
         return self._predict(pack_x_y_sample_weight(x), unchanged=step is not None)
 
 

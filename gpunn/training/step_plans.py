@@ -8,6 +8,7 @@ from gpunn.autograd import Tensor, mask_of, no_grad, with_mask, wrap
 from gpunn.backend import get_backend
 from gpunn.backend.host import trim
 from gpunn.backend.rows import Rows
+from gpunn.backend.words import is_words
 from gpunn.capture import plan_of, recorder_for
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.data.gathered import Gathered, lying
@@ -56,6 +57,8 @@ class StepPlan:
         watched = [*self._objects()]
         self.inside = tuple(n for n in self.inside if n != "optimizer" or self._takes_optimizer())
         arrays, self._nesting = arrays_of(batch)
+        if any(map(is_words, arrays)):
+            raise CaptureError("words are looked up on the host")
         while True:
             self.inputs = [self.be.empty(a.shape, a.dtype) for a in arrays]
             try:

@@ -9,7 +9,6 @@ from typing import Any
 
 from gpunn import data, metrics, ops, optimizers
 from gpunn.autograd import Tensor, no_grad
-from gpunn.backend import Device, current_device
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError, NotBuiltError
 from gpunn.layers import Layer, tree
@@ -18,12 +17,13 @@ from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
 from gpunn.training.logs import Logs
 from gpunn.training.watch import is_own
+from gpunn.training.words import TakesWords
 from gpunn.tree import flatten
 
 JIT = ("auto", True, False)
 
 
-class Steps(Layer):
+class Steps(TakesWords):
     """A model's losses, metrics and optimizer, and single steps with them."""
 
     optimizer: Any = None
@@ -320,18 +320,12 @@ class Steps(Layer):
             self._sources = sources
         return sources
 
-    @property
-    def device(self) -> Device:
-        """Where the weights lie; the current device as long as there are none."""
-        first = self.first_weight()
-        return current_device() if first is None else first.device
-
     def _source(self, x, y, sample_weight, batch_size, **options):
         """The batches of data given to fit, evaluate or predict, on the model's device."""
         return data.make_source(
             x, y, sample_weight, batch_size=batch_size, device=self.device,
             x_dtype=None if self.accepts_integers else self.compute_dtype,
-            check_targets=self._needs_finite_targets(), **options,
+            check_targets=self._needs_finite_targets(), takes_words=self.takes_words, **options,
         )  # fmt: skip
 
     def _needs_finite_targets(self) -> bool:

@@ -269,7 +269,7 @@ class Trainer(Predictor):
         return data.make_batch(
             x, y, sample_weight, class_weight=class_weight, device=self.device,
             x_dtype=None if self.accepts_integers else self.compute_dtype,
-            check_targets=self._needs_finite_targets(),
+            check_targets=self._needs_finite_targets(), takes_words=self.takes_words,
         )  # fmt: skip
 
     def _batch_results(self, logs, return_dict):

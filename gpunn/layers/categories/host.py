@@ -6,6 +6,7 @@ from gpunn import ops
 from gpunn.autograd import Tensor
 from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend.dtypes import standardize
+from gpunn.backend.words import words
 from gpunn.errors import ArgumentTypeError, DTypeError, GpunnError, unknown
 from gpunn.layers.check import wrong
 from gpunn.layers.layer import Layer
@@ -16,8 +17,8 @@ MODES = ("int", "one_hot", "multi_hot", "count")
 class HostLayer(Layer):
     """A layer that looks at its inputs on the host: arrays, nested lists and strings.
 
-    It has no gradient, and is best called on the data before a model sees them; in a model it takes
-    what a model can be given, which is numbers.
+    It has no gradient. Called on the data before a model sees them it costs the least: a model that
+    is given words, by an `Input(dtype="string")`, is trained call by call.
     """
 
     accepts_integers = True
@@ -75,14 +76,13 @@ def host_values(x) -> np.ndarray:
         array = np.asarray(x)
     except ValueError as e:
         raise DTypeError(f"expected an array of words or numbers: {e}") from e
-    if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8")
-    if array.dtype.kind in "OT":
-        flat = [v.decode() if isinstance(v, bytes) else v for v in array.reshape(-1).tolist()]
-        if not all(isinstance(v, str) for v in flat):
-            raise DTypeError(f"expected an array of words, got objects such as {flat[:3]}")
-        return np.array(flat, np.str_).reshape(array.shape)
-    return array
+    if array.dtype.kind not in "OST":
+        return array
+    text = words(array)
+    if text is None:
+        some = array.reshape(-1)[:3].tolist()
+        raise DTypeError(f"expected an array of words, got objects such as {some}")
+    return text
 
 
 def check_mode(layer, mode: str, known=MODES, sparse: bool = False) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 import numpy as np
 
 from gpunn import ops
+from gpunn.autograd import KerasTensor
 from gpunn.backend import floatx
 from gpunn.errors import ArgumentTypeError, DataError, MissingFileError, NotBuiltError
 from gpunn.layers.categories.hashes import bucket
@@ -235,8 +236,8 @@ class VocabularyLayer(HostLayer):
         mode = self.output_mode
         if mode == "int":
             return encoded(indices, mode, 0, "int64")
-        return self._weighed(encoded(indices, "count" if mode == "tf_idf" else mode, self._depth(),
-                                     floatx() if mode == "tf_idf" else "int64"))  # fmt: skip
+        kind = "count" if mode == "tf_idf" else mode
+        return self._weighed(encoded(indices, kind, self._depth(), self.output_dtype))
 
     def _weighed(self, counts):
         if self.output_mode != "tf_idf":
@@ -274,6 +275,15 @@ class VocabularyLayer(HostLayer):
         return line
 
     # --- shapes and configs ---
+
+    @property
+    def output_dtype(self) -> str:
+        """What comes out: indices, vectors, or words."""
+        return "string" if self.invert else floatx() if self.output_mode == "tf_idf" else "int64"
+
+    def compute_output_spec(self, inputs):
+        """A symbolic tensor like what a call gives."""
+        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
 
     def compute_output_shape(self, input_shape):
         """The shape of the inputs, or of the vectors."""
