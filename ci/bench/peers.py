@@ -14,6 +14,8 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from workloads import WORKLOADS
@@ -21,6 +23,8 @@ from workloads import WORKLOADS
 HERE = Path(__file__).parent
 TRIAL = 0.1  # seconds of one trial, about
 VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+# What PyTorch's MKL asks before it uses AVX-512
+INTEL = "int mkl_serv_intel_cpu(void) {return 1;} int mkl_serv_intel_cpu_true(void) {return 1;}"
 
 
 def environment(contender: str, threads: int) -> dict:
@@ -31,9 +35,20 @@ def environment(contender: str, threads: int) -> dict:
     kept.update({f"{name}_NUM_THREADS": str(threads) for name in VARIABLES})
     kept["JAX_PLATFORMS"] = "cpu"
     kept["GPUNN_FAST"] = "1" if contender == "gpunn-fast" else "0"
+    if contender == "torch-intel":
+        kept["LD_PRELOAD"] = as_on_intel().name
     if threads == 1:
         kept["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     return kept
+
+
+@cache
+def as_on_intel():
+    """A library that has MKL take any CPU for one of Intel's, if it is loaded before."""
+    library = tempfile.NamedTemporaryFile(suffix=".so")
+    command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library.name]
+    subprocess.run(command, input=INTEL, text=True, check=True)
+    return library
 
 
 class Process:
@@ -130,7 +145,7 @@ def main() -> None:
     parser.add_argument(
         "--against",
         default="torch",
-        help="torch, torch-fused, jax, gpunn-fast, gpunn-eager, with commas",
+        help="torch, torch-fused, torch-intel, jax, gpunn-fast, gpunn-eager, with commas",
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", default=",".join(WORKLOADS), help="default: all")

@@ -1,6 +1,6 @@
 """The process of one contender and one row: does what `peers.py` writes to its standard input.
 
-    python worker.py gpunn|gpunn-fast|gpunn-eager|torch|torch-fused|jax ROW THREADS
+    python worker.py gpunn|gpunn-fast|gpunn-eager|torch|torch-fused|torch-intel|jax ROW THREADS
 
 Each request and each answer is a line of JSON.
 """
