@@ -1,15 +1,18 @@
 """Pace: one thread or several, whichever is quicker now."""
 
-TRIES = 3  # runs of each way that are compared
+TRIES = 5  # runs of each way that are compared, after one that does not count
 FIRST, LONGEST = 16, 1024  # runs until they are compared again, at first and at most
-STALL = 1.5  # times what a run usually takes: something else has begun to run here
+STALL = 1.5  # times what a run usually takes: something else has begun to run here,
+LATELY = 16  # if the mean of about so many runs says so: one run may wait for something brief
 
 
 class Pace:
     """Chooses between one thread and several by how long runs took lately.
 
-    Both ways are taken in turns a few times, then the quicker one for a while; a choice that is
-    found again lasts longer. A run of several threads that takes too long has them compared soon.
+    Each way is taken a few times in a row, as it will be when it is chosen: a core that was idle
+    for a run has to wake up, and to read again what another one has changed. Then the quicker one
+    is taken for a while; a choice that is found again lasts longer. If runs of several threads
+    take too long for a time, the ways are compared soon.
 
     >>> pace = Pace()
     >>> for _ in range(40):
@@ -22,30 +25,32 @@ class Pace:
         self.several = True  # the way of the next run
         self._chosen: bool | None = None
         self._pause = FIRST
-        self._compare(warm_up=2)
+        self._compare()
 
-    def _compare(self, warm_up: int = 0) -> None:
-        self._left = 2 * TRIES + warm_up  # runs of the comparison
-        self._seconds = {True: 0.0, False: 0.0}
+    def _compare(self) -> None:
+        self._rest = 0  # runs until the next comparison; none during one
+        self._seconds: dict[bool, list[float]] = {True: [], False: []}
 
     def took(self, seconds: float) -> None:
         """Note how long a run took, and choose how to do the next one."""
-        if self._left:
-            self._left -= 1
-            if self._left < 2 * TRIES:
-                self._seconds[self.several] += seconds
-            self.several = not self.several
-            if not self._left:
-                self._choose()
+        if not self._rest:
+            self._seconds[self.several].append(seconds)
+            if len(self._seconds[self.several]) > TRIES:
+                self.several = not self.several
+                if self._seconds[self.several]:
+                    self._choose()
             return
         self._rest -= 1
-        stalls = self.several and seconds > STALL * self._usual
+        self._mean += (seconds - self._mean) / LATELY
+        stalls = self.several and self._mean > STALL * self._usual
         if not self._rest or (stalls and self._rest <= self._pause - FIRST):
             self._compare()
 
     def _choose(self) -> None:
-        several = self._seconds[True] < self._seconds[False]
+        # the last but one: a run that was disturbed does not count, unless it often happens
+        usual = {way: sorted(times[1:])[-2] for way, times in self._seconds.items()}
+        several = usual[True] < usual[False]
         self._pause = min(2 * self._pause, LONGEST) if several == self._chosen else FIRST
         self.several = self._chosen = several
-        self._usual = self._seconds[several] / TRIES
+        self._usual = self._mean = usual[several]
         self._rest = self._pause
