@@ -1,9 +1,12 @@
 """Checks of hyperparameters: they say what was expected and what came."""
 
 import math
+import operator
+import os
 from numbers import Integral, Real
+from pathlib import Path
 
-from gpunn.errors import ArgumentError, ArgumentTypeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 
 def check_number(name: str, value, low=None, high=None, above=None, below=None) -> None:
@@ -39,3 +42,46 @@ def check_flag(name: str, value) -> None:
     """Refuse what is not True or False."""
     if value not in (True, False):
         raise ArgumentTypeError(f"{name} must be True or False, got {value!r}")
+
+
+def as_list(name: str, values, of: str) -> list:
+    """The values of anything that can be iterated over; `of` says what they should be."""
+    try:
+        return list(values)
+    except TypeError:
+        raise ArgumentTypeError(f"{name} must be a list of {of}, got {values!r}") from None
+
+
+def as_path(name: str, path) -> Path:
+    """The path of a file's name."""
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentTypeError(f"{name} must be the name of a file, got {path!r}")
+    return Path(path)
+
+
+def as_shape(name: str, shape) -> tuple[int, ...]:
+    """A shape that was given as a size or as sizes."""
+    sizes = as_integers(name, shape)
+    if any(n < 0 for n in sizes):
+        raise ShapeError(f"{name}: sizes must not be negative, got {sizes}")
+    return sizes
+
+
+def as_integers(name: str, values) -> tuple[int, ...]:
+    """Integers that were given as one or as several."""
+    try:
+        return (operator.index(values),)
+    except (TypeError, ValueError):
+        pass
+    try:
+        return tuple(operator.index(n) for n in values)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"{name}: expected an integer or integers, got {values!r}"
+        ) from None
+
+
+def check_callable(name: str, value) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise ArgumentTypeError(f"{name} must be a function, got {value!r}")

@@ -80,7 +80,7 @@ class DataError(GpunnError, ValueError):
 
 
 class OutOfRangeError(DataError, IndexError):
-    """A GPU met an index or label that is out of range, which is found out when it is read."""
+    """An index or label is out of range; what a GPU met is found out when values are read."""
 
 
 class OutOfMemoryError(GpunnError, MemoryError):

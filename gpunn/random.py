@@ -12,6 +12,7 @@ from gpunn import ops
 from gpunn.autograd import Tensor, convert, no_grad, wrap
 from gpunn.backend import CPU_BACKEND, Stream, current_seed, get_backend, set_seed
 from gpunn.backend.dtypes import is_float, standardize
+from gpunn.checks import as_shape
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
 from gpunn.ops import noise
 from gpunn.ops.noise import stream_of
@@ -81,13 +82,6 @@ def _float_dtype(op, dtype):
     return dtype
 
 
-def _shape(shape) -> tuple[int, ...]:
-    shape = tuple(int(n) for n in shape) if np.ndim(shape) else (int(shape),)
-    if any(n < 0 for n in shape):
-        raise ShapeError(f"sizes must not be negative: {shape}")
-    return shape
-
-
 def _from_host(values, dtype):
     return wrap(get_backend().asarray(values.astype(dtype)))
 
@@ -129,11 +123,11 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """
     dtype, be = _float_dtype("uniform", dtype), get_backend()
     if any(isinstance(end, Tensor) or np.ndim(end) for end in (minval, maxval)):
-        y = wrap(be.uniform(stream_of(seed), _shape(shape), dtype))
+        y = wrap(be.uniform(stream_of(seed), as_shape("uniform", shape), dtype))
         return ops.cast(y * (convert(maxval) - minval) + minval, dtype)
     if maxval < minval:
         raise ArgumentError(f"uniform: maxval {maxval} is less than minval {minval}")
-    y = be.uniform(stream_of(seed), _shape(shape), dtype)
+    y = be.uniform(stream_of(seed), as_shape("uniform", shape), dtype)
     if (minval, maxval) != (0, 1):
         y = y * (maxval - minval) + minval
     if (minval, maxval) != (0, 1) or dtype.itemsize < 4:  # rounding may reach the upper end
@@ -164,7 +158,7 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("normal", dtype)
-    return _scaled(stream_of(seed).normal(_shape(shape)), stddev, mean, dtype)
+    return _scaled(stream_of(seed).normal(as_shape("normal", shape)), stddev, mean, dtype)
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
@@ -191,7 +185,7 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """
     dtype = _float_dtype("truncated_normal", dtype)
     inside = 0.9544997361036416  # the probability of two deviations
-    u = (2 * stream_of(seed).uniform(_shape(shape)) - 1) * inside
+    u = (2 * stream_of(seed).uniform(as_shape("truncated_normal", shape)) - 1) * inside
     return _scaled(np.sqrt(2) * CPU_BACKEND.erfinv(u), stddev, mean, dtype)
 
 
@@ -224,7 +218,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     minval, maxval = int(minval), int(maxval)
     if maxval <= minval or maxval - minval > 2**53:
         raise ArgumentError(f"randint: cannot draw from {minval}, ..., {maxval} - 1")
-    u = be.uniform(stream_of(seed), _shape(shape), "float64")
+    u = be.uniform(stream_of(seed), as_shape("randint", shape), "float64")
     return wrap((be.xp.floor(u * (maxval - minval)).astype(np.int64) + minval).astype(dtype))
 
 
@@ -337,7 +331,8 @@ def gamma(shape, alpha, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("gamma", dtype)
-    return _from_host(_generator(seed).standard_gamma(_host(alpha), _shape(shape)), dtype)
+    drawn = _generator(seed).standard_gamma(_host(alpha), as_shape("gamma", shape))
+    return _from_host(drawn, dtype)
 
 
 def beta(shape, alpha, beta, dtype=None, seed=None):
@@ -362,7 +357,8 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("beta", dtype)
-    return _from_host(_generator(seed).beta(_host(alpha), _host(beta), _shape(shape)), dtype)
+    drawn = _generator(seed).beta(_host(alpha), _host(beta), as_shape("beta", shape))
+    return _from_host(drawn, dtype)
 
 
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
@@ -388,7 +384,7 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
     """
     dtype = _float_dtype("binomial", dtype)
     tries = _host(counts).astype(np.int64)
-    drawn = _generator(seed).binomial(tries, _host(probabilities), _shape(shape))
+    drawn = _generator(seed).binomial(tries, _host(probabilities), as_shape("binomial", shape))
     return _from_host(drawn, dtype)
 
 

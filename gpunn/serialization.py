@@ -86,7 +86,7 @@ class Registry:
         if isinstance(found, self.base) or (callable(found) and not inspect.isclass(found)):
             return found
         raise ArgumentTypeError(
-            f"expected a {self.kind}, its name, its config or None, got {identifier!r}"
+            f"{self.kind}: expected an object, its name, its config or None, got {identifier!r}"
         )
 
     def serialize(self, obj) -> dict | str | None:

@@ -15,7 +15,7 @@ from gpunn.data.sequences import pad_sequences
 from gpunn.data.split import split_dataset
 from gpunn.data.timeseries import timeseries_dataset_from_array
 from gpunn.datasets.get_file import get_file
-from gpunn.errors import ArgumentError, ArgumentTypeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError
 from gpunn.layers import clear_session
 from gpunn.models.drawing import plot_model
 from gpunn.serialization import custom_object_scope
@@ -93,7 +93,10 @@ def to_categorical(x, num_classes=None):
            [0., 0., 1.]])
     """
     classes = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
-    classes = classes.astype(np.int64)
+    try:
+        classes = classes.astype(np.int64)
+    except (ValueError, TypeError) as e:
+        raise DTypeError(f"to_categorical: expected class numbers, got {x!r}") from e
     if classes.ndim > 1 and classes.shape[-1] == 1:
         classes = classes[..., 0]
     if num_classes is None:

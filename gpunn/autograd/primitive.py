@@ -21,6 +21,7 @@ from gpunn.errors import (
     DeviceError,
     DTypeError,
     GpunnError,
+    OutOfRangeError,
     ShapeError,
     unknown,
 )
@@ -243,6 +244,8 @@ def _prepare(op, names, operands, promote):
             raise _mixed(op, names, operands)
         be = found
     if be is None:  # lists and scalars alone
+        if all(x is None for x in operands):
+            raise ArgumentTypeError(f"{op}() got None where a tensor, array or number belongs")
         operands = [wrap(to_array(x)) if x is not None else None for x in operands]
         be = backend_of(next(x.array for x in operands if x is not None))
     operands = [
@@ -299,10 +302,10 @@ def _explain(error: Exception, op: str, arrays, static, static_names) -> GpunnEr
         if name not in static_names:
             return ArgumentTypeError(str(unknown(f"argument of {op}()", name, static_names)))
     given = ", ".join(f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arrays)
-    kind = DTypeError if isinstance(error, TypeError) else ShapeError
-    if isinstance(error, IndexError):
-        kind = _IndexError
-    return kind(f"{op}({given}): {error}")
+    kind: type[GpunnError] = DTypeError if isinstance(error, TypeError) else ShapeError
+    if isinstance(error, IndexError) and not isinstance(error, ValueError):  # AxisError is both
+        kind = OutOfRangeError
+    return kind(f"{op.strip('_')}({given}): {error}")
 
 
 def _without_library(error: ImportError, op: str) -> DeviceError:
@@ -316,10 +319,6 @@ def _without_library(error: ImportError, op: str) -> DeviceError:
         f"{op}() needs {library}, which is not here: {fix}; or compute it on tensors of the CPU, "
         'by x.to("cpu")'
     )
-
-
-class _IndexError(ShapeError, IndexError):
-    """An index that is out of range."""
 
 
 def _record_several(op, be, parents, needs, ys, pull, recipe):

@@ -60,6 +60,8 @@ def make_source(
     """
     for name, value in (("batch_size", batch_size), ("steps", steps)):
         _require_count(name, value)
+    if isinstance(shuffle, str) and shuffle != "batch":
+        raise ArgumentError(f"shuffle must be True or False, got {shuffle!r}")
     if x is None:
         raise ArgumentError("x is missing: give arrays, or something that gives batches")
     intake = Intake(dtype, x_dtype, class_weight, check_finite, check_targets, takes_words)

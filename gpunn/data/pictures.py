@@ -1,6 +1,7 @@
 """Images in files, by way of Pillow: load_img, save_img, and arrays of images."""
 
 import io
+import os
 import pathlib
 import warnings
 
@@ -10,7 +11,9 @@ from gpunn.backend.conventions import channels_first
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import (
     ArgumentTypeError,
+    DataError,
     MissingDependencyError,
+    MissingFileError,
     ShapeError,
     unknown,
 )
@@ -67,13 +70,18 @@ def load_img(
         raise unknown("color_mode of load_img", color_mode, MODES)
     if interpolation not in RESAMPLING:
         raise unknown("interpolation of load_img", interpolation, RESAMPLING)
-    if isinstance(path, io.BytesIO):
-        found = image.open(path)
-    elif isinstance(path, pathlib.Path | str | bytes):
-        with open(path, "rb") as file:
-            found = image.open(io.BytesIO(file.read()))
+    if isinstance(path, pathlib.Path | str | bytes):
+        if not os.path.isfile(path):
+            raise MissingFileError(f"load_img: there is no file {path!r}")
+        file = io.BytesIO(pathlib.Path(os.fsdecode(path)).read_bytes())
+    elif isinstance(path, io.BytesIO):
+        file = path
     else:
         raise ArgumentTypeError(f"load_img: expected a file name or BytesIO, got {path!r}")
+    try:
+        found = image.open(file)
+    except image.UnidentifiedImageError as e:
+        raise DataError(f"load_img: {path!r} is no image that Pillow can read") from e
     if color_mode != "grayscale" or found.mode not in ("L", "I", "I;16"):
         found = found.convert(MODES[color_mode])
     if target_size is None or found.size == (target_size[1], target_size[0]):

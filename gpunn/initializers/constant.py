@@ -4,6 +4,7 @@ import numpy as np
 
 from gpunn.autograd import Tensor
 from gpunn.backend import host_array, standardize
+from gpunn.checks import as_shape
 from gpunn.errors import ShapeError
 from gpunn.initializers.initializer import Initializer
 from gpunn.serialization import deserialize_value, serialize_value
@@ -55,7 +56,7 @@ class Zeros(Initializer):
     """
 
     def __call__(self, shape, dtype=None):
-        return Tensor(np.zeros(tuple(shape), standardize(dtype)))
+        return Tensor(np.zeros(as_shape("Zeros", shape), standardize(dtype)))
 
 
 class Ones(Initializer):
@@ -68,7 +69,7 @@ class Ones(Initializer):
     """
 
     def __call__(self, shape, dtype=None):
-        return Tensor(np.ones(tuple(shape), standardize(dtype)))
+        return Tensor(np.ones(as_shape("Ones", shape), standardize(dtype)))
 
 
 class Identity(Initializer):

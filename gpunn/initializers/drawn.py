@@ -10,7 +10,7 @@ import numpy as np
 from gpunn.autograd import Tensor
 from gpunn.backend import CPU_BACKEND, Stream, current_seed, standardize
 from gpunn.backend.dtypes import is_float
-from gpunn.checks import check_number
+from gpunn.checks import as_shape, check_number
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from gpunn.initializers.initializer import Initializer
 from gpunn.serialization import deserialize_value, serialize_value
@@ -50,7 +50,7 @@ class RandomInitializer(Initializer):
         if not is_float(dtype):
             raise DTypeError(f"{type(self).__name__} draws floats, not {dtype.name}")
         stream = self._generator or Stream(self._stream.seed, self._stream.name)
-        return Tensor(self.draw(stream, tuple(shape)).astype(dtype))
+        return Tensor(self.draw(stream, as_shape(type(self).__name__, shape)).astype(dtype))
 
     def draw(self, stream: Stream, shape: tuple[int, ...]) -> np.ndarray:
         """Float64 values of a shape."""

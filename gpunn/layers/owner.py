@@ -8,6 +8,7 @@ from gpunn import constraints, initializers, regularizers
 from gpunn.autograd import Variable, convert
 from gpunn.backend import Device, get_backend
 from gpunn.backend.dtypes import is_float, standardize
+from gpunn.checks import as_list
 from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
 from gpunn.layers import tree
 from gpunn.naming import free_name
@@ -215,6 +216,7 @@ class WeightOwner:
             ShapeError: listing every mismatch; nothing is changed then.
         """
         weights = self.weights
+        values = as_list("values", values, "arrays")
         values = [convert(v, device="cpu").array for v in values]
         if not self.knows_weights and values:
             raise NotBuiltError(f"{self.name!r} has no weights yet: build it, or call it on data")

@@ -2,15 +2,14 @@
 
 import io
 import json
-import os
 import warnings
 import zipfile
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 
 from gpunn import optimizers
+from gpunn.checks import as_path
 from gpunn.errors import MissingDependencyError, SerializationError
 from gpunn.layers import tree
 from gpunn.layers.lora import without_product
@@ -40,7 +39,7 @@ def is_keras_file(path) -> bool:
 
 
 def _begins(path, magic: bytes) -> bool:
-    if not os.path.isfile(path):
+    if not as_path("filepath", path).is_file():
         return False
     with open(path, "rb") as f:
         return f.read(len(magic)) == magic
@@ -96,7 +95,7 @@ def save_keras(model, filepath, overwrite: bool = True) -> None:
     >>> model = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)])
     >>> gpunn.saving.save_keras(model, path)  # doctest: +SKIP
     """
-    path = Path(filepath)
+    path = as_path("filepath", filepath)
     if not path.name.endswith((".keras", ".weights.h5")):
         raise SerializationError(
             f"Keras reads files called *.keras and *.weights.h5, not {path.name!r}"

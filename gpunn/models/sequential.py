@@ -1,6 +1,7 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
 from gpunn.autograd import KerasTensor, with_mask
+from gpunn.checks import as_list
 from gpunn.errors import ArgumentError, ArgumentTypeError, NoInputError, NotBuiltError, ShapeError
 from gpunn.layers import InputLayer, Layer
 from gpunn.models.model import Functional, Model
@@ -31,7 +32,7 @@ class Sequential(Model):
         self._tensors = []  # symbolic: of the input, and what each layer makes of it
         self._layers = []
         self.accepts_integers = False
-        for layer in layers or []:
+        for layer in as_list("layers", () if layers is None else layers, "layers"):
             self.add(layer)
 
     def add(self, layer) -> None:

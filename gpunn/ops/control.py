@@ -7,6 +7,7 @@ import numpy as np
 
 from gpunn import tree
 from gpunn.autograd import KerasTensor, Tensor, convert
+from gpunn.checks import check_callable
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.flipping import flip
 from gpunn.ops.indexing import get_item, take
@@ -151,6 +152,7 @@ def map(f, xs):
     >>> gpunn.ops.map(lambda x: x * x, np.arange(4)).numpy().tolist()
     [0, 1, 4, 9]
     """
+    check_callable("map: f", f)
     xs, n = _steps("map", xs, None)
     return _stacked("map", [f(_slice(xs, i)) for i in range(n)])
 
@@ -203,6 +205,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     """
     if not isinstance(unroll, bool) and not (isinstance(unroll, int) and unroll > 0):
         raise ArgumentError(f"scan: unroll must be a bool or a positive integer, not {unroll!r}")
+    check_callable("scan: f", f)
     xs, n = _steps("scan", xs, length)
     carry, results = init, [None] * n
     for i in reversed(range(n)) if reverse else range(n):

@@ -6,9 +6,10 @@ import numpy as np
 
 from gpunn.autograd import convert, primitive
 from gpunn.backend.dtypes import is_float
+from gpunn.checks import as_shape
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
 from gpunn.ops.segment import segment_sum
-from gpunn.ops.shaping import _dims, reshape
+from gpunn.ops.shaping import reshape
 
 __all__ = ["bincount", "histogram", "unique", "unravel_index"]
 
@@ -189,7 +190,7 @@ def unravel_index(be, indices, /, shape):
     """
     if indices.dtype.kind not in "iu":
         raise DTypeError(f"unravel_index: expected integers, got {indices.dtype.name}")
-    sizes = _dims(shape)
+    sizes = as_shape("unravel_index", shape)
     n = math.prod(sizes)
     flat = be.xp.where(indices < 0, indices + n, indices)
     flat = be.xp.clip(flat, 0, max(n - 1, 0))

@@ -3,7 +3,8 @@
 from gpunn.autograd import cast, convert, wrap
 from gpunn.backend import backend_of, get_backend
 from gpunn.backend.dtypes import standardize
-from gpunn.ops.shaping import _dims, broadcast_to, copy
+from gpunn.checks import as_shape
+from gpunn.ops.shaping import broadcast_to, copy
 
 __all__ = [
     "array",
@@ -54,7 +55,7 @@ def zeros(shape, dtype=None):
     >>> gpunn.ops.zeros((2, 2)).numpy().tolist()
     [[0.0, 0.0], [0.0, 0.0]]
     """
-    return wrap(get_backend().zeros(_dims(shape), standardize(dtype)))
+    return wrap(get_backend().zeros(as_shape("zeros", shape), standardize(dtype)))
 
 
 def ones(shape, dtype=None):
@@ -72,7 +73,7 @@ def ones(shape, dtype=None):
     >>> gpunn.ops.ones(3, dtype="int32").numpy().tolist()
     [1, 1, 1]
     """
-    return wrap(get_backend().full(_dims(shape), 1, standardize(dtype)))
+    return wrap(get_backend().full(as_shape("ones", shape), 1, standardize(dtype)))
 
 
 def empty(shape, dtype=None):
@@ -90,7 +91,7 @@ def empty(shape, dtype=None):
     >>> gpunn.ops.empty((2, 3)).shape
     (2, 3)
     """
-    return wrap(get_backend().empty(_dims(shape), standardize(dtype)))
+    return wrap(get_backend().empty(as_shape("empty", shape), standardize(dtype)))
 
 
 def full(shape, fill_value, dtype=None):
@@ -112,7 +113,7 @@ def full(shape, fill_value, dtype=None):
     >>> gpunn.ops.full((2,), 0.5).numpy().tolist()
     [0.5, 0.5]
     """
-    return _filled(get_backend(), _dims(shape), fill_value, standardize(dtype))
+    return _filled(get_backend(), as_shape("full", shape), fill_value, standardize(dtype))
 
 
 def zeros_like(x, dtype=None):

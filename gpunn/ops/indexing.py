@@ -12,9 +12,10 @@ import numpy as np
 
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.backend.base import FAR, NOWHERE
-from gpunn.errors import ArgumentTypeError, DTypeError, ShapeError
+from gpunn.checks import as_integers
+from gpunn.errors import ArgumentTypeError, DTypeError, OutOfRangeError, ShapeError
 from gpunn.ops.choosing import nonzero
-from gpunn.ops.shaping import _dims, normalize_axis, reshape, transpose
+from gpunn.ops.shaping import normalize_axis, reshape, transpose
 
 __all__ = [
     "get_item",
@@ -117,6 +118,8 @@ def _part(k):
         return int(k)
     if isinstance(k, (list, tuple)):
         k = np.asarray(k, None if k else np.int32)
+    elif isinstance(k, str):
+        raise ArgumentTypeError(f"an index must be of integers or booleans, got {k!r}")
     elif not isinstance(k, (np.ndarray, Tensor)):
         k = convert(k)
     if k.dtype.kind not in "iub":
@@ -214,9 +217,9 @@ def _nowhere(be, index):
     return NOWHERE + be.maximum(index.astype(np.int64), FAR - NOWHERE)
 
 
-def _out_of_range(index, n: int) -> IndexError:
+def _out_of_range(index, n: int) -> OutOfRangeError:
     bad = index[(index < -n) | (index >= n)].flat[0]
-    return IndexError(f"index {bad} is out of range for an axis of size {n}")
+    return OutOfRangeError(f"index {bad} is out of range for an axis of size {n}")
 
 
 # --- gathering ---
@@ -336,8 +339,7 @@ def slice(inputs, start_indices, shape):
 
 def block(op, whole, start, sizes) -> tuple:
     """The slices of a block that starts at `start`, or a ShapeError if it does not fit."""
-    start = _dims(start.tolist() if isinstance(start, (Tensor, np.ndarray)) else start)
-    sizes = _dims(sizes)
+    start, sizes = as_integers(f"{op}: starts", start), as_integers(f"{op}: sizes", sizes)
     if not len(start) == len(sizes) == len(whole):
         raise ShapeError(
             f"{op}: expected one start and one size for each axis of shape {whole}, "

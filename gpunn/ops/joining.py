@@ -4,6 +4,7 @@ from itertools import pairwise
 
 from gpunn.autograd import KerasTensor, primitive
 from gpunn.backend.dtypes import result_type
+from gpunn.checks import as_list
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.indexing import get_item
 from gpunn.ops.shaping import _shape, expand_dims, normalize_axis, ravel, reshape
@@ -362,7 +363,7 @@ def _cut(x, places, axis) -> list:
 
 
 def _several(op, xs) -> list:
-    xs = list(xs)
+    xs = as_list(op, xs, "tensors")
     if not xs:
         raise ArgumentError(f"{op}: expected at least one tensor, got none")
     return xs

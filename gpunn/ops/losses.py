@@ -296,7 +296,7 @@ def check_labels(labels: np.ndarray, classes: int) -> None:
 
     >>> gpunn.ops.losses.check_labels(np.array([0, 3]), 3)
     Traceback (most recent call last):
-    gpunn.errors.DataError: label 3 in row 1 ...
+    gpunn.errors.DataError: label 3 in row 1 of its batch ...
     """
     if labels.size == 0:
         return
@@ -306,8 +306,9 @@ def check_labels(labels: np.ndarray, classes: int) -> None:
     elif labels.min() >= 0 and labels.max() < classes:  # False for NaN
         return
     row = tuple(int(i) for i in np.argwhere(~((labels >= 0) & (labels < classes)))[0])
+    where = row[0] if len(row) == 1 else row
     raise DataError(
-        f"label {labels[row]} in row {row[0] if len(row) == 1 else row} is out of range: "
+        f"label {labels[row]} in row {where} of its batch is out of range: "
         f"expected labels 0 ... {classes - 1} for {classes} classes"
     )
 

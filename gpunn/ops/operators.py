@@ -4,6 +4,7 @@ from functools import wraps
 
 from gpunn.autograd import KerasTensor, Tensor
 from gpunn.autograd.symbolic import symbolic_too
+from gpunn.errors import ArgumentTypeError
 from gpunn.ops import (
     arithmetic,
     comparison,
@@ -137,15 +138,19 @@ def _ufunc(self, ufunc, method, *inputs, out=None, **options):
 
     With `out`, as in `array += x`, they are NumPy's own, of the values.
     """
+    name = _NAMES.get(ufunc.__name__, ufunc.__name__)
+    if method == "__call__" and out is None and hasattr(traced.ops, name):
+        return getattr(traced.ops, name)(*inputs, **options)
     if method != "__call__":
-        return NotImplemented
-    if out is None:
-        op = getattr(traced.ops, _NAMES.get(ufunc.__name__, ufunc.__name__), None)
-        return NotImplemented if op is None else op(*inputs, **options)
-    if any(isinstance(x, KerasTensor) for x in inputs) or isinstance(out[0], Tensor):
-        return NotImplemented
-    arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
-    return ufunc(*arrays, out=out, **options)
+        name += "." + method
+    elif out is not None and not any(isinstance(x, KerasTensor) for x in (*inputs, *out)):
+        if not any(isinstance(x, Tensor) for x in out):
+            arrays = [x.array if isinstance(x, Tensor) else x for x in inputs]
+            return ufunc(*arrays, out=out, **options)
+    raise ArgumentTypeError(
+        f"np.{name} of a tensor is no op, so no gradient could flow through it: use gpunn.ops, "
+        f"or NumPy on the values, x.numpy(){'' if out is None else '; a tensor cannot be `out`'}"
+    )
 
 
 _NAMES = {"invert": "bitwise_invert", "remainder": "mod"}  # NumPy's: gpunn's, where they differ

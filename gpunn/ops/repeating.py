@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from gpunn.autograd import Tensor, primitive
+from gpunn.checks import as_integers
 from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.ops.constants import constant
 from gpunn.ops.indexing import get_item, take
-from gpunn.ops.shaping import _dims, _shape, broadcast_to, normalize_axes, normalize_axis, reshape
+from gpunn.ops.shaping import _shape, broadcast_to, normalize_axes, normalize_axis, reshape
 
 __all__ = ["diff", "meshgrid", "pad", "repeat", "roll", "tile"]
 
@@ -99,7 +100,7 @@ def tile(be, x, /, repeats):
     >>> gpunn.ops.tile([1, 2], (2, 2)).numpy().tolist()
     [[1, 2, 1, 2], [1, 2, 1, 2]]
     """
-    counts = _dims(repeats)
+    counts = as_integers("tile: repeats", repeats)
     if any(c < 0 for c in counts):
         raise ArgumentError(f"tile: repeats must not be negative, got {counts}")
     ndim = max(x.ndim, len(counts))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from gpunn.autograd import Tensor, convert, primitive
+from gpunn.checks import as_shape
 from gpunn.errors import ShapeError, unknown
 from gpunn.ops.arithmetic import add, multiply
 from gpunn.ops.choosing import where
@@ -12,7 +13,7 @@ from gpunn.ops.comparison import less
 from gpunn.ops.indexing import _part, block, get_item, join_index, on_device, take
 from gpunn.ops.magnitude import maximum, minimum
 from gpunn.ops.segment import segment_max, segment_min, segment_prod, segment_sum
-from gpunn.ops.shaping import _dims, broadcast_to, reshape
+from gpunn.ops.shaping import broadcast_to, reshape
 
 __all__ = ["scatter", "scatter_update", "slice_update"]
 
@@ -38,7 +39,7 @@ def scatter(indices, values, shape):
     [[0.0, 1.0], [0.0, 2.0]]
     """
     values = values if isinstance(values, Tensor) else convert(values)
-    shape = _dims(shape)
+    shape = as_shape("scatter", shape)
     index, width = _positions("scatter", indices, shape, values.device)
     rest = shape[width:]
     if values.shape != index.shape + rest:

@@ -41,14 +41,6 @@ def normalize_axes(op: str, axes, ndim: int) -> tuple[int, ...]:
     return found
 
 
-def _dims(shape) -> tuple[int, ...]:
-    """A shape given as an int or a sequence of ints."""
-    try:
-        return tuple(operator.index(n) for n in shape)
-    except TypeError:
-        return (operator.index(shape),)
-
-
 @primitive
 def reshape(be, x, /, newshape):
     """The values of x, in row-major order, in another shape.

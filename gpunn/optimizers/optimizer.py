@@ -13,6 +13,7 @@ import numpy as np
 from gpunn.autograd import Tensor, Variable
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
+from gpunn.checks import as_list
 from gpunn.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -109,6 +110,7 @@ class Optimizer(UpdateStep):
             ArgumentError: if the optimizer was built for other variables.
             ArgumentTypeError: if one of them is no float `Variable`.
         """
+        variables = as_list("variables", variables, "gpunn.Variable")
         variables = list({id(v): v for v in variables}.values())
         if self.built:
             self._positions(variables)
@@ -208,7 +210,7 @@ class Optimizer(UpdateStep):
 
     def apply_gradients(self, grads_and_vars):
         """Update by pairs `(gradient, variable)`; the first call builds. Returns `iterations`."""
-        pairs = list(grads_and_vars)
+        pairs = as_list("grads_and_vars", grads_and_vars, "pairs (gradient, variable)")
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
 
@@ -226,7 +228,7 @@ class Optimizer(UpdateStep):
             ArgumentError: if the numbers differ, all gradients are None, or a variable is unknown.
             ShapeError: if a gradient has another shape than its variable. Nothing is changed.
         """
-        grads = list(grads)
+        grads = as_list("grads", grads, "gradients")
         if not grads:
             return
         plan, variables = self._given(grads, trainable_variables)
@@ -244,7 +246,7 @@ class Optimizer(UpdateStep):
                 )
             variables = self._trainable_variables
         else:
-            variables = list(trainable_variables)
+            variables = as_list("trainable_variables", trainable_variables, "gpunn.Variable")
         if len(grads) != len(variables):
             raise ArgumentError(f"got {len(grads)} gradients for {len(variables)} variables")
         if len({id(v) for v in variables}) != len(variables):

@@ -1,5 +1,6 @@
 """Callbacks: what may happen while a model is trained (Keras: `keras.callbacks`)."""
 
+from gpunn.errors import ArgumentError
 from gpunn.training.backup import BackupAndRestore
 from gpunn.training.callback import Callback, CallbackList, flatten
 from gpunn.training.checkpoint import ModelCheckpoint
@@ -52,6 +53,8 @@ def default_callbacks(callbacks, history: History | None, verbose) -> list[Callb
 
 def callbacks_for(model, callbacks, history: History | None, verbose, **params) -> CallbackList:
     """The callbacks of a loop over batches of a model; see `CallbackList`."""
+    if isinstance(verbose, str) and verbose != "auto":
+        raise ArgumentError(f"verbose must be 'auto', 0, 1 or 2, got {verbose!r}")
     chosen = default_callbacks(callbacks, history, verbose)
     params["verbose"] = verbose
     if model.steps_per_execution == 1:

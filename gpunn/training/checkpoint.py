@@ -1,8 +1,8 @@
 """ModelCheckpoint: the model on disk, at every epoch or whenever it got better."""
 
-import os
 from pathlib import Path
 
+from gpunn.checks import as_path
 from gpunn.errors import ArgumentError
 from gpunn.training.monitor import MonitorCallback
 
@@ -49,7 +49,7 @@ class ModelCheckpoint(MonitorCallback):
             raise ArgumentError(
                 f"save_freq must be 'epoch' or a number of batches, not {save_freq!r}"
             )
-        self.filepath = os.fspath(filepath)
+        self.filepath = str(as_path("filepath", filepath))
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only

@@ -4,6 +4,8 @@ import csv
 import os
 from pathlib import Path
 
+from gpunn.checks import as_path
+from gpunn.errors import MissingFileError
 from gpunn.training.callback import Callback
 
 
@@ -21,7 +23,7 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename, separator=",", append=False):
-        self.filename = os.fspath(filename)
+        self.filename = str(as_path("filename", filename))
         self.separator = separator
         self.append = append
         self._file = None
@@ -30,6 +32,9 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs=None):
         self._close()
         self._columns = None
+        folder = Path(self.filename).parent
+        if not folder.is_dir():
+            raise MissingFileError(f"CSVLogger: there is no folder {str(folder)!r}")
         if not self.append:
             Path(self.filename).write_text("")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gpunn.checks import as_path
 from gpunn.errors import MissingFileError, SerializationError
 from gpunn.layers import Layer
 from gpunn.layers.lora import Lora
@@ -36,7 +37,7 @@ def write(path, tensors: dict[str, np.ndarray], header: dict) -> None:
 
 def write_bytes(path, data: bytes) -> None:
     """Write a file, or leave the old one as it was; raises as `write` does."""
-    path = Path(path)
+    path = as_path("filepath", path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "wb") as f:
@@ -74,7 +75,7 @@ def _opened(path):
     """The open safetensors file, and its header."""
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = as_path("filepath", path)
     if not path.is_file():
         raise MissingFileError(f"there is no file {path}")
     try:
@@ -216,5 +217,5 @@ def names_of(layer):
 
 def refuse_existing(path, overwrite: bool) -> None:
     """Raise FileExistsError for a file that exists and may not be overwritten."""
-    if not overwrite and Path(path).exists():
+    if as_path("filepath", path).exists() and not overwrite:
         raise FileExistsError(f"{path} exists: pass overwrite=True to replace it")

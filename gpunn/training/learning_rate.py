@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 
+from gpunn.checks import check_callable
 from gpunn.errors import ArgumentError, NotBuiltError
 from gpunn.naming import free_name
 from gpunn.training.callback import Callback
@@ -50,6 +51,7 @@ class LearningRateScheduler(Callback):
     """
 
     def __init__(self, schedule, verbose=0):
+        check_callable("schedule", schedule)
         self.schedule = schedule
         self.verbose = verbose
         self._takes_rate = _positional(schedule) > 1

@@ -1,9 +1,9 @@
 """TensorBoard: the metrics of training and validation as curves."""
 
-import os
 import warnings
 from pathlib import Path
 
+from gpunn.checks import as_path
 from gpunn.errors import ArgumentError
 from gpunn.training.callback import Callback
 from gpunn.training.events import EventWriter
@@ -54,7 +54,7 @@ class TensorBoard(Callback):
             raise ArgumentError(
                 f"update_freq must be 'epoch', 'batch' or a number of batches, not {update_freq!r}"
             )
-        self.log_dir = os.fspath(log_dir)
+        self.log_dir = str(as_path("log_dir", log_dir))
         self.update_freq = update_freq
         self._every = every
         self._writers: dict[str, EventWriter] = {}

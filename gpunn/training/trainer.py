@@ -5,8 +5,9 @@ import logging
 from gpunn import data
 from gpunn.autograd import no_grad, values_kept
 from gpunn.backend import current_seed, one_blas_thread, quiet
+from gpunn.checks import check_steps
 from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
+from gpunn.errors import ArgumentError, DataError
 from gpunn.training.callbacks import History, callbacks_for
 from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
@@ -85,8 +86,7 @@ class Trainer(Predictor):
         """
         self._require_compiled()
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-            if not hasattr(value, "__index__"):
-                raise ArgumentTypeError(f"{name} must be a whole number, got {value!r}")
+            check_steps(name, value, low=0)
         if not 0.0 <= validation_split < 1.0:
             raise ArgumentError(f"validation_split must be in [0, 1), got {validation_split}")
         if validation_split and validation_data is None:

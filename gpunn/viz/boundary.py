@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gpunn.autograd import Tensor
+from gpunn.checks import as_path
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.training.callbacks import Callback
 from gpunn.viz.curves import GRID, INK, MUTED, TRAINING, VALIDATION, require_matplotlib
@@ -51,7 +52,7 @@ class DecisionBoundary(Callback):
         if every < 1 or grid < 2:
             raise ArgumentError(f"every must be at least 1 and grid 2, got {every} and {grid}")
         require_matplotlib()
-        self.path = os.fspath(path)
+        self.path = str(as_path("path", path))
         self.every = every
         self.title = title
         self.losses: list[float] = []

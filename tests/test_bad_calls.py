@@ -1,0 +1,77 @@
+"""What tired users write: the error says what was expected and what came."""
+
+import numpy as np
+import pytest
+
+import gpunn
+from gpunn import callbacks, initializers, layers, ops, optimizers, utils
+
+X, Y = np.ones((4, 3), np.float32), np.ones((4, 1), np.float32)
+
+
+def model():
+    made = gpunn.Sequential([gpunn.Input((3,)), layers.Dense(1)])
+    made.compile("sgd", "mse")
+    return made
+
+
+NAME = "must be the name of a file, got"
+CALLS = {
+    "save": (lambda: model().save(3), NAME),
+    "save_weights": (lambda: model().save_weights(3), NAME),
+    "save_keras": (lambda: gpunn.saving.save_keras(model(), None), NAME),
+    "load_weights": (lambda: model().load_weights(3), NAME),
+    "load_model": (lambda: gpunn.load_model(None), NAME),
+    "ModelCheckpoint": (lambda: callbacks.ModelCheckpoint(3), NAME),
+    "CSVLogger": (lambda: callbacks.CSVLogger(None), NAME),
+    "TensorBoard": (lambda: callbacks.TensorBoard(3), NAME),
+    "set_weights": (lambda: model().set_weights(None), "values must be a list of arrays"),
+    "Sequential": (lambda: gpunn.Sequential(layers.Dense(1)), "layers must be a list of layers"),
+    "build": (lambda: optimizers.SGD().build(None), "variables must be a list"),
+    "apply": (lambda: optimizers.SGD().apply(None), "grads must be a list of gradients"),
+    "apply_gradients": (lambda: optimizers.SGD().apply_gradients(3), "must be a list of pairs"),
+    "concatenate": (lambda: ops.concatenate(None), "concatenate must be a list of tensors"),
+    "stack": (lambda: ops.stack(3), "stack must be a list of tensors, got 3"),
+    "sum": (lambda: ops.sum(None), r"sum\(\) got None where a tensor"),
+    "add": (lambda: ops.add(None, None), r"add\(\) got None where a tensor"),
+    "take": (lambda: ops.take(X, [7], axis=0), "index 7 is out of range for an axis of size 4"),
+    "getitem": (lambda: gpunn.Tensor(X)[9], r"^basic_item\(float32\[4, 3\]\): index 9 is out of"),
+    "getitem of a name": (lambda: gpunn.Tensor(X)["a"], "must be of integers or booleans, got 'a'"),
+    "zeros": (lambda: ops.zeros((-1, 2)), r"zeros: sizes must not be negative, got \(-1, 2\)"),
+    "ones": (lambda: ops.ones((1.5, 2)), r"ones: expected an integer or integers, got \(1.5, 2\)"),
+    "full": (lambda: ops.full("ab", 1), "full: expected an integer or integers, got 'ab'"),
+    "tile": (lambda: ops.tile(X, 1.5), "tile: repeats: expected an integer or integers, got 1.5"),
+    "slice": (lambda: ops.slice(X, "ab", [1, 1]), "slice: starts: expected an integer or integers"),
+    "normal": (lambda: gpunn.random.normal((2.5,)), "normal: expected an integer or integers"),
+    "uniform": (lambda: gpunn.random.uniform(-1), "uniform: sizes must not be negative"),
+    "HeNormal": (lambda: initializers.HeNormal()((-2, 2)), "HeNormal: sizes must not be negative"),
+    "Zeros": (lambda: initializers.Zeros()("ab"), "Zeros: expected an integer or integers"),
+    "scan": (lambda: ops.scan(None, 0, X), "scan: f must be a function, got None"),
+    "map": (lambda: ops.map(3, X), "map: f must be a function, got 3"),
+    "grad": (lambda: gpunn.grad(3), "function must be a function, got 3"),
+    "scheduler": (lambda: callbacks.LearningRateScheduler(0.1), "schedule must be a function"),
+    "optimizer": (lambda: model().compile(0.1, "mse"), "^optimizer: expected an object, its name"),
+    "epochs": (lambda: model().fit(X, Y, epochs=-1), "epochs must be an integer >= 0, got -1"),
+    "epochs of 2.5": (lambda: model().fit(X, Y, epochs=2.5), "epochs must be an integer >= 0"),
+    "verbose": (lambda: model().fit(X, Y, verbose="yes"), "verbose must be 'auto', 0, 1 or 2"),
+    "shuffle": (lambda: model().fit(X, Y, shuffle="no"), "shuffle must be True or False"),
+    "to_categorical": (lambda: utils.to_categorical(["a"]), "expected class numbers, got"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_error(name):
+    call, message = CALLS[name]
+    with pytest.raises(gpunn.errors.GpunnError, match=message):
+        call()
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="CSVLogger: there is no folder"):
+        model().fit(X, Y, callbacks=[callbacks.CSVLogger(tmp_path / "no" / "log.csv")], verbose=0)
+    pytest.importorskip("PIL")
+    with pytest.raises(FileNotFoundError, match="load_img: there is no file"):
+        utils.load_img(tmp_path / "no.png")
+    (tmp_path / "text.png").write_text("text")
+    with pytest.raises(gpunn.errors.DataError, match="is no image that Pillow can read"):
+        utils.load_img(tmp_path / "text.png")
