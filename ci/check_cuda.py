@@ -53,7 +53,7 @@ def kernels_run(few: bool = False, only: str = ""):
 
     import gpunn
     from gpunn.backend import Stream, get_backend
-    from tests.backend import test_kernels
+    from tests.backend import test_adding, test_kernels
     from tests.harness import to_numpy
 
     be = get_backend("cuda")
@@ -90,6 +90,9 @@ def kernels_run(few: bool = False, only: str = ""):
     for dtype in ("float32", "float64"):
         yield "uniform", [to_numpy(be.uniform(Stream(1), (1001,), dtype))]
     with gpunn.device("cuda"):
+        for name, norm in test_adding.NORMS.items():
+            grads = test_adding.gradients(norm, test_adding.USES["all"], "float32", (5, 258))
+            yield f"{name} of terms", [to_numpy(dx) for dx in grads]
         for cls in gpunn.optimizers.REGISTRY.classes:
             optimizer = cls(learning_rate=0.1)
             v = gpunn.Variable(np.ones((3, 4), "float32"))

@@ -9,10 +9,16 @@ from gpunn.autograd.clock import changes_since, last, overlapping
 from gpunn.autograd.mode import observers
 from gpunn.autograd.node import Node, Pick
 from gpunn.backend import BY_TYPE, backend_of, is_array
-from gpunn.backend.kernels import Placing
+from gpunn.backend.kernels import MOST_TERMS, Placing
 from gpunn.errors import GradientError, ShapeError
 
 _by_id = attrgetter("id")
+
+
+class Terms(tuple):
+    """A gradient as arrays that are still to be added: the pullback that gets it does so."""
+
+    __slots__ = ()
 
 
 def backward(
@@ -63,10 +69,16 @@ def backward(
             if observers:
                 for observer in list(observers):
                     observer.before_pull(node)
-            if type(pull) is Placing:
+            if type(pull) is not Placing:
+                dxs = pull(dy, needs)
+            elif not pull.adds:
                 dxs = pull.function(dy, needs, _places(parents, sink))
             else:
-                dxs = pull(dy, needs)
+                dys = dy if type(dy) is Terms else (dy,)
+                x, so_far = parents[0], None
+                if type(x) is Node and x not in ends and type(grads.get(x)) in BY_TYPE:
+                    so_far = grads.pop(x)
+                dxs = pull.function(dys, needs, _places(parents, sink), so_far)
             if type(dxs) is not tuple or len(dxs) != len(parents):
                 raise _miscounted(dxs, node)
             if observers:
@@ -78,6 +90,9 @@ def backward(
                 if type(dx) not in BY_TYPE:
                     dx = _array(dx, node)
                 if dx.shape != parent.shape:
+                    if _adds(parent, wanted, ends) and _are_terms(dx, parent):
+                        grads[parent] = Terms((*_terms(grads.get(parent)), *dx))
+                        continue
                     dx = unbroadcast(dx, parent.shape, node)
                 if dx.dtype is not parent.dtype and dx.dtype != parent.dtype:
                     dx = dx.astype(parent.dtype)
@@ -87,6 +102,8 @@ def backward(
                     grads[parent] = dx
                 elif parent in owned:
                     grads[parent] += dx
+                elif _adds(parent, wanted, ends):
+                    grads[parent] = Terms((*_terms(grads[parent]), dx))
                 else:
                     grads[parent] = grads[parent] + dx
                     owned.add(parent)
@@ -159,6 +176,24 @@ def _deliver(leaf, dx, sink: dict | None) -> None:
 def _copy(dx):
     """A copy of an array, or of the scalar that NumPy's sum of two 0-d arrays is."""
     return np.array(dx) if isinstance(dx, np.generic) else backend_of(dx).copy(dx)
+
+
+def _adds(parent, wanted: set | None, ends: Container) -> bool:
+    """Whether a node's pullback adds up its gradient's terms, and nobody else wants their sum."""
+    if type(parent) is not Node or type(parent.pull) is not Placing or not parent.pull.adds:
+        return False
+    asked = parent.retained is not None or (wanted is not None and parent in wanted)
+    return not asked and parent not in ends
+
+
+def _are_terms(dx, parent) -> bool:
+    """Whether a gradient is a stack of a few for a parent, which are to be added."""
+    alike = dx.shape[1:] == parent.shape and dx.dtype == parent.dtype
+    return alike and 0 < len(dx) <= MOST_TERMS
+
+
+def _terms(dy) -> tuple:
+    return dy if type(dy) is Terms else () if dy is None else (dy,)
 
 
 def _complete(dys: list, node: Node) -> tuple:

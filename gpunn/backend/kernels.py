@@ -13,6 +13,7 @@ import numpy as np
 from gpunn.backend.dtypes import standardize
 from gpunn.errors import ArgumentError, MissingDependencyError
 
+MOST_TERMS = 4  # of a gradient that kernels add up on their way
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -29,15 +30,21 @@ class Placing:
     Args:
         function: `f(dy, needs, places) -> one gradient per operand`. A place is None, or an array
             of the operand's shape and dtype, which may be filled and returned as its gradient.
+        adds: whether it adds up gradients on its way, and is
+            `f(dys, needs, places, so_far) -> one gradient per operand`: dys are terms of dy, and
+            so_far is None or a gradient of the first operand, to be included in what it returns.
     """
 
-    __slots__ = ("function",)
+    __slots__ = ("adds", "function")
 
-    def __init__(self, function: Callable):
-        self.function = function
+    def __init__(self, function: Callable, adds: bool = False):
+        self.function, self.adds = function, adds
 
     def __call__(self, dy, needs):
-        return self.function(dy, needs, (None,) * len(needs))
+        nowhere = (None,) * len(needs)
+        if self.adds:
+            return self.function((dy,), needs, nowhere, None)
+        return self.function(dy, needs, nowhere)
 
 
 class Drawn:

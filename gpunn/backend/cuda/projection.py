@@ -64,7 +64,8 @@ def projections(be, *operands):
         dx, dws, dbs = None, [None] * count, [None] * len(bs)
         of_ws, of_bs = needs[1 : 1 + count], needs[1 + count :]
         if needs[0]:
-            dx = be.matmul(dys, weights.swapaxes(1, 2)).sum(0).reshape(x.shape)
+            # of each product: the engine adds them up, or who takes them does
+            dx = be.matmul(dys, weights.swapaxes(1, 2)).reshape(count, *x.shape)
         dw = db = done = None
         if any(of_ws):
             dws = _places(be, places[1 : 1 + count], ws)

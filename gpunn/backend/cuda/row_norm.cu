@@ -74,13 +74,45 @@ __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, co
     }
 }
 
-// The first blocks make dx = (dz - mean(dz) - z mean(dz z)) inv for dz = dy gamma (not if it is null).
-// Each of the others sums 32 channels over a split of the places (none if there are no splits): of
+// The gradient dy of the result, as terms of which all but the first may be null.
+template <typename T, typename A, int N>
+struct Gradient {
+    const T* terms[4];
+
+    // Of N values beside each other.
+    template <typename I>
+    __device__ Pack<A, N> at(I e) const {
+        Pack<A, N> sum;
+#pragma unroll
+        for (int t = 0; t < 4; ++t) {
+            if (!terms[t]) break;
+            const Pack<T, N> more = Pack<T, N>::of(terms[t] + e);
+#pragma unroll
+            for (int k = 0; k < N; ++k) sum.at[k] = t ? sum.at[k] + (A)more.at[k] : (A)more.at[k];
+        }
+        return sum;
+    }
+
+    // Of one.
+    template <typename I>
+    __device__ A one(I e) const {
+        A sum = (A)terms[0][e];
+#pragma unroll
+        for (int t = 1; t < 4; ++t)
+            if (terms[t]) sum += (A)terms[t][e];
+        return sum;
+    }
+};
+
+// The first blocks make dx = (dz - mean(dz) - z mean(dz z)) inv for dz = dy gamma (not if it is null),
+// to which `so_far` is added unless that is null. Each of the others sums 32 channels over a split of the places (none if there are no splits): of
 // dy z, which is dgamma[split][channel], and of dy, which is dbeta; either may be null.
 template <typename T, typename A, typename S, typename I, int LIES, int N>
-__global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* x, const A* means,
+__global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy0, const T* dy1, const T* dy2,
+                              const T* dy3, const T* so_far, const T* x, const A* means,
                               const A* invs, const T* gamma, Layout<I> layout, I splits,
                               int centred, int team) {
+    const Gradient<T, A, N> dy = {{dy0, dy1, dy2, dy3}};
     __shared__ A along[WARPS][32], plain[WARPS][32];
     auto sum = [](A a, A b) { return a + b; };
     using Values = Pack<T, N>;
@@ -98,11 +130,12 @@ __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* 
             I channel;
             for (I i = at; i < n; i += team * N) {
                 const I e = place<LIES>(layout, row, i, channel);
-                const Values d = Values::of(dy + e), v = Values::of(x + e);
+                const Pack<A, N> d = dy.at(e);
+                const Values v = Values::of(x + e);
 #pragma unroll
                 for (int k = 0; k < N; ++k) {
                     const I own = LIES == FIRST ? channel : channel + k;
-                    A dz = (A)d.at[k] * (gamma ? (A)gamma[own] : A(1));
+                    A dz = d.at[k] * (gamma ? (A)gamma[own] : A(1));
                     of_dz += dz;
                     of_z += dz * ((A)v.at[k] - mean) * inv;
                 }
@@ -111,15 +144,18 @@ __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* 
             of_z = team_combine(of_z, along[0], team, sum) / A(n);
             for (I i = at; i < n; i += team * N) {
                 const I e = place<LIES>(layout, row, i, channel);
-                Values d = Values::of(dy + e);
+                const Pack<A, N> d = dy.at(e);
                 const Values v = Values::of(x + e);
+                Values made;
+                if (so_far) made = Values::of(so_far + e);
 #pragma unroll
                 for (int k = 0; k < N; ++k) {
                     const I own = LIES == FIRST ? channel : channel + k;
-                    A dz = (A)d.at[k] * (gamma ? (A)gamma[own] : A(1));
-                    d.at[k] = (T)((dz - of_dz - ((A)v.at[k] - mean) * inv * of_z) * inv);
+                    A dz = d.at[k] * (gamma ? (A)gamma[own] : A(1));
+                    dz = (dz - of_dz - ((A)v.at[k] - mean) * inv * of_z) * inv;
+                    made.at[k] = (T)(so_far ? (A)made.at[k] + dz : dz);
                 }
-                Values::of(dx + e) = d;
+                Values::of(dx + e) = made;
             }
             continue;
         }
@@ -132,7 +168,7 @@ __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* 
                 for (I p = split * share + lane; p < last; p += 32) {
                     const I row = p / places * layout.groups + channel / layout.size;
                     const I e = (p / places * channels + channel) * places + p % places;
-                    A d = (A)dy[e];
+                    A d = dy.one(e);
                     of_gamma += d * (((A)x[e] - means[row]) * invs[row]);
                     of_beta += d;
                 }
@@ -147,7 +183,7 @@ __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy, const T* 
         if (c < channels)
             for (I p = split * share + warp; p < last; p += WARPS) {
                 const I row = LIES == LAST ? p / places * layout.groups + c / layout.size : p;
-                A d = (A)dy[p * channels + c];
+                A d = dy.one(p * channels + c);
                 of_gamma += d * (((A)x[p * channels + c] - means[row]) * invs[row]);
                 of_beta += d;
             }

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, packed, row_team, wide
-from gpunn.backend.kernels import FLOATS, Placing, kernel
+from gpunn.backend.kernels import FLOATS, MOST_TERMS, Placing, kernel
 
 ROWS_A_SPLIT = 4096  # of long columns, whose parts another launch then sums
 FIELDS = ("rows", "n", "groups", "size")
@@ -33,10 +33,10 @@ def layer_normalization(be, x, gamma=None, beta=None, axis=-1, epsilon=None, rms
 def rms_normalization(be, x, scale=None, axis=-1, epsilon=None):
     y, placing = _normalized(be, x, scale, None, epsilon, _count(axis), centred=False)
 
-    def pullback(dy, needs, places):
-        return placing.function(dy, (*needs, False), (*places, None))[:2]
+    def pullback(dys, needs, places, so_far):
+        return placing.function(dys, (*needs, False), (*places, None), so_far)[:2]
 
-    return y, Placing(pullback)
+    return y, Placing(pullback, adds=True)
 
 
 def _count(axis) -> int:
@@ -81,8 +81,12 @@ def _normalized(
     args = (y, means, invs, x, gamma_, beta, layout, epsilon, centred, team)
     be.launch("row_norm", f"row_norm<{types}, {lying}>", rows * int(team), args)
 
-    def pullback(dy, needs, places):
-        dy = dy.astype(x.dtype, copy=False)  # half where x was, before wider weights met it
+    def pullback(dys, needs, places, so_far):
+        while len(dys) > MOST_TERMS:
+            dys = (dys[0] + dys[1], *dys[2:])
+        # half where x was, before wider weights met it
+        dys = [packed(be, dy.astype(x.dtype, copy=False)) for dy in dys]
+        dys += [NOTHING] * (MOST_TERMS - len(dys))
         dx = be.empty(x.shape, x.dtype) if needs[0] else None
         sums = [placed(be, at, scaled, x.dtype) if need else None
                 for at, need in zip(places[1:], needs[1:], strict=True)]  # fmt: skip
@@ -94,7 +98,8 @@ def _normalized(
         into = [NOTHING if d is None else d for d in (dx, *parts)]
         args = (
             *into,
-            packed(be, dy),
+            *dys,
+            NOTHING if so_far is None else packed(be, so_far.astype(x.dtype, copy=False)),
             x,
             means,
             invs,
@@ -114,4 +119,4 @@ def _normalized(
                 sum_splits(be, part, d)
         return dx, *sums
 
-    return y, Placing(pullback)
+    return y, Placing(pullback, adds=True)
