@@ -100,6 +100,7 @@ class Elementwise:
         of_compute = [*[f"{t} {n}" for n, t, _ in reads], *[f"{t}& {n}" for n, t in results]]
         return f"""{PREAMBLE}
 using float16 = __half;
+using bfloat16 = __nv_bfloat16;
 static __device__ void compute({", ".join(of_compute)}) {{
 {self._text}
 }}

@@ -48,7 +48,8 @@ TEMPLATES = {
 }
 ALIASES = {"true_divide": "divide", "abs": "absolute", "fabs": "absolute"}
 TYPES = {
-    "bool": "bool", "float16": "float16", "float32": "float", "float64": "double",
+    "bool": "bool", "float16": "float16", "bfloat16": "bfloat16", "float32": "float",
+    "float64": "double",
     "int32": "int", "int64": "long long", "uint32": "unsigned int", "uint8": "unsigned char",
 }  # fmt: skip
 
@@ -212,7 +213,8 @@ def _kind(x):
     if isinstance(x, Symbol):
         if not x.now.name:
             raise KernelError("code that reads an array before it writes it cannot be traced")
-        return float if x.is_weak else x.dtype
+        # bfloat16 is computed in float32
+        return float if x.is_weak else np.dtype("float32") if x.dtype.kind == "V" else x.dtype
     if type(x) in (int, float, bool):
         return type(x)
     raise KernelError(f"a {type(x).__name__} cannot be traced")

@@ -61,7 +61,7 @@ class _Forward:
             for i, kind in enumerate(self._kinds)
         ]  # fmt: skip
         y, pullback = self._reference(trace, *operands, **self._static)
-        return trace, operands, y, pullback
+        return trace, operands, _stored(y, self._kinds), pullback
 
     def _names(self):
         return {f"x{i}": kind for i, kind in enumerate(self._kinds) if kind is not type(None)}
@@ -90,6 +90,7 @@ class _Forward:
         """The result, the gradients, and whether these can be made of the result."""
         trace, _, y, pullback = self._traced()
         dxs = pullback(trace.leaf("dy", dtype), needs)
+        dxs = [None if dx is None else _stored(dx, self._kinds) for dx in dxs]
         _, leaves = statements([dx.now for dx in dxs if dx is not None], [y.now])
         return y, dxs, {leaf.name for leaf in leaves} <= {"dy", y.now.name}
 
@@ -102,6 +103,12 @@ class _Forward:
         name, names = f"{self._reference.__name__}_pullback", {**names, "dy": dtype}
         run = elementwise_kernel(name, names, wanted, known)
         return run, reads_result, [None if dx is None else dx.dtype for dx in dxs]
+
+
+def _stored(x: Symbol, kinds) -> Symbol:
+    """A result as it is kept: bfloat16 if operands are, which is computed in float32."""
+    half = next((kind for kind in kinds if isinstance(kind, np.dtype) and kind.kind == "V"), None)
+    return x if half is None or x.dtype != np.float32 else x.astype(half)
 
 
 @cache

@@ -55,7 +55,7 @@ def cumsum(be, x, /, axis=None, dtype=None):
 
     def pullback(dy, needs):
         back = _along(axis or 0, slice(None, None, -1), dy.ndim)
-        return (dy[back].cumsum(axis or 0)[back].reshape(shape),)
+        return (wide(dy)[back].cumsum(axis or 0)[back].reshape(shape),)
 
     return y, pullback
 

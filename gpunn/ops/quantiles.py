@@ -177,7 +177,7 @@ def _quantile(be, x, /, places, axis, method, skip_nan):
     moved = wide(x).transpose(order)
     n = count(x.shape, axes)
     rows = moved.reshape(x.size // n if n else 0, n)
-    sorting = xp.argsort(rows, axis=1)
+    sorting = xp.argsort(rows, axis=1, kind="stable")  # of equal values the first
     rising = xp.take_along_axis(rows, sorting, 1)
     known = (rows == rows).sum(1, keepdims=True)  # NaN are sorted to the end
     full = known == n

@@ -8,6 +8,7 @@ import numpy as np
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
+from gpunn.ops.reduction import narrow
 
 __all__ = ["segment_max", "segment_min", "segment_prod", "segment_sum"]
 
@@ -175,7 +176,8 @@ def _reduce(be, data, ids, count, join, fill):
     last = be.xp.searchsorted(ids, segments, side="right") - 1
     last = be.xp.where(last < 0, 0, last)
     found = (be.take(ids, last, 0) == segments).reshape(-1, *(1,) * (data.ndim - 1))
-    return be.xp.where(found, be.take(rows, last, 0), be.full((), fill, data.dtype))
+    y = be.xp.where(found, be.take(rows, last, 0), be.full((), fill, data.dtype))
+    return narrow(y, data.dtype)
 
 
 @primitive

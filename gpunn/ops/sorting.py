@@ -5,6 +5,7 @@ import numpy as np
 from gpunn.autograd import Tensor, convert, primitive
 from gpunn.errors import ArgumentError, ShapeError, unknown
 from gpunn.ops.indexing import take_along_axis
+from gpunn.ops.reduction import narrow, wide
 from gpunn.ops.shaping import normalize_axis, reshape
 
 __all__ = ["argpartition", "argsort", "digitize", "in_top_k", "searchsorted", "sort", "top_k"]
@@ -36,10 +37,11 @@ def _sort(be, x, /, axis):
     axis = normalize_axis("sort", axis, x.ndim)
 
     def pullback(dy, needs):
-        order = be.xp.argsort(x, axis=axis, kind="stable")
+        order = be.xp.argsort(wide(x), axis=axis, kind="stable")
         return (be.xp.take_along_axis(dy, be.xp.argsort(order, axis=axis), axis),)
 
-    return be.xp.sort(x, axis=axis, kind="stable"), pullback
+    # CuPy sorts no bfloat16
+    return narrow(be.xp.sort(wide(x), axis=axis, kind="stable"), x.dtype), pullback
 
 
 @primitive
@@ -64,7 +66,7 @@ def argsort(be, x, /, axis=-1):
     if axis is None or not x.ndim:
         x, axis = x.reshape(-1), 0
     axis = normalize_axis("argsort", axis, x.ndim)
-    return be.xp.argsort(x, axis=axis, kind="stable").astype(np.int32), None
+    return be.xp.argsort(wide(x), axis=axis, kind="stable").astype(np.int32), None
 
 
 @primitive
@@ -93,7 +95,7 @@ def argpartition(be, x, /, kth, axis=-1):
     axis = normalize_axis("argpartition", axis, x.ndim)
     if not -x.shape[axis] <= kth < x.shape[axis]:
         raise ArgumentError(f"argpartition: there is no place {kth} among {x.shape[axis]} values")
-    return be.xp.argpartition(x, kth, axis=axis).astype(np.int32), None
+    return be.xp.argpartition(wide(x), kth, axis=axis).astype(np.int32), None
 
 
 def top_k(x, k, sorted=True):
@@ -131,7 +133,7 @@ def top_k(x, k, sorted=True):
 @primitive
 def _largest(be, x, /, k):
     # the reverse of the reversed array's stable order: falling, and equal values in order
-    order = be.xp.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]
+    order = be.xp.argsort(wide(x)[..., ::-1], axis=-1, kind="stable")[..., ::-1]
     return (x.shape[-1] - 1 - order[..., :k]).astype(np.int32), None
 
 

@@ -555,6 +555,8 @@ def reduced_terms(dtype):
                 y, p = (np.abs(x) / 9 + x.dtype.type(0.05) for x in (y, p))
             elif term is terms.percents:
                 y, p = y + np.sign(y), y + np.sign(y) + p / 100
+            elif term in (terms.margins, terms.squared_margins):
+                p = np.where(np.abs(1 - y * p) < 0.05, 0, p).astype(dtype)  # not near the kink
             for whole in (False, True):
                 yield [y, p], {"term": term, "whole": whole, **static}
     many = values((2, 200, 101)).astype(dtype)
@@ -696,6 +698,21 @@ def test_attention_of_flat_weights_copies_nothing(cuda):
         assert_close(again, y)
     assert [op.startswith("cublas") for op in operations] == [True, False, False]
     assert "attention" in operations[1]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_launches_of_activations(cuda, dtype):
+    cudaemu = pytest.importorskip("cudaemu")
+    x = gpunn.Tensor(values((5, 40)), True, dtype=dtype, device="cuda")
+    dy = gpunn.Tensor(values((5, 40), 1), dtype=dtype, device="cuda")
+    for name in OPS:
+        with cudaemu.measure() as forward:
+            y = primitives[name](x, **STATIC.get(name, {}))
+        with cudaemu.measure() as backward:
+            y.backward(dy)
+        assert y.dtype == x.grad.dtype == dtype
+        assert (forward.kernels, backward.kernels) == (1, 2), name  # and the leaf keeps its own
+        x.grad = None
 
 
 @pytest.mark.parametrize(

@@ -306,3 +306,13 @@ def test_segment_gradients_at_zeros_and_ties(device):
     x = gpunn.Tensor(np.array([1.0, 3, 3, -1]), requires_grad=True)
     ops.segment_max(x, [0, 0, 0, -1], 2).sum().backward()
     assert x.grad.numpy().tolist() == [0, 0.5, 0.5, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize(("name", "expected"), [("max", [3, 4]), ("min", [2, 4]), ("prod", [6, 4])])
+def test_segments_of_halves_stay_half(name, expected, dtype, device):
+    x = gpunn.Tensor([2.0, 4, 3], True, dtype=dtype)
+    y = getattr(ops, f"segment_{name}")(x, [0, 1, 0], 2)
+    assert y.dtype == dtype
+    assert_close(y, np.array(expected))
+    assert ops.scatter_update(x, [[0]], [5.0], name.replace("prod", "mul")).dtype == dtype

@@ -278,3 +278,22 @@ def test_bad_input(case, device):
         getattr(ops, op)(gpunn.Tensor(np.ones(shape), device=device), **options)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_running_sums_of_halves(dtype, device):
+    x = gpunn.Tensor(np.zeros((2, 700)), True, dtype=dtype)
+    dy = gpunn.Tensor(np.tile(rand(700), (2, 1)), dtype=dtype)
+    ops.cumsum(x, 1).backward(dy)
+    exact = np.cumsum(dy.numpy().astype("float64")[:, ::-1], 1)[:, ::-1]
+    assert x.grad.dtype == dtype
+    assert_close(x.grad, gpunn.Tensor(exact).to(dtype))  # not even rounded twice
+
+
+@pytest.mark.parametrize("q", [0.0, 0.25, 0.5, 1.0])
+def test_of_equal_values_quantiles_take_the_first(q, device):
+    x = np.random.default_rng(0).integers(0, 4, 401).astype("float32")
+    t = gpunn.Tensor(x, True)
+    ops.quantile(t, q).backward()
+    assert t.grad.numpy().argmax() == np.argsort(x, kind="stable")[int(q * 400)]
+    assert t.grad.numpy().sum() == 1

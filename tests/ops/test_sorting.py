@@ -140,3 +140,17 @@ def test_order_like_numpy(x):
     values, places = ops.top_k(x, x.shape[-1])
     assert np.array_equal(places.numpy(), np.argsort(-x, kind="stable"))
     assert np.array_equal(values.numpy(), np.take_along_axis(x, places.numpy(), -1))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_are_sorted(dtype, device):
+    x = gpunn.Tensor([[2.0, -1.0, 2.0, 0.5], [3.0, np.nan, -2.0, 1.0]], True, dtype=dtype)
+    y = ops.sort(x)
+    assert y.dtype == dtype
+    assert_close(y, np.array([[-1, 0.5, 2, 2], [-2, 1, 3, np.nan]]))
+    y.backward(gpunn.Tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]], dtype=dtype))
+    assert x.grad.dtype == dtype
+    assert_close(x.grad, np.array([[3.0, 1, 4, 2], [7, 8, 5, 6]]))
+    assert ops.argsort(x).numpy().tolist() == [[1, 3, 0, 2], [2, 3, 0, 1]]
+    assert ops.argpartition(x[0], 1).numpy()[1] == 3
+    assert ops.top_k(x[0], 2)[1].numpy().tolist() == [0, 2]

@@ -1,6 +1,6 @@
 """Ops that compute element by element: their own bodies, as one kernel for each direction."""
 
-from gpunn.backend.kernels import fuse
+from gpunn.backend.kernels import FLOATS, fuse
 
 OPS = (
     "exponential_unit", "gelu_erf", "gelu_tanh", "hard_shrink",
@@ -10,4 +10,4 @@ OPS = (
 )  # fmt: skip
 
 for _op in OPS:
-    fuse(_op, ("float16", "float32", "float64"))
+    fuse(_op, FLOATS)

@@ -9,7 +9,7 @@ from gpunn.backend.cupy_ import THREADS, cuda_type, wide
 from gpunn.backend.elementwise import PREAMBLE
 from gpunn.backend.expressions import TYPES, Trace, statements
 from gpunn.backend.fusing import elementwise_kernel
-from gpunn.backend.kernels import kernel
+from gpunn.backend.kernels import FLOATS, kernel
 
 VALUES = 8 * THREADS  # that a block sums
 ROUNDS = 16  # so many times as many before the mean is worth a second launch
@@ -21,7 +21,7 @@ def _takes(y_true, y_pred, term, options=(), total=False, whole=False) -> bool:
     return same and y_pred.ndim > 0 and y_pred.size > 0
 
 
-@kernel("reduced_terms", "cuda", ("float16", "float32", "float64"), _takes)
+@kernel("reduced_terms", "cuda", FLOATS, _takes)
 def reduced_terms(be, y_true, y_pred, term, options=(), total=False, whole=False):
     y, p = (be.xp.ascontiguousarray(x) for x in (y_true, y_pred))
     last, rows = p.shape[-1], p.size // p.shape[-1]
@@ -81,6 +81,6 @@ def _pullback(term, options, dtype, needs):
     y, p, d = (trace.leaf(name, dtype) for name in ("y", "p", "d"))
     _, pull = term(trace, y, p, *options)
     dxs = pull(d * trace.number("scale"), needs)
-    wanted = {f"dx{i}": dx for i, dx in enumerate(dxs) if dx is not None}
+    wanted = {f"dx{i}": dx.astype(dtype) for i, dx in enumerate(dxs) if dx is not None}
     reads = {"y": dtype, "p": dtype, "d": dtype, "scale": float}
     return elementwise_kernel(f"{term.__name__}_pullback", reads, wanted)
