@@ -131,12 +131,14 @@ def _of_product(call: Call, out: View, n: int, ahead: bool) -> list[Call]:
     bounds = _bounds(a.shape[0], n, ahead)
     tried = _few(bounds, prod(b.shape))
     layouts = [((tried[-1][1], *v.shape[1:]), v.strides, v.dtype) for v in (a, out)]
-    if not _equal_bits(call.fn, tried, layouts[0], (b.shape, b.strides, b.dtype), layouts[1]):
+    layouts.insert(1, (b.shape, b.strides, b.dtype))
+    function = np.matmul if call.fn is np.dot else call.fn  # dot copies rows of what is turned
+    if not _equal_bits(call.fn, function, tried, *layouts):
         return [call]
     made = []
     for i, j in bounds:
         part, rows = _cut(a, a.shape, 0, i, j), _cut(out, out.shape, 0, i, j)
-        made.append(call._replace(args=(part, b), reads=(part, b), out=rows))
+        made.append(call._replace(fn=function, args=(part, b), reads=(part, b), out=rows))
     return made
 
 
@@ -152,7 +154,9 @@ def _few(bounds: list[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...
 
 
 @lru_cache(1024)
-def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layouts: tuple) -> bool:
+def _equal_bits(
+    function: Callable, of_rows: Callable, bounds: tuple[tuple[int, int], ...], *layouts: tuple
+) -> bool:
     """Whether products of some rows have the bits of the whole: it is tried.
 
     A BLAS takes other ways for small matrices; which, depends on shapes and layouts alone. (Rows
@@ -175,7 +179,7 @@ def _equal_bits(function: Callable, bounds: tuple[tuple[int, int], ...], *layout
         b[...] = (np.resize(numbers[::-1], (half, *columns))[order % half].T * signs).T
         function(a, b, out=whole)
         for i, j in bounds:
-            function(a[i:j], b, out=made[i:j])
+            of_rows(a[i:j], b, out=made[i:j])
         if made.tobytes() != whole.tobytes():
             return False
     return True
