@@ -54,7 +54,7 @@ def as_list(name: str, values, of: str) -> list:
 
 def as_path(name: str, path) -> Path:
     """The path of a file's name."""
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
         raise ArgumentTypeError(f"{name} must be the name of a file, got {path!r}")
     return Path(path)
 

@@ -9,10 +9,37 @@ from gpunn import callbacks, initializers, layers, ops, optimizers, utils
 X, Y = np.ones((4, 3), np.float32), np.ones((4, 1), np.float32)
 
 
-def model():
-    made = gpunn.Sequential([gpunn.Input((3,)), layers.Dense(1)])
-    made.compile("sgd", "mse")
+def compiled(made, loss="mse"):
+    made.compile("sgd", loss)
     return made
+
+
+def model(loss="mse"):
+    return compiled(gpunn.Sequential([gpunn.Input((3,)), layers.Dense(1)]), loss)
+
+
+def built_dense():
+    dense = layers.Dense(2)
+    dense(X)
+    return dense
+
+
+class Nothing(layers.Layer):
+    def call(self, inputs):
+        pass
+
+
+class NoLogs(gpunn.Sequential):
+    def train_step(self, data):
+        return 3
+
+
+class NoLoss(gpunn.Sequential):
+    def __init__(self):
+        super().__init__([gpunn.Input((3,)), layers.Dense(1)])
+
+    def compute_loss(self, *given, **named):
+        return 1.0
 
 
 NAME = "must be the name of a file, got"
@@ -55,6 +82,20 @@ CALLS = {
     "epochs of 2.5": (lambda: model().fit(X, Y, epochs=2.5), "epochs must be an integer >= 0"),
     "verbose": (lambda: model().fit(X, Y, verbose="yes"), "verbose must be 'auto', 0, 1 or 2"),
     "shuffle": (lambda: model().fit(X, Y, shuffle="no"), "shuffle must be True or False"),
+    "no name": (lambda: model().save_weights(""), NAME),
+    "two inputs": (lambda: model().predict([X, X]), "takes 1 input, .*, got 2 without names"),
+    "two for a layer": (lambda: built_dense()([X, X]), "expects one input, got 2"),
+    "loss": (lambda: model(lambda y, p: None).fit(X, Y), "loss '<lambda>' gave None"),
+    "loss of NumPy": (
+        lambda: model(lambda y, p: np.float32(1)).fit(X, Y),
+        "not require a gradient",
+    ),
+    "step": (lambda: compiled(NoLogs()).fit(X, Y), "step must return a dict of numbers by name"),
+    "compute_loss": (
+        lambda: compiled(NoLoss()).fit(X, Y),
+        r"compute_loss\(\) must return a tensor",
+    ),
+    "call": (lambda: gpunn.Sequential([gpunn.Input((3,)), Nothing()]), "must return tensors, got"),
     "to_categorical": (lambda: utils.to_categorical(["a"]), "expected class numbers, got"),
 }
 
@@ -75,3 +116,44 @@ def test_missing_files(tmp_path):
     (tmp_path / "text.png").write_text("text")
     with pytest.raises(gpunn.errors.DataError, match="is no image that Pillow can read"):
         utils.load_img(tmp_path / "text.png")
+
+
+def test_a_layer_without_super_init_can_be_shown():
+    class Mine(layers.Layer):
+        def __init__(self):
+            self.units = 3
+
+    assert repr(Mine()) == "<Mine name=?, built=False>"
+
+
+def test_an_array_of_another_dtype_is_a_copy():
+    x = gpunn.Tensor(X)
+    assert np.shares_memory(np.asarray(x), x.array)
+    assert not np.shares_memory(np.array(x), x.array)
+    with pytest.raises(ValueError, match=r"[Cc]opy"):
+        np.array(x, "float64", copy=False)
+
+
+def test_an_optimizer_does_not_leave_out_variables():
+    made = gpunn.Sequential([gpunn.Input((3,)), layers.Dense(2, trainable=False), layers.Dense(1)])
+    compiled(made).fit(X, Y, verbose=0)
+    made.layers[0].trainable = True
+    before = made.get_weights()
+    with pytest.raises(ValueError, match=r"do not include .*dense.*kernel.*compile\(\) it again"):
+        made.fit(X, Y, verbose=0)
+    for old, new in zip(before, made.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    compiled(made).fit(X, Y, verbose=0)
+    assert not np.array_equal(before[0], made.get_weights()[0])
+
+
+def test_one_input_in_a_list_or_by_name():
+    made = compiled(gpunn.Sequential([gpunn.Input((3,), name="rows"), layers.Dense(1)]))
+    y = made.predict(X, verbose=0)
+    for given in ([X], (X,), {"rows": X}):
+        np.testing.assert_array_equal(made.predict(given, verbose=0), y)
+        assert made(given).shape == (4, 1)
+    made.fit([X], [Y], verbose=0)
+    assert made.evaluate([X], [Y], verbose=0) == made.evaluate(X, Y, verbose=0)
+    deferred = compiled(gpunn.Sequential([layers.Rescaling(2.0), layers.Dense(1)]))
+    assert deferred.predict([X], verbose=0).shape == (4, 1)

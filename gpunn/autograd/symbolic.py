@@ -144,9 +144,13 @@ _NESTED = {list, tuple, dict}
 
 def connect(operation, args, kwargs, outputs):
     """Note a call of an operation; its outputs, new where they belong to another call."""
-    outputs = map_structure(
-        lambda x: x if x.made_by is None else KerasTensor(x.shape, x.dtype), outputs
-    )
+
+    def own(x):
+        if not isinstance(x, KerasTensor):
+            raise ArgumentTypeError(f"{operation.name!r} must return tensors, got {x!r}")
+        return x if x.made_by is None else KerasTensor(x.shape, x.dtype)
+
+    outputs = map_structure(own, outputs)
     Call(operation, args, kwargs, outputs)
     return outputs
 

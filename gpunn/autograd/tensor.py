@@ -4,6 +4,8 @@ import threading
 import weakref
 from typing import Any
 
+import numpy as np
+
 from gpunn.autograd.backward import backward
 from gpunn.autograd.clock import mutated, tick
 from gpunn.autograd.mode import grad_enabled
@@ -96,10 +98,7 @@ class Tensor:
         return self.numpy().tolist()
 
     def __array__(self, dtype=None, copy=None):
-        array = self.numpy()
-        if dtype is not None:
-            array = array.astype(dtype, copy=False)
-        return array.copy() if copy and array is self.array else array
+        return np.array(self.numpy(), dtype, copy=copy)
 
     def __dlpack__(self, **options):
         return self.array.__dlpack__(**options)

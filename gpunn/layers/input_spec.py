@@ -101,6 +101,8 @@ def check_inputs(spec, inputs, layer: str) -> None:
     """
     if isinstance(spec, InputSpec):
         shape = getattr(inputs, "shape", None)
+        if isinstance(inputs, list | tuple | dict) and len(inputs) > 1:
+            raise ShapeError(f"layer {layer!r} expects one input, got {len(inputs)}")
         if shape is not None:
             spec.check(shape, layer, spec.dtype and inputs.dtype)
         return

@@ -359,7 +359,8 @@ class Layer(SymbolicLayer):
             ) from e
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+        name = vars(self).get("name", "?")  # without super().__init__() it has none
+        return f"<{type(self).__name__} name={name}, built={self.built}>"
 
 
 def _marking_built(build):

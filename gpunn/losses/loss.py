@@ -4,11 +4,11 @@ import warnings
 from functools import reduce
 
 from gpunn import ops
-from gpunn.autograd import Tensor, cast, convert, mask_of
+from gpunn.autograd import KerasTensor, Tensor, cast, convert, mask_of
 from gpunn.backend import floatx
 from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float, result_type, standardize
-from gpunn.errors import ArgumentError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gpunn.serialization import snake_case
 
 MEANS = ("sum_over_batch_size", "mean")
@@ -87,6 +87,8 @@ class Loss:
                 values = self.call(y_true, y_pred)
         else:
             values = self.call(y_true, y_pred)
+        if not isinstance(values, Tensor | KerasTensor):
+            values = self._as_tensor(values)
         valid = self.valid(y_true, values)
         if sample_weight is None and mask is None and valid is None:
             return reduce_values(values, None, self.reduction)
@@ -100,6 +102,11 @@ class Loss:
     def call(self, y_true, y_pred) -> Tensor:
         """One value per sample; to be written by subclasses."""
         raise NotImplementedError(f"{type(self).__name__} has no call(y_true, y_pred)")
+
+    def _as_tensor(self, values) -> Tensor:
+        if values is None:
+            raise ArgumentTypeError(f"loss {self.name!r} gave None, not a value per sample")
+        return convert(values)
 
     def _mean(self, y_true, y_pred):
         """The mean of `call`'s values, where one op gives it; else None."""

@@ -64,7 +64,8 @@ def _warn(got: str, inputs, model: str) -> None:
 
 def _described(inputs) -> str:
     names = tree.map_structure(lambda x: x.name, inputs)
-    return f"{len(tree.flatten(inputs))} inputs, {names}"
+    n = len(tree.flatten(inputs))
+    return f"{n} input{'s' if n != 1 else ''}, {names}"
 
 
 def _fit(x, like: KerasTensor, model: str):

@@ -1,9 +1,12 @@
 """Sequential: layers one after another (Keras: `Sequential`)."""
 
+from gpunn import tree
 from gpunn.autograd import KerasTensor, with_mask
 from gpunn.checks import as_list
+from gpunn.data.nested import is_nested
 from gpunn.errors import ArgumentError, ArgumentTypeError, NoInputError, NotBuiltError, ShapeError
 from gpunn.layers import InputLayer, Layer
+from gpunn.models.feeding import feed
 from gpunn.models.model import Functional, Model
 from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.tree import is_shape
@@ -119,6 +122,18 @@ class Sequential(Model):
         vars(self).update(state)
         if self._input is not None:
             self._connect(self._input)
+
+    def _prepared_call(self, args, kwargs, training):
+        if args and is_nested(args[0]):
+            args = (self._single(args[0]), *args[1:])
+        return super()._prepared_call(args, kwargs, training)
+
+    def _single(self, inputs):
+        """The one input, where it came as `[x]` or by its name, as in Keras."""
+        if self._input is not None:
+            return feed(inputs, self._input.output, self.name)[0]
+        leaves = tree.flatten(inputs)  # several may be what the first layer takes
+        return leaves[0] if len(leaves) == 1 else inputs
 
     def call(self, inputs, mask=None):
         """Run the layers in order."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import MutableMapping
 from itertools import chain
 
+from gpunn.checks import as_list
 from gpunn.errors import ArgumentError, ArgumentTypeError, GradientError, MissingAttributeError
 from gpunn.optimizers.loss_scale import LossScaleOptimizer
 from gpunn.optimizers.optimizer import Optimizer
@@ -123,6 +124,7 @@ class MultiOptimizer(Optimizer):
 
     def build(self, variables) -> None:
         """Build each optimizer for its variables."""
+        variables = as_list("variables", variables, "gpunn.Variable")
         variables = list({id(v): v for v in variables}.values())
         if self.built:
             self._positions(variables)

@@ -172,7 +172,8 @@ class Optimizer(UpdateStep):
             names = ", ".join(repr(getattr(v, "path", v)) for v in missing)
             raise ArgumentError(
                 f"this {type(self).__name__} was built for {len(self._index)} variables, which do "
-                f"not include {names}: make a new optimizer for a new set of variables"
+                f"not include {names}: make a new optimizer for a new set of variables "
+                "(a model: compile() it again)"
             )
         return [self._index[id(v)] for v in variables]
 

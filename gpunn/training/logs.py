@@ -1,8 +1,8 @@
 """Logs: metrics by name, read from the device when somebody looks."""
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 
 
 class Logs(MutableMapping):
@@ -71,8 +71,12 @@ def to_floats(values) -> dict:
     >>> to_floats({"loss": 1, "parts": {"a": np.float32(0.5)}})
     {'loss': 1.0, 'a': 0.5}
     """
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise ArgumentTypeError(f"a step must return a dict of numbers by name, got {values!r}")
     result = {}
-    for name, value in sorted((values or {}).items()):
+    for name, value in sorted(values.items()):
         if isinstance(value, dict):
             result.update(to_floats(value))
         else:

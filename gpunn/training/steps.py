@@ -10,7 +10,7 @@ from typing import Any
 from gpunn import data, metrics, ops, optimizers
 from gpunn.autograd import Tensor, no_grad
 from gpunn.data import unpack_x_y_sample_weight
-from gpunn.errors import ArgumentError, DataError, NotBuiltError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError
 from gpunn.layers import Layer, tree
 from gpunn.training.captured import CapturedStep
 from gpunn.training.compiled_loss import CompiledLoss
@@ -241,7 +241,12 @@ class Steps(TakesWords):
         """What `compute_loss` gives, or an override of it, which may have no `training`."""
         asks = _asks_for_training(getattr(self.compute_loss, "__func__", self.compute_loss))
         given = {"training": training} if asks else {}
-        return self.compute_loss(x, y, y_pred, sample_weight, **given)
+        loss = self.compute_loss(x, y, y_pred, sample_weight, **given)
+        if not isinstance(loss, Tensor):
+            raise ArgumentTypeError(
+                f"{self.name!r}.compute_loss() must return a tensor, got {loss!r}"
+            )
+        return loss
 
     def _tracked_loss(self, x, y, y_pred, sample_weight, training: bool) -> Tensor:
         """The loss of a batch, which counts towards the mean in the logs."""

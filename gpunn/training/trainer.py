@@ -93,6 +93,8 @@ class Trainer(Predictor):
             (x, y, sample_weight), validation_data = data.train_validation_split(
                 (x, y, sample_weight), validation_split
             )
+        if self.optimizer.built and not self.own_steps(("train_step",)):
+            self.optimizer.build(self.trainable_variables)  # refuses those it was not built for
         if self._stream is None:
             self._stream = current_seed().stream("shuffle")
         source = self._source(

@@ -242,7 +242,7 @@ def test_labels_are_checked_at_every_step():
         captured(model, packed(model, batch))
     before = model.get_weights()
     data[4][1][2] = 3
-    with pytest.raises(DataError, match="in row 2 is out of range"):
+    with pytest.raises(DataError, match="in row 2 of its batch is out of range"):
         captured(model, packed(model, data[4]))
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
