@@ -100,7 +100,7 @@ class Registry:
                 f"cannot serialize {obj!r}: it has no get_config() that gives its arguments"
             )
         return {
-            "module": self.module,
+            "module": _home(type(obj)),
             "class_name": type(obj).__name__,
             "config": serialize_value(obj.get_config(), type(obj).__name__),
             "registered_name": registered_name(type(obj)),
@@ -294,10 +294,8 @@ def serialize_value(value, where: str = "value"):
             f"{where}: a {type(value).__name__} cannot be saved; give it a get_config() method and "
             "decorate its class with @gpunn.register_serializable('your_package')"
         )
-    module = type(value).__module__
-    home = next((m for m in _registries if module.startswith(m)), module)
     described = {
-        "module": home,
+        "module": _home(type(value)),
         "class_name": type(value).__name__,
         "config": serialize_value(value.get_config(), where),
         "registered_name": own,
@@ -306,6 +304,14 @@ def serialize_value(value, where: str = "value"):
     if building is not None and not _is_ours(building):
         described["build_config"] = serialize_value(value.get_build_config(), f"{where}.build")
     return described
+
+
+def _home(made_by: type) -> str | None:
+    """The module that a config names: none for a class that is found by its registered name."""
+    if registered_name(made_by):
+        return None
+    module = made_by.__module__
+    return next((m for m in _registries if module.startswith(m)), module)
 
 
 def known_class(module: str, name: str):

@@ -327,6 +327,29 @@ def test_what_a_layer_holds_is_serialized_with_it():
     assert regularizer["config"] == {"l1": 0.25}
 
 
+def test_what_is_registered_is_serialized_without_a_module():
+    class Own(layers.Layer):
+        pass
+
+    @keras.saving.register_keras_serializable("guides", "Named")
+    class Registered(layers.Layer):
+        def __init__(self, inner=None, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = inner
+
+        def get_config(self):
+            return {**super().get_config(), "inner": self.inner}
+
+    config = keras.layers.serialize(Registered(Registered()))
+    inner = config["config"]["inner"]
+    for found in (config, inner):
+        assert found["module"] is None and found["class_name"] == "Registered"
+        assert found["registered_name"] == "guides>Named"
+    assert isinstance(keras.layers.deserialize(config), Registered)
+    assert keras.layers.serialize(Own())["module"] == __name__
+    assert keras.layers.serialize(layers.Dense(1))["module"] == "gpunn.layers"
+
+
 def test_a_factor_of_its_own_for_each_of_several_outputs(device):
     class Scaled(keras.layers.Dense):
         def __init__(self, units, **kwargs):

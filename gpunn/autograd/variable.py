@@ -85,7 +85,8 @@ class Variable(Tensor):
         self.requires_grad = bool(wanted) and is_float(self.array.dtype)
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype.name}>"
+        kind = f"shape={self.shape}, dtype={self.dtype.name}"
+        return f"<Variable path={self.path}, {kind}, value={self.numpy()}>"
 
     @property
     def value(self) -> "Variable":

@@ -52,7 +52,7 @@ class WeightOwner:
             aggregation: taken for Keras' sake.
             regularizer: a function of the weight, added to the loss.
             constraint: a projection applied to the weight after each step.
-            name: default: "variable".
+            name: default: "variable", or "variable_1", ... where the layer has that one.
 
         Returns:
             The Variable, on the current device.
@@ -63,7 +63,7 @@ class WeightOwner:
                 f"add_weight({shape!r}) of layer {self.name!r}: the shape comes first; a name is "
                 f"given by name={shape!r}"
             )
-        name = name or "variable"
+        name = name or free_name("variable", [v.name for v in self._added_weights])
         shape = () if shape is None else (shape,) if isinstance(shape, Integral) else tuple(shape)
         if not all(isinstance(n, Integral) and int(n) >= 0 for n in shape):
             raise ShapeError(

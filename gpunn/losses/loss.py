@@ -195,7 +195,8 @@ def pair(name: str, y_true, y_pred, spread: bool = False) -> tuple[Tensor, Tenso
     Args:
         name: of the loss.
         y_true, y_pred: labels and predictions.
-        spread: whether one label a row stands for all outputs of the row, as in Keras; it warns.
+        spread: whether one label a row stands for all outputs of the row, and one output a row for
+            all its labels, as in Keras; it warns.
 
     Raises:
         ShapeError: if they do not fit; nothing else is broadcast.
@@ -210,12 +211,11 @@ def pair(name: str, y_true, y_pred, spread: bool = False) -> tuple[Tensor, Tenso
         before = y_true.shape, y_pred.shape
         y_true, y_pred = same_rank(y_true, y_pred)
         if spread and _one_a_row(y_true, y_pred):
-            warnings.warn(
-                f"{name}: labels of shape {before[0]} beside predictions of shape {before[1]}: "
-                f"each of the {y_pred.shape[-1]} outputs of a row is compared with the same label",
-                stacklevel=2,
-            )
-            y_true = ops.broadcast_to(ops.reshape(y_true, (*y_pred.shape[:-1], 1)), y_pred.shape)
+            _warn_of_spread(name, before, f"{y_pred.shape[-1]} outputs", "label")
+            y_true = _spread(y_true, y_pred.shape)
+        elif spread and y_pred.ndim == y_true.ndim and _one_a_row(y_pred, y_true):
+            _warn_of_spread(name, before, f"{y_true.shape[-1]} labels", "output")
+            y_pred = _spread(y_pred, y_true.shape)
         if y_true.shape != y_pred.shape:
             raise ShapeError(
                 f"{name}: labels of shape {before[0]} do not fit predictions of shape {before[1]}: "
@@ -224,9 +224,21 @@ def pair(name: str, y_true, y_pred, spread: bool = False) -> tuple[Tensor, Tenso
     return y_true, y_pred
 
 
-def _one_a_row(y_true: Tensor, y_pred: Tensor) -> bool:
-    rows = y_pred.shape[:-1]
-    return y_pred.ndim > 1 and y_true.shape != y_pred.shape and y_true.shape in (rows, (*rows, 1))
+def _one_a_row(x: Tensor, many: Tensor) -> bool:
+    rows = many.shape[:-1]
+    return many.ndim > 1 and x.shape != many.shape and x.shape in (rows, (*rows, 1))
+
+
+def _spread(x: Tensor, shape) -> Tensor:
+    return ops.broadcast_to(ops.reshape(x, (*shape[:-1], 1)), shape)
+
+
+def _warn_of_spread(name: str, shapes, many: str, one: str) -> None:
+    warnings.warn(
+        f"{name}: labels of shape {shapes[0]} beside predictions of shape {shapes[1]}: "
+        f"each of the {many} of a row is compared with the same {one}",
+        stacklevel=3,
+    )
 
 
 def fitted(weights, values: Tensor, name: str) -> Tensor:

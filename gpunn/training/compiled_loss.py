@@ -101,10 +101,15 @@ class CompiledLoss:
         """Targets or weights nested like the outputs: for all, or for those that have a loss."""
         if not is_nested(y) and not is_nested(y_pred):
             return y
-        if all(isinstance(x, dict) for x in (self._given, y, y_pred)):
-            without = [k for k in y_pred if k not in y and self._given.get(k) is None]
-            y = {**y, **dict.fromkeys(without)}
-        entries, leaves = flatten(self._given), flatten(y)
+        given = self._given if isinstance(y_pred, dict) else self._by_name(self._given)
+        if isinstance(y, dict):
+            by_name = given if isinstance(given, dict) else {}
+            if isinstance(given, list | tuple) and len(given) == len(self._output_names):
+                by_name = dict(zip(self._output_names, given, strict=True))
+            names = y_pred if isinstance(y_pred, dict) else by_name
+            if by_name:
+                y = {**y, **{k: None for k in names if k not in y and by_name.get(k) is None}}
+        entries, leaves = flatten(given), flatten(y)
         missing = 0 if isinstance(y, dict) else entries.count(None)
         if missing and len(entries) == len(flatten(y_pred)) == len(leaves) + missing:
             given = iter(leaves)

@@ -27,6 +27,9 @@ def aligned(given, y_pred, output_names, what="targets"):
     flat = len(leaves) == 1 or (isinstance(given, list | tuple) and not any(map(is_nested, given)))
     same = [path for path, _ in leaves] == [path for path, _ in wanted]
     if len(leaves) != len(wanted) or not (same or flat):
+        if isinstance(given, dict) and isinstance(y_pred, list | tuple):
+            if len(output_names) == len(y_pred):
+                y_pred = dict(zip(output_names, y_pred, strict=True))
         shown = [map_structure(lambda _: "*", x) for x in (y_pred, given)]
         raise DataError(f"{what} must be nested like the outputs, {shown[0]}, but are {shown[1]}")
     return pack(y_pred, [leaf for _, leaf in leaves])

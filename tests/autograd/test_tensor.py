@@ -22,7 +22,9 @@ def test_repr(device):
     t = gpunn.Tensor([1.0], requires_grad=True)
     assert repr(t).endswith("requires_grad=True)") and f"{t}" == repr(t)
     assert f"{gpunn.Tensor(1.25):.1f}" == "1.2"
-    assert repr(gpunn.Variable([1.0], name="w")) == ("<Variable path=w, shape=(1,), dtype=float32>")
+    assert repr(gpunn.Variable([1.0], name="w")) == (
+        "<Variable path=w, shape=(1,), dtype=float32, value=[1.]>"
+    )
 
 
 def test_one_number(device):
