@@ -41,18 +41,19 @@ class Handle:
         self.workspace = memory.ptr, c_size_t(memory.mem.size)
         check(self._lib.cublasSetWorkspace_v2(self.pointer, *self.workspace))
 
-    def gemm(self, char: str, shape, a, b, out, batch=None) -> None:
+    def gemm(self, chars: str, shape, a, b, out, batch=None) -> None:
         """out = a b, column-major.
 
         Args:
-            char: of the dtype of all three.
+            chars: of the dtypes of a and b, and of out: the same, or float32 for halves.
             shape: (m, n, k): a has m rows and k columns, b has n columns.
             a, b: (address, whether it lies in memory transposed, leading dimension).
             out: (address, leading dimension).
             batch: None for one product; (count, strides of a, b and out in elements); or a count
                 alone, where the addresses are those of arrays of addresses.
         """
-        kind, one, zero, compute = types(char)
+        kind, one, zero, compute = types(chars[0])
+        kind_out = DATA_TYPES[chars[1]]
         a, flip_a, lead_a = a
         b, flip_b, lead_b = b
         out, lead_out = out
@@ -60,18 +61,18 @@ class Handle:
         lib = self._lib
         if batch is None:
             status = lib.cublasGemmEx(
-                *head, a, kind, lead_a, b, kind, lead_b, zero, out, kind, lead_out, compute, -1
+                *head, a, kind, lead_a, b, kind, lead_b, zero, out, kind_out, lead_out, compute, -1
             )
         elif isinstance(batch, int):
             status = lib.cublasGemmBatchedEx(
                 *head, a, kind, lead_a, b, kind, lead_b,
-                zero, out, kind, lead_out, batch, compute, -1,
+                zero, out, kind_out, lead_out, batch, compute, -1,
             )  # fmt: skip
         else:
             count, (step_a, step_b, step_out) = batch
             status = lib.cublasGemmStridedBatchedEx(
                 *head, a, kind, lead_a, step_a, b, kind, lead_b, step_b,
-                zero, out, kind, lead_out, step_out, count, compute, -1,
+                zero, out, kind_out, lead_out, step_out, count, compute, -1,
             )  # fmt: skip
         check(status)
 

@@ -19,7 +19,10 @@ MOST_WITH_SUMS = 1 << 27
 
 
 def matmul(be, a, b, out=None):
-    """a b over the last two axes, the axes before them broadcast; vectors as in NumPy."""
+    """a b over the last two axes, the axes before them broadcast; vectors as in NumPy.
+
+    Halves are rounded once, or not at all where `out` is float32.
+    """
     char = a.dtype.char
     if char not in DATA_TYPES or b.dtype.char != char or not a.size or not b.size:
         return cupy.matmul(a, b, out=out)
@@ -42,7 +45,8 @@ def matmul(be, a, b, out=None):
     elif out.shape != shape:
         raise ValueError(f"out has shape {out.shape}, the product {shape}")
     lies = _lies(out)
-    if lies is None or out.dtype.char != char:
+    chars = char + out.dtype.char
+    if lies is None or (chars[1] != char and chars not in ("ef", "Ef")):
         return _filled(out, matmul(be, a, b))
     lies_a, lies_b = _lies(a), _lies(b)
     if lies_a is None:
@@ -53,10 +57,10 @@ def matmul(be, a, b, out=None):
         lies_b = _lies(b)
     sizes = shape_a[-2], shape_b[-1], shape_a[-1]
     if leading:
-        _multiply_batch(be, char, sizes, (a, *lies_a), (b, *lies_b), (out, *lies), leading)
+        _multiply_batch(be, chars, sizes, (a, *lies_a), (b, *lies_b), (out, *lies), leading)
     else:
         _multiply(
-            char, sizes, (a.data.ptr, *lies_a), (b.data.ptr, *lies_b), (out.data.ptr, *lies)
+            chars, sizes, (a.data.ptr, *lies_a), (b.data.ptr, *lies_b), (out.data.ptr, *lies)
         )  # fmt: skip
     return out
 
@@ -141,9 +145,10 @@ def _lies(x) -> tuple[bool, int] | None:
     return None if odd or max(lead, rows, columns) > MOST else (flipped, max(lead, 1))
 
 
-def _multiply(char, sizes, a, b, y, batch=None) -> None:
+def _multiply(chars, sizes, a, b, y, batch=None) -> None:
     """y = a b for sizes (m, n, k), each as (address, column after column, lead).
 
+    `chars` are of the dtypes of a and b, and of y.
     cuBLAS reads columns: a matrix that lies row after row is its own transpose to it.
     """
     (m, n, k), (address, columns, lead) = sizes, y
@@ -151,10 +156,10 @@ def _multiply(char, sizes, a, b, y, batch=None) -> None:
         left, right = ((x, not flipped, lead) for x, flipped, lead in (a, b))
     else:  # the transpose of y is that of b by that of a
         m, n, left, right = n, m, b, a
-    handle().gemm(char, (m, n, k), left, right, (address, lead), batch)
+    handle().gemm(chars, (m, n, k), left, right, (address, lead), batch)
 
 
-def _multiply_batch(be, char, sizes, a, b, y, leading) -> None:
+def _multiply_batch(be, chars, sizes, a, b, y, leading) -> None:
     """y = a b for each of the matrices along the leading axes, given as (array, how it lies)."""
     axes = _joined_axes(leading, [_steps(x[0], leading) for x in (a, b, y)])
     if len(axes) > 3:  # rare: copies have one axis for all
@@ -168,11 +173,12 @@ def _multiply_batch(be, char, sizes, a, b, y, leading) -> None:
         addresses, batch = [x[0].data.ptr for x in (a, b, y)], None
         if axes:
             count, steps = axes[0]
-            step_a, step_b, step_y = (step // y[0].itemsize for step in steps)
+            items = (a[0].itemsize, b[0].itemsize, y[0].itemsize)
+            step_a, step_b, step_y = (s // size for s, size in zip(steps, items, strict=True))
             # in the order that _multiply hands them over
             batch = count, (step_a, step_b, step_y) if y[1] else (step_b, step_a, step_y)
     a, b, y = ((address, *lies) for address, (_, *lies) in zip(addresses, (a, b, y), strict=True))
-    _multiply(char, sizes, a, b, y, batch)
+    _multiply(chars, sizes, a, b, y, batch)
 
 
 def _steps(x, leading) -> list[int]:

@@ -700,6 +700,22 @@ def test_attention_of_flat_weights_copies_nothing(cuda):
     assert "attention" in operations[1]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_convolutions_of_halves_are_rounded_once(cuda, dtype, monkeypatch):
+    monkeypatch.setattr("gpunn.backend.cuda.columns.STRIP", 1)  # images one by one
+    x, w, dy = values((3, 6, 6, 8)), values((3, 3, 8, 24), 1) / 9, values((3, 6, 6, 24), 2)
+    found = []
+    for device, kind in (("cuda", dtype), ("cpu", "float64")):
+        x, w, dy = (gpunn.Tensor(v, True, dtype=dtype, device=device).detach() for v in (x, w, dy))
+        operands = [gpunn.Tensor(v.to(kind), True) for v in (x, w)]
+        gpunn.ops.conv(*operands, padding="same").backward(dy.to(kind))
+        found.append([v.grad.numpy().astype("float64") for v in operands])
+        x, w, dy = (v.numpy() for v in (x, w, dy))
+    half_a_step = 2.0 ** (-9 if dtype == "bfloat16" else -12) * 2
+    for dx, exact in zip(*found, strict=True):
+        assert (np.abs(dx - exact) <= half_a_step * np.abs(exact) + 1e-5).all()
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 def test_launches_of_activations(cuda, dtype):
     cudaemu = pytest.importorskip("cudaemu")

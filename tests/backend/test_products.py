@@ -143,6 +143,17 @@ def test_out_of_any_layout(be):
         be.matmul(a, b, out=wide[:, :2])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_halves_may_stay_as_they_are_summed(be, dtype):
+    a, b = matrix(be, dtype, 4, 3, 50, 70), matrix(be, dtype, 70, 30)
+    for left in (a[0, 0], a[0], a.swapaxes(1, 2)[:, ::2], matrix(be, dtype, 70, 50).T):
+        exact = to_numpy(left).astype("float64") @ to_numpy(b).astype("float64")
+        turned = be.empty(exact.swapaxes(-1, -2).shape, "float32").swapaxes(-1, -2)
+        for out in (be.empty(exact.shape, "float32"), turned):
+            assert be.matmul(left, b, out=out) is out
+            np.testing.assert_allclose(to_numpy(out), exact, 1e-5, 1e-5 * np.abs(exact).max())
+
+
 def test_shapes_that_do_not_fit(be):
     with pytest.raises(ValueError, match=r"shapes \(5, 7\) and \(5, 7\)"):
         be.dot(be.zeros((5, 7), "float32"), be.zeros((5, 7), "float32"))
@@ -184,7 +195,7 @@ def test_a_failure_of_cublas_is_an_error(be):
     from gpunn.backend import cublas
 
     with pytest.raises(gpunn.errors.DeviceError, match=r"status 7 \(invalid"):
-        cublas.handle().gemm("f", (-1, 1, 1), (0, 0, 1), (0, 0, 1), (0, 1))
+        cublas.handle().gemm("ff", (-1, 1, 1), (0, 0, 1), (0, 0, 1), (0, 1))
 
 
 def test_precision_of_float32_products(be, monkeypatch):

@@ -35,7 +35,7 @@ __global__ void to_columns(T* columns, const T* x, Window<I> w, I groups, I chan
 // y[value][channel] = sum of what the taps that see the value have in the columns, in the order of the
 // taps; n packs in all. `channels` are those of a group.
 template <typename T, typename A, typename I, int N>
-__global__ void from_columns(T* y, const T* columns, Window<I> w, I groups, I channels, I n) {
+__global__ void from_columns(T* y, const A* columns, Window<I> w, I groups, I channels, I n) {
     const I stride = (I)gridDim.x * blockDim.x, packs = channels / N;
     for (I t = (I)blockIdx.x * blockDim.x + threadIdx.x; t < n; t += stride) {
         const I pack = t % packs, group = t / packs % groups;
@@ -59,9 +59,9 @@ __global__ void from_columns(T* y, const T* columns, Window<I> w, I groups, I ch
                                      b / w.strides[1]) * w.out[2] + c / w.strides[2];
                     const I at = (place * groups + group) * w.taps[0] * w.taps[1] * w.taps[2] +
                                  (i * w.taps[1] + j) * w.taps[2] + k;
-                    const Pack<T, N> found = ((const Pack<T, N>*)columns)[at * packs + pack];
+                    const Pack<A, N> found = ((const Pack<A, N>*)columns)[at * packs + pack];
 #pragma unroll
-                    for (int e = 0; e < N; ++e) sum[e] += (A)found.at[e];
+                    for (int e = 0; e < N; ++e) sum[e] += found.at[e];
                 }
             }
         }

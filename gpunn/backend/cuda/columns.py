@@ -44,19 +44,24 @@ class Columns:
             if self.plain:
                 self.be.matmul(self._by_group(y[s]), turned, self._by_group(x[s]))
                 continue
-            columns = self._empty(y[s])
+            columns = self._empty(y[s], wide(self.dtype))  # rounded when it is summed
             self.be.matmul(self._by_group(y[s]), turned, columns.swapaxes(0, 1))
             self._launch("from_columns", x[s], columns, x[s].size, wide(self.dtype))
 
     def weights(self, x, y, kernel) -> None:
         """Fill the kernel, or its gradient: what the windows see, times y, summed over places."""
-        dw = self._by_group(kernel)
+        total = dw = self._by_group(kernel)
+        dtype = wide(self.dtype) if len(self.strips) > 1 else self.dtype
+        if dtype != self.dtype:
+            total = self.be.empty(dw.shape, dtype)
         for s in self.strips:
             seen = self._seen(x[s]).swapaxes(1, 2)
+            part = self.be.empty(dw.shape, dtype) if s.start else total
+            self.be.matmul(seen, self._by_group(y[s]), part)
             if s.start:
-                dw += self.be.matmul(seen, self._by_group(y[s]))
-            else:
-                self.be.matmul(seen, self._by_group(y[s]), dw)
+                total += part
+        if total is not dw:
+            self.be.copyto(dw, total)
         if not self.strips:
             kernel.fill(0)
 
@@ -64,14 +69,14 @@ class Columns:
         """An array whose last axis are groups as (groups, rows, columns)."""
         return x.reshape(-1, self.groups, x.shape[-1] // self.groups).swapaxes(0, 1)
 
-    def _empty(self, images):
-        return self.be.empty((len(images) * self.places, self.groups, self.width), self.dtype)
+    def _empty(self, images, dtype):
+        return self.be.empty((len(images) * self.places, self.groups, self.width), dtype)
 
     def _seen(self, x):
         """What the windows see of some images: (groups, places, taps * channels)."""
         if self.plain:
             return self._by_group(x)
-        columns = self._empty(x)
+        columns = self._empty(x, self.dtype)
         self._launch("to_columns", columns, x, columns.size)
         return columns.swapaxes(0, 1)
 
