@@ -7,7 +7,8 @@ from gpunn.autograd import cast, convert
 from gpunn.backend import backend_of
 from gpunn.losses.loss import labels_beside, pair
 from gpunn.losses.terms import divergences, poisson_terms, reduced_terms
-from gpunn.ops.losses import EPSILON, check_labels
+from gpunn.ops.class_rows import EPSILON
+from gpunn.ops.losses import check_labels
 
 
 def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):

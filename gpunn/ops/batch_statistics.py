@@ -30,7 +30,7 @@ def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
     Returns:
         A tensor of the shape of x.
     """
-    rows = Rows(be, x.shape, normalize_axis("batch_standardization", axis, x.ndim))
+    rows = ChannelRows(be, x.shape, normalize_axis("batch_standardization", axis, x.ndim))
     dtype, x = x.dtype, wide(x).reshape(rows.shape)
     strips = rows.strips(x.dtype)
     mean = rows.sums([x[s] for s in strips], x.dtype) / rows.count
@@ -83,7 +83,7 @@ def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
     return narrow(y.reshape(rows.whole), dtype), pullback
 
 
-class Rows:
+class ChannelRows:
     """How an array is seen as a matrix: in each row lie all channels, maybe several times.
 
     Args:

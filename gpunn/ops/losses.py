@@ -9,9 +9,18 @@ import numpy as np
 from gpunn.autograd import convert, primitive
 from gpunn.backend import standardize
 from gpunn.errors import DataError, ShapeError
+from gpunn.ops.class_rows import (
+    EPSILON,
+    added_at,
+    as_rows,
+    from_rows,
+    log_softmax_rows,
+    one_a_row,
+    probabilities,
+    without,
+)
 from gpunn.ops.reduction import mean as mean_of
-
-EPSILON = 1e-7
+from gpunn.ops.reduction import wide
 
 __all__ = [
     "binary_crossentropy",
@@ -49,7 +58,7 @@ def binary_crossentropy(
     """
     xp = be.xp
     _same_shapes("binary_crossentropy", target, output)
-    x, t = _wide(output), _wide(target)
+    x, t = wide(output), wide(target)
     if label_smoothing:
         t = t * (1.0 - label_smoothing) + 0.5 * label_smoothing
     if from_logits:
@@ -69,7 +78,7 @@ def binary_crossentropy(
         if mean:
             (dy,) = spread(dy, (True,))
         if axis is not None:
-            dy = dy.reshape(_without(x.shape, axis, 1))
+            dy = dy.reshape(without(x.shape, axis, 1))
         if n != 1:
             dy = dy * (1.0 / n)
         if needs[0]:
@@ -111,19 +120,19 @@ def categorical_crossentropy(
     array([0.6931472], dtype=float32)
     """
     _same_shapes("categorical_crossentropy", target, output)
-    t, x = _rows(be, _wide(target), axis), _rows(be, _wide(output), axis)
+    t, x = as_rows(be, wide(target), axis), as_rows(be, wide(output), axis)
     whole, classes = output.shape, x.shape[1]
     if label_smoothing:
         t = t * (1.0 - label_smoothing) + label_smoothing / classes
     ones = be.ones(classes, x.dtype)
     if from_logits:
-        log_p, _, exp, total = _log_softmax(be, x)
+        log_p, _, exp, total = log_softmax_rows(be, x)
         mass = be.dot(t, ones)
     else:
         total = be.dot(x, ones)
-        q, p = _probabilities(be, x, total)
+        q, p = probabilities(be, x, total)
         log_p = be.xp.log(p)
-    y = _reshaped(-be.dot(t * log_p, ones), output, axis)
+    y = one_a_row(-be.dot(t * log_p, ones), output, axis)
     if mean:
         y, spread = mean_of.body(be, y)
 
@@ -133,14 +142,14 @@ def categorical_crossentropy(
             (dy,) = spread(dy, (True,))
         dy = dy.reshape(-1)
         if needs[0]:
-            dt = _unrows(be, log_p * (dy * (label_smoothing - 1.0))[:, None], whole, axis)
+            dt = from_rows(be, log_p * (dy * (label_smoothing - 1.0))[:, None], whole, axis)
         if needs[1]:
             if from_logits:
                 dx = exp * (mass / total * dy)[:, None] - t * dy[:, None]
             else:
                 dq = t / p * (p == q)
                 dx = (be.dot(dq * q, ones)[:, None] - dq) * (dy / total)[:, None]
-            dx = _unrows(be, dx, whole, axis)
+            dx = from_rows(be, dx, whole, axis)
         return dt, dx
 
     return y, pullback
@@ -180,14 +189,14 @@ def sparse_categorical_crossentropy(
     xp = be.xp
     if output.dtype.kind in "biu":
         output = output.astype(standardize(None))
-    shape = _without(output.shape, axis)
-    if target.shape != shape and target.shape != _without(output.shape, axis, 1):
+    shape = without(output.shape, axis)
+    if target.shape != shape and target.shape != without(output.shape, axis, 1):
         raise ShapeError(
             f"sparse_categorical_crossentropy: expected labels of shape {shape} for predictions of "
             f"shape {output.shape} with the classes along axis {axis}, got {target.shape}"
             + ("; one-hot labels go to categorical_crossentropy" * (target.shape == output.shape))
         )
-    x, labels = _rows(be, _wide(output), axis), target.reshape(-1)
+    x, labels = as_rows(be, wide(output), axis), target.reshape(-1)
     whole, (n, classes) = output.shape, x.shape
     counts = None
     if ignore_class is not None:
@@ -204,15 +213,15 @@ def sparse_categorical_crossentropy(
     chosen = first + labels
 
     if from_logits:
-        _, top, exp, total = _log_softmax(be, x, False)
+        _, top, exp, total = log_softmax_rows(be, x, False)
         y = xp.log(total) + top - be.take(x.reshape(-1), chosen)
     else:
         total = be.dot(x, be.ones(classes, x.dtype))
-        q, p = _probabilities(be, be.take(x.reshape(-1), chosen), total)
+        q, p = probabilities(be, be.take(x.reshape(-1), chosen), total)
         y = -xp.log(p)
     if counts is not None:
         y = y * counts
-    y = _reshaped(y, output, axis)
+    y = one_a_row(y, output, axis)
     if mean:
         y, spread = mean_of.body(be, y)
 
@@ -231,8 +240,8 @@ def sparse_categorical_crossentropy(
             g = dy / total * (p == q)
             dx = xp.broadcast_to(g[:, None], (n, classes)).copy()
             at_label = -g / p
-        dx = _added_at(be, dx, labels, chosen, at_label)
-        return None, _unrows(be, dx, whole, axis)
+        dx = added_at(be, dx, labels, chosen, at_label)
+        return None, from_rows(be, dx, whole, axis)
 
     return y, pullback
 
@@ -313,9 +322,6 @@ def check_labels(labels: np.ndarray, classes: int) -> None:
     )
 
 
-# --- what the three share; classes lie along axis 1 of two-dimensional rows ---
-
-
 def _same_shapes(name, target, output):
     shape = getattr(target, "shape", ())
     if shape != getattr(output, "shape", ()):
@@ -324,83 +330,17 @@ def _same_shapes(name, target, output):
         )
 
 
-def _wide(x):
-    """The values in at least float32."""
-    return x.astype("float32") if x.dtype.itemsize < 4 else x
-
-
-def _without(shape, axis, *instead):
-    if not shape:
-        raise ShapeError("predictions of shape () have no axis of classes")
-    axis %= len(shape)
-    return (*shape[:axis], *instead, *shape[axis + 1 :])
-
-
 def _log1p(xp, x):
     """log(1 + x) to the last bits, x >= 0: five times faster than NumPy's own."""
     y = 1.0 + x
     return xp.log(y) + (x - (y - 1.0)) / y
 
 
-def _rows(be, x, axis):
-    if x.ndim == 2 and axis in (-1, 1):
-        return x
-    if x.ndim == 0 or not -x.ndim <= axis < x.ndim:
-        raise ShapeError(f"predictions of shape {x.shape} have no axis {axis} of classes")
-    return be.xp.moveaxis(x, axis, -1).reshape(-1, x.shape[axis])
-
-
-def _unrows(be, rows, shape, axis):
-    if len(shape) == 2 and axis in (-1, 1):
-        return rows
-    return be.xp.moveaxis(rows.reshape(*_without(shape, axis), shape[axis]), -1, axis)
-
-
-def _reshaped(y, output, axis):
-    return y.reshape(_without(output.shape, axis)).astype(output.dtype, copy=False)
-
-
 def _mean(be, x, axis):
+    """The mean along an axis: a product with ones where it is the last."""
     n = x.shape[axis]
     if n == 1:
-        return x.reshape(_without(x.shape, axis))
+        return x.reshape(without(x.shape, axis))
     if axis in (-1, x.ndim - 1):
         return be.dot(x, be.ones(n, x.dtype)) / n
     return be.xp.sum(x, axis) / n
-
-
-def _log_softmax(be, x, wanted=True):
-    """log p (if wanted), the largest logit, exp(x - largest) and its sum, per row."""
-    top = _row_max(be, x)
-    shifted = x - top[:, None]
-    exp = be.xp.exp(shifted)
-    total = be.dot(exp, be.ones(x.shape[1], x.dtype))
-    return shifted - be.xp.log(total)[:, None] if wanted else None, top, exp, total
-
-
-def _row_max(be, x):
-    """The largest of each row: on the CPU, argmax is several times faster than max."""
-    if be.kind != "cpu":
-        return be.xp.max(x, 1)
-    n, width = x.shape
-    first = be.const(("row starts", n, width), lambda be: be.xp.arange(n) * width)
-    return be.take(x.reshape(-1), first + be.xp.argmax(x, 1))
-
-
-def _probabilities(be, x, total):
-    """x scaled by the rows' sums, and that kept away from 0 and 1."""
-    q = x / (total[:, None] if x.ndim == 2 else total)
-    return q, be.xp.maximum(be.xp.minimum(q, 1.0 - EPSILON), EPSILON)
-
-
-def _added_at(be, x, labels, chosen, values):
-    """x with values[i] added to x[i, labels[i]]; x itself may be changed."""
-    classes = x.shape[1]
-    if classes > 64:
-        flat = x.reshape(-1)  # a copy if x is not in C order
-        be.scatter_add(flat, chosen, values)
-        return flat.reshape(x.shape)
-    # a row of the unit matrix is gathered faster than an element is scattered
-    eye = be.const(("eye", classes, x.dtype.char), lambda be: be.xp.eye(classes, dtype=x.dtype))
-    x += be.take(eye, labels) * values[:, None]
-    return x

@@ -4,7 +4,7 @@ import math
 
 from gpunn.autograd import primitive
 from gpunn.errors import ShapeError
-from gpunn.ops.batch_statistics import Rows
+from gpunn.ops.batch_statistics import ChannelRows
 from gpunn.ops.reduction import LONG, kept_shape, narrow, total, wide
 from gpunn.ops.shaping import normalize_axes, normalize_axis
 
@@ -51,7 +51,7 @@ def _batch_normalization(be, x, mean, variance, offset, scale, /, axis, epsilon)
     inv = 1 / be.xp.sqrt(wide(variance).reshape(shape) + epsilon)
     factor = inv if scale is None else inv * scale.reshape(shape)
     shift = -mean * factor
-    rows = Rows(be, x.shape, axis)
+    rows = ChannelRows(be, x.shape, axis)
     y = x.reshape(rows.shape) * rows.stretched(factor)
     y += rows.stretched(shift if offset is None else shift + offset.reshape(shape))
 
