@@ -13,7 +13,15 @@ class DeviceError(GpunnError, RuntimeError):
 
 
 class ShapeError(GpunnError, ValueError):
-    """A shape does not fit."""
+    """A shape does not fit.
+
+    Args:
+        short: how many times the values there are would make up those that were asked for.
+    """
+
+    def __init__(self, message: str, short: float | None = None):
+        super().__init__(message)
+        self.short = short
 
 
 class DTypeError(GpunnError, TypeError, ValueError):

@@ -193,7 +193,17 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
     for sizes in ([(1, 1)], *[[(first, n) for first, _ in SMALL] for n in sorted(known)]):
         with suppress(GpunnError):
             return map_structure(_in_common, *_one_by_one(leaves, run, sizes))
+    rows = SMALL[0][0] * (getattr(errors[0], "short", None) or 0)
+    if rows > 1 and rows == int(rows):  # a shape that is asked for fits batches of one size alone
+        with suppress(GpunnError):
+            results = [run((int(rows), others), _zeros) for _, others in SMALL]
+            return map_structure(_any_batch, map_structure(_in_common, *results))
     raise errors[0]
+
+
+def _any_batch(y):
+    """A result that was found for one size of batch."""
+    return KerasTensor((None, *y.shape[1:]), y.dtype) if isinstance(y, KerasTensor) else y
 
 
 def _one_by_one(leaves, run, sizes) -> list:

@@ -68,13 +68,22 @@ def reshape(be, x, /, newshape):
     except (ValueError, TypeError) as e:
         raise ShapeError(
             f"reshape: cannot give {x.size} values of shape {shape} the shape {newshape}; "
-            "expected a shape of as many values (one size may be -1)"
+            "expected a shape of as many values (one size may be -1)",
+            short=_size(newshape) / x.size if x.size else None,
         ) from e
 
     def pullback(dy, needs):
         return (dy.reshape(shape),)
 
     return y, pullback
+
+
+def _size(shape) -> float:
+    """How many values a shape holds; 0 if that is not said."""
+    try:
+        return max(math.prod(map(operator.index, shape)), 0)
+    except TypeError:
+        return 0
 
 
 def ravel(x):

@@ -5,6 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, regularizers, tree
+from gpunn.errors import ShapeError
 from tests.golden import (
     cases_attention,
     cases_conv_lstm,
@@ -75,3 +76,23 @@ def test_the_graph_of_a_layer_does_what_the_layer_does(case):
         results = tree.flatten(way(arrays))
         for x, y in zip(results, tree.flatten(direct), strict=True):
             np.testing.assert_array_equal(x.numpy(), y.numpy())
+
+
+class OfFiftyRows(gpunn.Layer):
+    """Reshapes to numbers of rows that only batches of 50 have."""
+
+    def call(self, x):
+        rows = gpunn.ops.reshape(x, [50 * 4, 3])
+        return gpunn.ops.reshape(rows * 2, [gpunn.ops.shape(x)[0], 4, 3])
+
+
+def test_a_layer_for_batches_of_one_size():
+    inputs = gpunn.Input((4, 3))
+    model = gpunn.Model(inputs, gpunn.layers.Flatten()(OfFiftyRows()(inputs)))
+    assert model.output_shape == (None, 12)
+    x = np.arange(600.0, dtype="float32").reshape(50, 4, 3)
+    np.testing.assert_array_equal(model.predict(x, batch_size=50, verbose=0), x.reshape(50, 12) * 2)
+    with pytest.raises(ShapeError, match="reshape"):
+        model.predict(x[:7], verbose=0)
+    with pytest.raises(ShapeError, match="reshape"):
+        OfFiftyRows()(gpunn.Input((7, 3)))  # 50 * 4 rows are no whole number of these
