@@ -23,6 +23,15 @@ class _Plan:
     stream: Stream | None = None
     functions: tuple = ()
     ahead: int = 0
+    kept: "_Kept | None" = None
+
+
+@dataclass(eq=False)
+class _Kept:
+    """Batches of the first whole iteration, after so many functions."""
+
+    functions: int
+    batches: list | None = None
 
 
 class HostArray(np.ndarray):
@@ -71,6 +80,8 @@ class Dataset:
         return new
 
     def _planned(self, **changes) -> "Dataset":
+        if not changes.keys() <= {"functions", "ahead", "kept"}:
+            changes["kept"] = None  # other batches than those that are kept
         return self._with(_plan=replace(self._plan, **changes))
 
     def batch(self, batch_size: int | None, drop_remainder: bool = False) -> "Dataset":
@@ -91,14 +102,22 @@ class Dataset:
         stream = current_seed().stream() if seed is None else Stream(seed, "shuffle")
         return self._planned(stream=stream)
 
-    def map(self, function) -> "Dataset":
-        """`function(x)`, `function(x, y)` or `function(x, y, sample_weight)` of each batch."""
+    def map(self, function, num_parallel_calls=None) -> "Dataset":
+        """`function(x)`, `function(x, y)` or `function(x, y, sample_weight)` of each batch.
+
+        `num_parallel_calls` is taken for TensorFlow's sake: see `prefetch`.
+        """
         return self._planned(functions=(*self._plan.functions, function))
 
-    def prefetch(self, ahead: int = 2) -> "Dataset":
-        """A thread makes up to `ahead` batches before they are asked for."""
-        _require_count("ahead", ahead)
-        return self._planned(ahead=ahead)
+    def cache(self) -> "Dataset":
+        """Keep the batches of the first whole iteration, as they are then, for all later ones."""
+        return self._planned(kept=_Kept(len(self._plan.functions)))
+
+    def prefetch(self, buffer_size: int = 2) -> "Dataset":
+        """A thread makes up to so many batches (-1: 2) before they are asked for."""
+        buffer_size = 2 if buffer_size == -1 else buffer_size
+        _require_count("buffer_size", buffer_size)
+        return self._planned(ahead=buffer_size)
 
     def rows(self, at) -> "Dataset":
         """The rows that have some numbers, in that order."""
@@ -114,6 +133,10 @@ class Dataset:
         """Rows of a batch; None where they come one by one."""
         return self._plan.batch_size
 
+    def cardinality(self) -> int:
+        """How many batches there are; another name of `len`."""
+        return len(self)
+
     def __len__(self) -> int:
         batches = self.num_samples / (self.batch_size or 1)
         whole = math.floor(batches) if self._plan.drop_remainder else math.ceil(batches)
@@ -124,22 +147,43 @@ class Dataset:
         return prefetch(batches, self._plan.ahead) if self._plan.ahead else batches
 
     def _batches(self):
+        plan = self._plan
+        done = 0 if plan.kept is None else plan.kept.functions
+        for batch in self._made() if plan.kept is None else self._kept(plan.kept):
+            batch = map_structure(_with_numpy, _applied(plan.functions[done:], batch))
+            alone = len(batch) == 1 and not isinstance(batch[0], tuple | list)
+            yield batch[0] if alone else batch
+
+    def _kept(self, kept: _Kept):
+        """The batches that are kept, or those that shall be."""
+        if kept.batches is not None:
+            yield from kept.batches
+            return
+        batches = []
+        for batch in self._made():
+            batches.append(_applied(self._plan.functions[: kept.functions], batch))
+            yield batches[-1]
+        kept.batches = batches
+
+    def _made(self):
+        """The batches of rows."""
         plan, n = self._plan, self.num_samples
         size = plan.batch_size
         order = plan.stream.permutation(n) if plan.stream else None
         for i in range(len(self)):
             at = i if size is None else slice(i * size, (i + 1) * size)
-            batch = self._rows(at if order is None else order[at])
-            for function in plan.functions:
-                batch = function(*batch)
-                batch = batch if isinstance(batch, tuple) else (batch,)
-            batch = map_structure(_with_numpy, batch)
-            alone = len(batch) == 1 and not isinstance(batch[0], tuple | list)
-            yield batch[0] if alone else batch
+            yield self._rows(at if order is None else order[at])
 
     def _rows(self, at) -> tuple:
         """x, y and sample_weight, as many as there are, of some rows, or of a single one."""
         return filler(self._nesting)([a[at] for a in self._arrays])[: self._parts]
+
+
+def _applied(functions, batch: tuple) -> tuple:
+    for function in functions:
+        batch = function(*batch)
+        batch = batch if isinstance(batch, tuple) else (batch,)
+    return batch
 
 
 def _with_numpy(x):

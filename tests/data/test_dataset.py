@@ -71,6 +71,38 @@ def test_prefetch_gives_the_same():
     assert [y.tolist() for _, y in data.prefetch(2)] == [y.tolist() for _, y in data]
 
 
+def test_cache_keeps_the_first_iteration():
+    calls = []
+
+    def noted(x, y):
+        calls.append(len(y))
+        return x, y + 10
+
+    data = Dataset(X, Y).batch(2).shuffle(seed=1).map(noted)
+    kept = data.cache().map(lambda x, y: (x, y * 2)).prefetch(buffer_size=-1)
+    first = [y.tolist() for _, y in kept]
+    assert sorted(y for batch in first for y in batch) == [20, 22, 24, 26, 28]
+    assert calls == [2, 2, 1]
+    assert [y.tolist() for _, y in kept] == first and len(calls) == 3
+    assert kept.cardinality() == len(kept) == 3
+    next(iter(data.cache()))  # an iteration that ends early keeps nothing
+    cached = data.cache()
+    next(iter(cached))
+    assert len(list(cached)) == 3
+    assert [len(y) for _, y in kept.batch(5)] == [5]  # other batches are made anew
+
+
+def test_a_cached_set_trains_the_same(device):
+    def trained(data):
+        model = gpunn.Sequential([gpunn.layers.Dense(1, kernel_initializer="ones")])
+        model.to(device)
+        model.compile("sgd", "mse")
+        return model.fit(data, epochs=3, verbose=0).history["loss"]
+
+    data = Dataset(X, Y).batch(2)
+    assert trained(data.cache()) == trained(data)
+
+
 def test_in_a_source(device):
     source = make_source(Dataset(X, Y).batch(2).prefetch(), device=device)
     assert (source.num_batches, source.num_samples, source.batch_size) == (3, 5, 2)
