@@ -215,7 +215,9 @@ class CupyBackend(Backend):
     def asarray(self, data, dtype=None):
         self.activate()
         if not isinstance(data, cupy.ndarray):
-            data = cupy.asarray(from_object(data))
+            graph, data = capturing(), from_object(data)
+            takes = graph is not None and graph.takes_arrays
+            data = graph.lift(data) if takes else cupy.asarray(data)
         elif not self.alone and data.device.id != self.device.index:
             data = cupy.asarray(data.get())
         return data if dtype is None else data.astype(standardize(dtype), copy=False)

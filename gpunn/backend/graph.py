@@ -105,6 +105,8 @@ class Graph:
         self._draws: dict[Stream, tuple[int, int]] = {}
         self._graph = None
         self._not_ready: dict[tuple, None] = {}  # in the order of the work
+        self.takes_arrays = False  # whether the host's arrays that take part never change
+        self._lifted: list = []  # those arrays, as they were and on the device
         self._ring = Shared((AHEAD, GIVEN), np.uint64)
         self._counts = be.zeros((2,), np.uint32)  # launches, and blocks that are done with one
         self._read = [cupy.cuda.Event(disable_timing=True) for _ in range(AHEAD)]
@@ -158,6 +160,18 @@ class Graph:
     def external(self, array):
         """What stands for somebody's array in the work: itself."""
         return array
+
+    def lift(self, x: np.ndarray):
+        """An array of the host's as a constant on the device."""
+        with outside():
+            found = cupy.asarray(x)
+        self._lifted.append((x, x.copy(), found))
+        return found
+
+    def require_same_arrays(self) -> None:
+        """Raise if an array that was taken for a constant has been changed since."""
+        if any(x.tobytes() != then.tobytes() for x, then, _ in self._lifted):
+            raise CaptureError("an array that takes part is changed while it runs")
 
     def ready(self, kernel, args) -> bool:
         """Whether an elementwise kernel has been loaded for arguments like these.

@@ -59,6 +59,8 @@ class Stream:
     def __init__(self, seed: int, name: str = "", position: int = 0):
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise ArgumentError(f"a seed must be an integer, not {seed!r}")
+        if frozen.get():  # replays would draw its next numbers instead of the same ones
+            raise CaptureError("a new random stream at every step cannot be recorded: keep one")
         self.seed = int(seed)
         self.name = name
         self.position = position

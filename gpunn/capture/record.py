@@ -79,6 +79,8 @@ class Recorder(NumpyBackend):
         self.closed = False
         self.backend = self  # whose arrays the recorded ones are
         self.pages = Pages()
+        self.takes_arrays = False  # whether arrays that take part as they are never change
+        self._lifted: list[tuple[np.ndarray, np.ndarray]] = []
         self._externals: dict[int, RecArray] = {}
         for name in ("erf", "erfinv", "lgamma", "digamma"):
             setattr(self, name, self._function_of_one(getattr(CPU_BACKEND, name)))
@@ -137,6 +139,19 @@ class Recorder(NumpyBackend):
         array = np.ascontiguousarray(array).reshape(np.shape(array))
         return self.new(array, "constant", array)
 
+    def _lift(self, x: np.ndarray) -> RecArray:
+        """Somebody's array as a constant."""
+        if not x.flags.c_contiguous or x.dtype.hasobject:
+            raise CaptureError("an array of somebody's that is not in C order, or of objects")
+        copy = x.copy()
+        self._lifted.append((x, copy))
+        return self.constant(copy)
+
+    def require_same_arrays(self) -> None:
+        """Raise if an array that was taken for a constant has been changed since."""
+        if any(x.tobytes() != copy.tobytes() for x, copy in self._lifted):
+            raise CaptureError("an array that takes part is changed while it runs")
+
     def view(self, x: RecArray) -> View:
         """An array as a part of a storage."""
         storage = x.storage
@@ -153,6 +168,8 @@ class Recorder(NumpyBackend):
         if isinstance(x, RecArray):
             return self.view(x)
         if isinstance(x, np.ndarray):
+            if self.takes_arrays:
+                return self.view(self._lift(x))
             raise CaptureError(
                 f"an array of shape {x.shape} that was made outside the primitives takes part: it "
                 "would never change again; make it a Variable or an input"
@@ -308,12 +325,17 @@ class Recorder(NumpyBackend):
 
     def array(self, x, dtype=None, copy=None, order="C"):
         if not isinstance(x, RecArray):
+            if self.takes_arrays and isinstance(x, np.ndarray):
+                x = self._lift(x)
+                return x if dtype is None else x.astype(dtype, copy=False)
             return self.constant(np.array(self._arguments(x), dtype))
         x = x if dtype is None else x.astype(dtype, copy=False)
         return x if x.flags.c_contiguous and not copy else self.copy(x)
 
     def asarray(self, data, dtype=None):
-        return self.array(data, dtype) if dtype is not None else data
+        if dtype is not None or self.takes_arrays:
+            return self.array(data, dtype)
+        return data
 
     def wrap(self, x):
         return x if isinstance(x, RecArray) else self.array(x)

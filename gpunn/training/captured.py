@@ -6,7 +6,9 @@ from math import prod
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.backend import standardize
 from gpunn.capture.ownership import Ownership
+from gpunn.training.others import Others, can_watch
 from gpunn.training.step_plans import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
+from gpunn.training.watch import all_own
 
 log = logging.getLogger("gpunn")
 
@@ -22,22 +24,23 @@ class CapturedStep:
     """Does steps by plans: the first few of a kind call by call, then they are recorded.
 
     On the CPU training of large batches is recorded at once, if it can be: a step that goes call by
-    call needs more memory than a plan ever does. Layers that are not gpunn's are run call by call
-    first, and so is a step in which the recording meets an error.
+    call needs more memory than a plan ever does. Code that is not gpunn's is run call by call
+    first, and watched (`Others`), and so is a step in which the recording meets an error.
     A step that cannot be recorded stays as it is. A plan is dropped when something that it was
-    made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss.
+    made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss, or
+    what code that is not gpunn's reads beside them.
 
     Args:
         strict: raise the reason why a step cannot be recorded, instead of logging it once.
-        own_only: capture only models made of gpunn's own classes and functions: what Python code
-            of others reads or does besides, a plan would not see.
+        safe: record code that is not gpunn's only where `Others` knows all that it depends on.
+            Default: where it does not, what such code does and reads stays what it was.
         passes: see `gpunn.capture.Plan`.
         kind: "train", "test" or "predict".
     """
 
-    def __init__(self, strict: bool = False, own_only: bool = False, passes=None, kind="train"):
+    def __init__(self, strict: bool = False, safe: bool = False, passes=None, kind="train"):
         self.strict = strict
-        self.own_only = own_only
+        self.safe = safe
         self.passes = passes
         self.kind = kind
         self.refused: str | None = None  # why steps stay as they are
@@ -47,9 +50,10 @@ class CapturedStep:
         self._drops = 0
         self._now = 0
         self._last: StepPlan | None = None
+        self._others: dict[tuple, Others | None] = {}  # by kind of batch; None: all is gpunn's
 
     def __reduce__(self):
-        return CapturedStep, (self.strict, self.own_only, self.passes, self.kind)
+        return CapturedStep, (self.strict, self.safe, self.passes, self.kind)
 
     def __call__(self, model, batch, unchanged: bool = False):
         """Do one step; returns what the model's own step returns.
@@ -65,7 +69,7 @@ class CapturedStep:
         if not unchanged or step is None or not step.takes(batch):
             step = self._last = self._found(model, batch, unchanged)
             if step is None:
-                return self._call_by_call(model, batch)
+                return self._first_steps(model, batch)
         if not step.busy.acquire(blocking=False):  # another thread is using its memory
             return self._call_by_call(model, batch)
         try:
@@ -84,13 +88,25 @@ class CapturedStep:
         Raises:
             CaptureError: if the step cannot be recorded.
         """
+        key = _key(batch)
         for _ in range(2):  # builds what is built late, and compiles kernels
-            self._call_by_call(model, batch)
-        self._steps[_key(batch)] = self._new_plan(model, batch)
+            self._learn(model, key)
+            self._first_steps(model, batch)
+        self._steps[key] = self._new_plan(model, batch, key)
 
-    def _new_plan(self, model, batch, whole=False) -> StepPlan:
+    def _new_plan(self, model, batch, key, whole=False) -> StepPlan:
         beside = next(iter(self._steps.values()), None)
-        return self._plan_type(model, batch, self.own_only, self.passes, beside, whole)
+        others = self._others.get(key)
+        others = others if others is not None and others.settled else None
+        return self._plan_type(model, batch, others, self.passes, beside, whole)
+
+    def _first_steps(self, model, batch):
+        """Do a step call by call, and learn what code it runs that is not gpunn's."""
+        others = self._others.get(_key(batch))
+        if others is None:
+            return self._call_by_call(model, batch)
+        objects = self._plan_type.objects(model)
+        return others.step(lambda: self._call_by_call(model, batch), objects)
 
     def _call_by_call(self, model, batch):
         return getattr(model, self._plan_type.step)(batch)
@@ -119,20 +135,25 @@ class CapturedStep:
         if old is not None:  # not valid any more
             self._steps.clear()
             self._seen.clear()
+            self._others.clear()
             self._drops = self._drops + 1 if old.runs < FEW else 0
             if self._drops > MOST_DROPS:
                 self._refuse(model, "what it depends on changes again and again")
                 return None
         if len(self._seen) > 256:  # shapes that are new all the time
             self._seen.clear()
+            self._others.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         if len(self._steps) >= MOST_PLANS:
             return None
         soon = seen <= self._plan_type.eager_steps
         if soon and (seen > 1 or not self._at_once(model, batch)):
+            self._learn(model, key)
+            return None
+        if self.safe and not soon and not self._is_known(model, key):
             return None
         try:
-            step = self._new_plan(model, batch, whole=soon)
+            step = self._new_plan(model, batch, key, whole=soon)
         except Exception as e:  # whatever the rehearsal met, the step itself can still run
             if soon:
                 return None  # and builds what is built late
@@ -143,10 +164,32 @@ class CapturedStep:
         self._steps[key] = step
         return step
 
+    def _learn(self, model, key) -> Others | None:
+        """Have the next step of a kind show what runs in it, if that is not gpunn's alone."""
+        found = self._others.get(key)
+        if found is None and not self._all_own(model):
+            found = Others(model)
+        self._others[key] = found
+        return found
+
+    def _all_own(self, model) -> bool:
+        return all_own(self._plan_type.objects(model), model.weights)
+
+    def _is_known(self, model, key) -> bool:
+        """Whether a plan may be made: all is gpunn's, or code of others that it can stand for."""
+        others = self._learn(model, key)
+        if others is None:
+            return True
+        if not others.settled and others.refused is not None:
+            self._refuse(model, others.refused)
+        return others.settled and can_watch()
+
     def _at_once(self, model, batch) -> bool:
         """Whether the first step of a kind is recorded."""
-        own = self.kind == "train" and self.own_only  # a user's call() may build or print
-        if not own or len(self._steps) >= AT_ONCE or model.device.kind != "cpu":
+        train = self.kind == "train" and self.safe
+        if not train or len(self._steps) >= AT_ONCE or model.device.kind != "cpu":
+            return False
+        if not self._all_own(model):  # a user's call() may build or print
             return False
         results = [
             x for layer in model.walk() for call in layer._inbound_nodes[:1] for x in call.outputs

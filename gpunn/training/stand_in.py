@@ -19,6 +19,7 @@ from gpunn.optimizers import LossScaleOptimizer
 from gpunn.regularizers import Regularizer
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
+from gpunn.training.watch import equal
 
 COPIED = (
     *(Layer, Graph, Filler, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics),
@@ -75,12 +76,12 @@ class StandIn:
         found = set()
         for x, then in self._then:
             now = _contents(x)
-            if now.keys() == then.keys() and all(now[k] is then[k] for k in now):
+            if now.keys() == then.keys() and all(equal(now[k], then[k]) for k in now):
                 continue
             if isinstance(x, list | dict):
                 found |= self._names_of(x)
             else:
-                found |= {k for k in now.keys() | then.keys() if now.get(k) is not then.get(k)}
+                found |= {k for k in now.keys() | then.keys() if not equal(now.get(k), then.get(k))}
         return found
 
     def _names_of(self, container) -> set[str]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import contextmanager
 from typing import Any
 
 from gpunn.autograd import Tensor, mask_of, no_grad, with_mask, wrap
@@ -17,9 +18,10 @@ from gpunn.layers import tree
 from gpunn.optimizers.rehearsal import rehearse
 from gpunn.training.logs import Logs
 from gpunn.training.stand_in import StandIn
-from gpunn.training.watch import PASSING, Watch, is_own, layers_and_losses, metrics_of, require_own
+from gpunn.training.watch import PASSING, Watch, is_own, layers_and_losses, metrics_of
 
 log = logging.getLogger("gpunn")
+ALL = ("optimizer", "metrics")  # the parts of a step that may be done call by call
 
 
 class StepPlan:
@@ -28,41 +30,45 @@ class StepPlan:
     Args:
         model: the model.
         batch: one like those that it is for.
-        own_only: record gpunn's own classes and functions only.
+        others: what is known of the code in it that is not gpunn's, which is watched then. Default:
+            such code is taken for what it is while it is recorded.
         passes: see `gpunn.capture.Plan`.
         beside: another plan for steps of this kind.
-        whole: do without a plan rather than have a part of the step done call by call.
+        whole: no step went before; do without a plan rather than have a part done call by call.
 
     Raises:
         CaptureError: if the step cannot be recorded; the model is as it was, whatever happens.
     """
 
     step = ""  # the name of the model's method
-    # methods that make another step of it if they are written anew
-    own: tuple[str, ...] = ("compute_loss", "compute_metrics")
     inside: tuple[str, ...] = ()  # parts that are done call by call if they cannot be recorded
     eager_steps = 2  # steps before a plan is made: they build what is built late
     one_at_a_time = True  # so that all plans work in the same memory
 
-    def __init__(self, model, batch, own_only=False, passes=None, beside=None, whole: bool = False):
+    def __init__(self, model, batch, others=None, passes=None, beside=None, whole: bool = False):
         self._beside = beside if self.one_at_a_time else None
         self.model = model
         self.be = get_backend(model.device)
         self.runs = 0
         self.checked: Any = None  # when it was last known to be valid
         self.busy = threading.Lock() if self._beside is None else self._beside.busy
-        self._require_plain(own_only)
-        self._bind(batch)
+        self._others = others
+        self._require_plain()
+        if whole:
+            self._bind(batch)
         self.variables = list({id(v): v for v in self._variables()}.values())
-        watched = [*self._objects()]
-        self.inside = tuple(n for n in self.inside if n != "optimizer" or self._takes_optimizer())
+        self.inside = tuple(n for n in self.inside if self._takes(n))
         arrays, self._nesting = arrays_of(batch)
         if any(map(is_words, arrays)):
             raise CaptureError("words are looked up on the host")
         while True:
             self.inputs = [self.be.empty(a.shape, a.dtype) for a in arrays]
             try:
-                self._watch = Watch(self.variables, watched)
+                self._contents = None
+                watched = self.objects(model, self.inside)
+                if others is not None:
+                    self._contents = others.contents(self.inside, [*watched, *self._functions()])
+                self._watch = Watch(self.variables, watched, self._contents)
                 self._record(batch, passes)
                 self._beside = None
                 trim()  # the plan's memory must not come on top of what was needed here
@@ -119,10 +125,11 @@ class StepPlan:
     def _record(self, batch, passes) -> None:
         """Rehearse the step on copies, without calculating anything."""
         recorder = recorder_for(self.be, self.inputs)
+        recorder.takes_arrays = self._others is not None
         stand_in = StandIn(recorder, self.be)
         self._stage = self.step
         try:
-            with recorder:
+            with self._watched_recording(), recorder:
                 buffers = iter(self.inputs)
                 rehearsed = tree.map(
                     lambda x: x if x is None else wrap(recorder.external(next(buffers))),
@@ -135,6 +142,7 @@ class StepPlan:
                 "an array that was made outside the primitives takes part, and would never change "
                 "again: make it a Variable or an input"
             ) from e
+        recorder.require_same_arrays()
         self._watch.also(stand_in.held)
         leaves = list(tree.leaves(results))
         masks = [mask_of(x) for x in leaves]
@@ -144,6 +152,18 @@ class StepPlan:
         kept = iter(self.plan.results)
         self._outputs = None if results is None else tree.map(lambda _: wrap(next(kept)), results)
         self._masks = [None if m is None else wrap(next(kept)) for m in masks]
+
+    @contextmanager
+    def _watched_recording(self):
+        """See to it that code that is not gpunn's does nothing that is not known of it."""
+        if self._others is None:
+            yield
+            return
+        with self._others.recording(self.inside):
+            yield
+        changed = self._contents.changed()
+        if changed is not None:
+            raise CaptureError(f"{changed} is changed while it is recorded")
 
     def outputs(self):
         """Copies of the results that are kept, with their masks."""
@@ -160,24 +180,32 @@ class StepPlan:
         if changed:
             raise CaptureError(f"attributes are set while it runs: {', '.join(sorted(changed))}")
 
-    def _require_plain(self, own_only: bool) -> None:
+    def _require_plain(self) -> None:
         """Raise unless the step is what it is for models in general."""
-        model = self.model
-        own = model.own_steps((self.step, *self.own))
-        if own:
-            raise CaptureError(f"{type(model).__name__} has its own {', '.join(own)}")
-        if own_only:
-            require_own(self._objects())
+        if self.model.own_steps((self.step,)):
+            raise CaptureError(f"{type(self.model).__name__} has its own {self.step}")
 
     def _bind(self, batch) -> None:
         """Make what else the first step would make."""
 
-    def _takes_optimizer(self) -> bool:
-        return False
+    def _takes(self, part: str) -> bool:
+        """Whether a part of the step is to be recorded."""
+        if part == "metrics" and self.model.own_steps(("compute_metrics",)):
+            return False  # it may give other logs
+        reason = None if self._others is None else self._others.reasons.get(part)
+        if reason is not None:
+            log.info("%s: its %s is done call by call: %s", self.model.name, part, reason)
+        return reason is None
 
-    def _objects(self):
-        """What has attributes that the step may read."""
-        return [*layers_and_losses(self.model), *metrics_of(self.model)]
+    @classmethod
+    def objects(cls, model, inside=ALL) -> list:
+        """What has attributes that the step, with these parts inside, may read."""
+        return [*layers_and_losses(model), *metrics_of(model, "metrics" in inside)]
+
+    def _functions(self) -> list:
+        """What is asked about single variables: their regularizers and constraints."""
+        asked = [f for v in self.variables for f in (v.regularizer, v.constraint)]
+        return [f for f in asked if f is not None]
 
     def _variables(self):
         yield from self.model.weights
@@ -188,11 +216,7 @@ class TrainPlan(StepPlan):
     """A training step."""
 
     step = "train_step"
-    inside = ("optimizer", "metrics")
-
-    def __init__(self, model, batch, own_only=False, *more, **options):
-        self._own_only = own_only
-        super().__init__(model, batch, own_only, *more, **options)
+    inside = ALL
 
     def run(self, batch):
         """Do the step; returns the logs."""
@@ -227,17 +251,17 @@ class TrainPlan(StepPlan):
     def _bind(self, batch) -> None:
         self.model._bind(batch)
 
-    def _takes_optimizer(self) -> bool:
-        return not self._own_only or all(is_own(type(o)) for o in self._optimizers())
+    def _takes(self, part: str) -> bool:
+        others = self._others is not None and part == "optimizer"
+        if others and not all(is_own(type(o)) for o in _optimizers(self.model)):
+            return False
+        return super()._takes(part)
 
-    def _objects(self):
-        return [*super()._objects(), *self._optimizers()]
-
-    def _optimizers(self):
-        """The optimizer, and what it wraps."""
-        optimizer = self.model.optimizer
-        inner = getattr(optimizer, "inner_optimizer", None)
-        return [optimizer] if inner is None else [optimizer, inner]
+    @classmethod
+    def objects(cls, model, inside=ALL) -> list:
+        """What has attributes that the step, with these parts inside, may read."""
+        optimizers = _optimizers(model) if "optimizer" in inside else ()
+        return [*super().objects(model, inside), *optimizers]
 
 
 class TestPlan(StepPlan):
@@ -262,7 +286,6 @@ class PredictPlan(StepPlan):
     """A step of prediction."""
 
     step = "predict_step"
-    own = ()
     eager_steps = 4  # a plan saves less of a step that has no gradients
     one_at_a_time = False  # several threads may predict
 
@@ -273,11 +296,20 @@ class PredictPlan(StepPlan):
         with no_grad():
             return model(batch[0], training=False)
 
-    def _objects(self):
-        return list(self.model.walk())
+    @classmethod
+    def objects(cls, model, inside=ALL) -> list:
+        """What has attributes that the step may read."""
+        return list(model.walk())
 
     def _variables(self):
         return self.model.weights
+
+
+def _optimizers(model) -> list:
+    """The optimizer, and what it wraps."""
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return [optimizer] if inner is None else [optimizer, inner]
 
 
 def _metrics_or_outputs(plan, model, batch, y_pred):

@@ -67,12 +67,15 @@ class Steps(TakesWords):
             steps_per_execution: callbacks are told of every so many batches only.
             jit_compile: "auto": a step of training, evaluation or prediction is recorded for each
                 batch shape, at once or after a few ordinary ones, and replayed from then on, on a
-                GPU as a CUDA graph: several times faster for small models, with the same bits;
-                models with layers, losses or functions that are not gpunn's run call by call. True:
-                those are recorded as well. Their Python code runs when it is recorded, not when it
-                is replayed, and what it reads beside attributes of layers and losses stays what it
-                was then: compile again to have it seen. A training step that cannot be recorded
-                raises the reason. False: every step runs call by call.
+                GPU as a CUDA graph: several times faster for small models, with the same bits.
+                Layers, losses, metrics and functions of your own are recorded too, if a replay can
+                stand for them: what they read beside tensors (attributes, globals, variables of
+                functions around them) is watched, and when it changes the step is recorded again.
+                Code that prints, counts, draws numbers by NumPy, or asks for the values of a tensor
+                runs call by call; why is logged once (`logging.getLogger("gpunn")`, INFO). True:
+                whatever can be recorded is: code of which that is not known runs when it is
+                recorded, not when it is replayed. A training step that cannot be recorded raises
+                the reason. False: every step runs call by call.
             auto_scale_loss: whether the optimizer of a model of the policy "mixed_float16" is
                 wrapped in a `LossScaleOptimizer`.
 
@@ -107,9 +110,9 @@ class Steps(TakesWords):
         self._captured = self._captured_test = self._captured_predict = None
         if jit_compile is not False and not run_eagerly:
             strict = jit_compile is True
-            self._captured = CapturedStep(strict, own_only=not strict)
-            self._captured_test = CapturedStep(own_only=not strict, kind="test")
-            self._captured_predict = CapturedStep(own_only=not strict, kind="predict")
+            self._captured = CapturedStep(strict, safe=not strict)
+            self._captured_test = CapturedStep(safe=not strict, kind="test")
+            self._captured_predict = CapturedStep(safe=not strict, kind="predict")
         self._compile_arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -304,7 +307,7 @@ class Steps(TakesWords):
         if captured is None:
             if self.compiled:
                 return self.predict_step(batch)
-            captured = self._captured_predict = CapturedStep(own_only=True, kind="predict")
+            captured = self._captured_predict = CapturedStep(safe=True, kind="predict")
         return captured(self, batch, unchanged)
 
     @contextmanager

@@ -1,9 +1,11 @@
 """Watch: whether what a plan was made of is still what it was."""
 
 from collections.abc import Iterator
+from enum import Enum
 from operator import itemgetter
 
-from gpunn.errors import CaptureError
+import numpy as np
+
 from gpunn.metrics import Metric
 from gpunn.training.compiled_metrics import CompiledMetrics
 
@@ -25,12 +27,14 @@ class Watch:
     Args:
         variables: their memory and `trainable` are watched, not their values.
         objects: their attributes are watched.
+        contents: what code that is not gpunn's reads beside them.
     """
 
-    def __init__(self, variables, objects):
+    def __init__(self, variables, objects, contents=None):
         self._places = [(v, v.array, v._grad_slot, v.requires_grad) for v in variables]
         self._objects = [_Watched(o) for o in objects]
         self._held: list = []
+        self._contents = contents
 
     def also(self, tensors) -> None:
         """Watch the memory of tensors too."""
@@ -47,7 +51,7 @@ class Watch:
         for watched in self._objects:
             if not watched.unchanged():
                 return False
-        return True
+        return self._contents is None or self._contents.changed() is None
 
 
 class _Watched:
@@ -56,12 +60,15 @@ class _Watched:
     def __init__(self, of):
         self._now = vars(of)
         names = [n for n in self._now if n not in PASSING]
+        self._names, self._size = set(names), len(self._now)
         self._get = itemgetter(*names) if names else lambda attributes: None
         values = self._get(self._now)
         self._then = tuple(map(_copied, values)) if len(names) > 1 else _copied(values)
 
     def unchanged(self) -> bool:
         """Whether every attribute is what it was."""
+        if len(self._now) != self._size and self._now.keys() - PASSING != self._names:
+            return False  # a new one may hide one of the class
         try:
             return bool(self._get(self._now) == self._then)
         except (KeyError, ValueError):  # it is gone, or an array is another one
@@ -87,9 +94,9 @@ def layers_and_losses(model) -> Iterator:
             yield v.regularizer
 
 
-def metrics_of(model) -> Iterator:
-    """The metrics, and those that are attributes of others."""
-    todo = list(model.metrics)
+def metrics_of(model, compiled: bool = True) -> Iterator:
+    """The metrics, with or without those of `compile`, and those that are attributes of others."""
+    todo = [m for m in model.metrics if compiled or m is not model._compile_metrics]
     while todo:
         metric = todo.pop()
         yield metric
@@ -97,16 +104,38 @@ def metrics_of(model) -> Iterator:
         todo += [value for value in vars(metric).values() if isinstance(value, Metric)]
 
 
-def require_own(objects) -> None:
-    """Raise if code that is not gpunn's takes part."""
-    for o in objects:
-        for part in (type(o), *vars(o).values()):
-            if callable(part) and not is_own(part):
-                name = getattr(part, "__qualname__", type(part).__qualname__)
-                raise CaptureError(f"{name} is not gpunn's: jit_compile=True captures it as well")
+def all_own(objects, variables) -> bool:
+    """Whether no code that is not gpunn's takes part."""
+    parts = [part for o in objects for part in (type(o), *vars(o).values()) if callable(part)]
+    parts += [f for v in variables for f in (v.regularizer, v.constraint) if f is not None]
+    return all(map(is_own, parts))
 
 
 def is_own(part) -> bool:
     """Whether a class, a function or an object is of gpunn's own making."""
     home = part if hasattr(part, "__qualname__") else type(part)
     return home.__module__.partition(".")[0] == "gpunn"
+
+
+SIMPLE = {
+    *(type(None), bool, int, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)),
+    *(range, slice),
+}
+
+
+def equal(a, b) -> bool:
+    """Whether two values are the same, or equal for sure."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if type(a) is tuple:
+        return len(a) == len(b) and all(map(equal, a, b))
+    return (is_simple(a) or type(a) is frozenset) and bool(a == b)
+
+
+def is_simple(x) -> bool:
+    """Whether it is a number, a text or the like, which cannot change."""
+    if isinstance(x, Enum):
+        return type(x._value_) in SIMPLE
+    return type(x) in SIMPLE or isinstance(x, np.dtype | np.generic)

@@ -1,7 +1,9 @@
-"""jit_compile="auto": gpunn's own classes are captured, everybody else's code runs call by call."""
+"""jit_compile="auto": what is captured, and when; `test_others.py` has code of every kind."""
+
+import logging
+import sys
 
 import numpy as np
-import pytest
 
 import gpunn
 from gpunn import layers
@@ -37,21 +39,53 @@ def test_own_classes_are_captured_with_the_same_bits():
         np.testing.assert_array_equal(a, b)
 
 
-FOREIGN = {
-    "a layer": lambda: fitted(lambda: [Twice(), layers.Dense(1)]),
-    "an activation": lambda: fitted(lambda: [layers.Dense(1, activation=lambda x: x * 2)]),
-    "a lambda": lambda: fitted(lambda: [layers.Lambda(lambda x: x * 2), layers.Dense(1)]),
-    "a loss": lambda: fitted(plain, loss=lambda y, p: gpunn.ops.mean((y - p) ** 2, -1)),
-}
+def test_own_classes_are_not_watched():
+    model, _ = fitted(plain)
+    assert set(model._captured._others.values()) <= {None}
 
 
-@pytest.mark.parametrize("what", FOREIGN)
-def test_code_of_others_runs_call_by_call(what):
-    model, _ = FOREIGN[what]()
-    assert "is not gpunn's" in model._captured.refused
-    assert not model._captured._steps
+def test_code_of_others_is_captured_in_every_kind_of_step():
+    model, _ = fitted(lambda: [Twice(), layers.Dense(1)])
+    for _ in range(6):
+        model.evaluate(X[:30], Y[:30], batch_size=16, verbose=0)
+        model.predict(X[:30], batch_size=16, verbose=0)
+    for captured in (model._captured, model._captured_test, model._captured_predict):
+        assert captured.refused is None and captured._steps
+    assert len(model._captured_test._steps) == len(model._captured_predict._steps) == 2
 
 
-def test_jit_compile_true_captures_code_of_others():
-    model, _ = fitted(lambda: [Twice(), layers.Dense(1)], jit_compile=True)
+def test_why_a_step_is_not_captured_is_said_once(caplog):
+    with caplog.at_level(logging.INFO, "gpunn"):
+        fitted(lambda: [layers.Lambda(lambda x: print("here") or x), layers.Dense(1)])
+    (said,) = [r.getMessage() for r in caplog.records if "call by call" in r.getMessage()]
+    assert "<lambda> (line " in said and said.endswith("it calls print")
+
+
+def test_what_is_traced_runs_call_by_call():
+    """A debugger must see every line: so a step is captured once it has gone."""
+    seen = []
+
+    def trace(frame, event, arg):
+        if frame.f_code is Twice.call.__code__:
+            seen.append(event)
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        model, _ = fitted(lambda: [Twice(), layers.Dense(1)])
+        assert sys.gettrace() is trace
+    finally:
+        sys.settrace(before)
+    assert len(seen) >= 12 and not model._captured._steps and model._captured.refused is None
+    model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
+    assert model._captured._steps or before is not None
+
+
+def test_jit_compile_true_captures_code_that_nobody_can_watch():
+    called = []
+    model, _ = fitted(
+        lambda: [layers.Lambda(lambda x: called.append(1) or x), layers.Dense(1)], jit_compile=True
+    )
     assert model._captured._steps
+    assert len(called) < 12
