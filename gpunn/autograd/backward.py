@@ -69,16 +69,10 @@ def backward(
             if observers:
                 for observer in list(observers):
                     observer.before_pull(node)
-            if type(pull) is not Placing:
-                dxs = pull(dy, needs)
-            elif not pull.adds:
-                dxs = pull.function(dy, needs, _places(parents, sink))
+            if type(pull) is Placing:
+                dxs = _placed(pull, dy, needs, parents, grads, sink, ends)
             else:
-                dys = dy if type(dy) is Terms else (dy,)
-                x, so_far = parents[0], None
-                if type(x) is Node and x not in ends and type(grads.get(x)) in BY_TYPE:
-                    so_far = grads.pop(x)
-                dxs = pull.function(dys, needs, _places(parents, sink), so_far)
+                dxs = pull(dy, needs)
             if type(dxs) is not tuple or len(dxs) != len(parents):
                 raise _miscounted(dxs, node)
             if observers:
@@ -151,16 +145,25 @@ def _freed(dy, needs):
     )
 
 
-def _places(parents, sink: dict | None) -> list:
-    """Where leaves that have no gradient yet keep it; None for other parents."""
-    return [
-        None
-        if sink is not None or p is None or type(p) is Node or p._grad is not None
-        # a leaf that comes twice has a sum
-        or sum(other is p for other in parents) > 1
-        else getattr(p, "_grad_slot", None)
-        for p in parents
-    ]  # fmt: skip
+def _placed(pull: Placing, dy, needs, parents, grads: dict, sink: dict | None, ends: Container):
+    """What a pullback gives that may put gradients where leaves keep them."""
+    elsewhere = sink is not None
+    places = [None if elsewhere or type(p) is Node else _place(p, parents) for p in parents]
+    if not pull.adds:
+        return pull.function(dy, needs, places)
+    dys = dy if type(dy) is Terms else (dy,)
+    x, so_far = parents[0], None
+    if type(x) is Node and x not in ends and type(grads.get(x)) in BY_TYPE:
+        so_far = grads.pop(x)
+    return pull.function(dys, needs, places, so_far)
+
+
+def _place(parent, parents):
+    """Where a leaf that has no gradient yet keeps it; None for one that comes twice."""
+    if parent is None or parent._grad is not None:
+        return None
+    twice = sum(other is parent for other in parents) > 1
+    return None if twice else getattr(parent, "_grad_slot", None)
 
 
 def _deliver(leaf, dx, sink: dict | None) -> None:

@@ -1,6 +1,7 @@
 """Gradient mode, per thread and context, and the observers that see every op as it runs."""
 
 from contextvars import ContextVar
+from functools import wraps
 
 grad_enabled: ContextVar[bool] = ContextVar("gpunn_grad", default=True)
 
@@ -39,8 +40,6 @@ class _Mode:
         grad_enabled.reset(self._tokens.pop())
 
     def __call__(self, function):
-        from functools import wraps
-
         @wraps(function)
         def wrapped(*args, **kwargs):
             with type(self)():

@@ -11,7 +11,16 @@ class Node:
     """
 
     __slots__ = (
-        *("id", "op", "pull", "parents", "needs", "shape", "dtype", "recipe", "retained", "where"),
+        "id",  # the tick of the clock: what is newer has a higher one
+        "op",
+        "pull",
+        "parents",
+        "needs",
+        "shape",
+        "dtype",
+        "recipe",
+        "retained",  # a weak reference to the tensor, if `retain_grad` asked for its gradient
+        "where",  # what `detect_anomaly` notes of it
     )
 
     def __init__(self, id, op, pull, parents, needs, shape, dtype, recipe=None):

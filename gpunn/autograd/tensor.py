@@ -18,6 +18,8 @@ from gpunn.errors import DTypeError, GradientError, ShapeError
 class Tensor:
     """An n-dimensional array that remembers how it was computed.
 
+    Its operators and methods such as `sum` are `gpunn.ops`; `ops/operators.py` gives it them.
+
     Args:
         data: NumPy or CuPy arrays (not copied), lists, scalars, pandas or DLPack objects.
         requires_grad: whether `backward` shall fill `.grad`.

@@ -335,14 +335,6 @@ def row_team(n: int) -> np.int32:
     return np.int32(32 if n <= 1024 else THREADS)
 
 
-def row_threads(n: int) -> int:
-    """How many threads share a row of n values: a power of two, at least a warp."""
-    threads = 32
-    while threads < min(n, THREADS):
-        threads *= 2
-    return threads
-
-
 @cache
 def _function(source: str, name: str, device: int, before: str):
     """A kernel of a source file, compiled on first use."""

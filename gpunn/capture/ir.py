@@ -28,11 +28,6 @@ class Storage:
         self.nbytes = high - self.low
         self.array = array
 
-    @property
-    def planned(self) -> bool:
-        """Whether its memory is the plan's to give."""
-        return self.array is None
-
 
 class View(NamedTuple):
     """An array as a part of a storage."""
