@@ -53,7 +53,7 @@ def kernels_run(few: bool = False, only: str = ""):
 
     import gpunn
     from gpunn.backend import Stream, get_backend
-    from tests.backend import test_adding, test_kernels
+    from tests.backend import test_adding, test_kernels, test_late
     from tests.harness import to_numpy
 
     be = get_backend("cuda")
@@ -93,6 +93,11 @@ def kernels_run(few: bool = False, only: str = ""):
         for name, norm in test_adding.NORMS.items():
             grads = test_adding.gradients(norm, test_adding.USES["all"], "float32", (5, 258))
             yield f"{name} of terms", [to_numpy(dx) for dx in grads]
+        for name, sum_of in test_late.SUMS.items():
+            args = test_late.NORMS["layer"], sum_of, "float32"
+            for shape in ((5, 258), (300, 8)):
+                found = test_late.normalized(*args, shape, read=False)
+                yield f"normalization of {name}", [to_numpy(x) for x in found]
         for cls in gpunn.optimizers.REGISTRY.classes:
             optimizer = cls(learning_rate=0.1)
             v = gpunn.Variable(np.ones((3, 4), "float32"))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from gpunn.backend import backend_of
+from gpunn.backend.late import make_all
 
 _ticks = itertools.count(1)
 tick = _ticks.__next__
@@ -51,6 +52,7 @@ def mutated(array) -> None:
 def mutated_span(span: tuple[int, int]) -> None:
     """Announce a change of a memory range that was looked up before: `backend.address(array)`."""
     global last_change
+    make_all()  # sums of what is changed
     last_change = now = tick()
     if len(_changes) >= _LIMIT:  # the oldest half can hardly matter to a graph still alive
         for old in sorted(_changes, key=lambda span: _changes.get(span, 0))[: _LIMIT // 2]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gpunn.autograd.autocast import cast_weights, in_use
 from gpunn.autograd.clock import tick
+from gpunn.autograd.late import LateTensor
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.autograd.node import Node, Pick
 from gpunn.autograd.symbolic import KerasTensor, call
@@ -15,6 +16,7 @@ from gpunn.autograd.tensor import Tensor, wrap
 from gpunn.backend import BY_TYPE, Device, backend_of, is_array, to_array
 from gpunn.backend.dtypes import is_float, result_type, standardize
 from gpunn.backend.kernels import choose, table
+from gpunn.backend.late import Late, made
 from gpunn.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -31,7 +33,7 @@ _SCALARS = (float, int, bool)
 primitives: dict[str, object] = {}
 
 
-def primitive(body=None, *, promote=None):
+def primitive(body=None, *, promote=None, late=False):
     """Make an op of `body(be, *operands, /, **static) -> (result, pullback)`.
 
     The result is a function of tensors (or arrays, lists, scalars) that gives tensors.
@@ -43,6 +45,7 @@ def primitive(body=None, *, promote=None):
         promote: "same" casts the operands to their common dtype first, "float" to a common float;
             "first" does too, but the result, and dy with it, has the dtype of the first operand, if
             it is a float.
+        late: whether it has kernels that take operands as `Late`.
 
     >>> @gpunn.primitive
     ... def cube(be, x, /):
@@ -55,7 +58,7 @@ def primitive(body=None, *, promote=None):
     if promote not in (None, "same", "float", "first"):
         raise ArgumentError(f"promote must be None, 'same', 'float' or 'first', not {promote!r}")
     if body is None:
-        return lambda body: primitive(body, promote=promote)
+        return lambda body: primitive(body, promote=promote, late=late)
     op = body.__name__
     names, static_names, defaults, signature, variadic = _parameters(body)
     count = len(names)
@@ -69,16 +72,21 @@ def primitive(body=None, *, promote=None):
         if in_use:
             operands = cast_weights(operands)
         kind = dtype = None
-        odd = wants = False
+        odd = wants = waits = False
         arrays = []
         for x in operands:
             if isinstance(x, tensor):
-                a = x.array
+                if late and type(x) is LateTensor:
+                    waits, a = True, x.late
+                    of = a.kind
+                else:
+                    a = x.array
+                    of = type(a)
                 if x.requires_grad:
                     wants = True
                 if kind is None:
-                    kind, dtype = type(a), a.dtype
-                elif type(a) is not kind or (promote is not None and a.dtype is not dtype):
+                    kind, dtype = of, a.dtype
+                elif of is not kind or (promote is not None and a.dtype is not dtype):
                     odd = True
                 arrays.append(a)
             else:
@@ -94,6 +102,8 @@ def primitive(body=None, *, promote=None):
             narrow = None
         try:
             run = choose(kernels, body, be, dtype, arrays, static) if kernels else body
+            if waits and (observers or not getattr(run, "late", False)):
+                arrays = [*map(made, arrays)]
             if narrow is not None:
                 run = _narrowed(run, narrow)
             y, pull = run(be, *arrays, **static)
@@ -134,12 +144,14 @@ def primitive(body=None, *, promote=None):
                 parents.append(None)
                 needs.append(False)
                 held.append(x)
+        if type(y) is Late and not all(type(p) is Node for p in parents if p is not None):
+            y = y.made()  # of a leaf, which may be changed
         recipe = (apply, held, static)
         if type(y) is tuple:
             return _record_several(op, be, tuple(parents), tuple(needs), y, pull, recipe)
-        if type(y) is not be.array_type:
+        if type(y) is not be.array_type and type(y) is not Late:
             y = be.wrap(y)
-        t = _new(tensor)
+        t = _new(tensor if type(y) is not Late else LateTensor)
         t.array = y
         t._grad = None
         if y.dtype.kind == "f" or is_float(y.dtype):
@@ -340,4 +352,4 @@ def _record_several(op, be, parents, needs, ys, pull, recipe):
 
 def _observe(op, be, arrays, y) -> None:
     for observer in list(observers):
-        observer.forward(op, be, arrays, y if type(y) is tuple else (y,))
+        observer.forward(op, be, arrays, y if type(y) is tuple else (made(y),))

@@ -17,6 +17,7 @@ from gpunn.backend.device import Device
 from gpunn.backend.dtypes import standardize
 from gpunn.backend.fusing import fused, in_one_launch
 from gpunn.backend.graph import capturing, outside
+from gpunn.backend.late import Late
 from gpunn.backend.noted import Noted
 from gpunn.backend.numpy_ import from_object
 from gpunn.backend.random import Stream
@@ -198,6 +199,9 @@ class CupyBackend(Backend):
         if dtype == np.float64:
             return self.draw("uniform_float64", stream, shape, dtype)
         return self.draw("uniform_float32", stream, shape, np.float32).astype(dtype, copy=False)
+
+    def wrap(self, x):
+        return x.made() if type(x) is Late else super().wrap(x)
 
     def draw(self, name: str, stream: Stream, shape, dtype, *more):
         """An array that a kernel of philox.cu fills by the stream's next draw."""

@@ -15,6 +15,7 @@ import cupy
 import numpy as np
 
 from gpunn.backend import cublas
+from gpunn.backend.late import make_all
 from gpunn.backend.random import Stream, frozen
 from gpunn.backend.rows import Rows
 from gpunn.backend.shared import Shared
@@ -116,6 +117,7 @@ class Graph:
     def __enter__(self) -> "Graph":
         be = self.backend
         be.activate()
+        make_all()  # what was asked for before is no part of this graph
         be.start_graph(self)  # its memory takes the place of that of the steps before
         self._stream = _state.stream(be.device.index)
         self._contexts = [cupy.cuda.using_allocator(self.pool.malloc), self._stream]
@@ -137,6 +139,8 @@ class Graph:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
+        if error is None:
+            make_all()
         _state.graph = None
         frozen.reset(self._frozen)
         try:

@@ -84,7 +84,13 @@ def _always(*operands, **static) -> bool:
     return True
 
 
-def kernel(op: str, device: str, dtypes: tuple[str, ...], takes: Callable[..., bool] = _always):
+def kernel(
+    op: str,
+    device: str,
+    dtypes: tuple[str, ...],
+    takes: Callable[..., bool] = _always,
+    late: bool = False,
+):
     """Register a function as the body of an op on a kind of device, for operands of these dtypes.
 
     Args:
@@ -93,11 +99,13 @@ def kernel(op: str, device: str, dtypes: tuple[str, ...], takes: Callable[..., b
         dtypes: names of the dtypes of the first array operand that it takes.
         takes: given the operands and static parameters, whether the body takes them; what it does
             not take goes to the reference.
+        late: whether it takes operands as `Late`.
     """
     if device not in ("cpu", "cuda"):
         raise ArgumentError(f"a kernel is for 'cpu' or 'cuda', not {device!r}")
 
     def register(body: Callable) -> Callable:
+        body.late = late  # type: ignore[attr-defined]
         _add(op, device, dtypes, Kernel(body, takes))
         return body
 

@@ -308,7 +308,7 @@ class Layer(SymbolicLayer):
 
     def _cast(self, x: Tensor) -> Tensor:
         """The tensor in the compute dtype, with the mask it has."""
-        if x.array.dtype == self._compute_dtype:
+        if x.dtype == self._compute_dtype:
             return x
         return with_mask(x.to(self._compute_dtype), mask_of(x))
 

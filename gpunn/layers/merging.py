@@ -65,7 +65,7 @@ class _Elementwise(_Merge):
     def _merged(self, inputs):
         ndim = max([x.ndim for x in inputs])
         masks = [_widened(x) for x in inputs]
-        inputs = [x.reshape(_filled(x.shape, ndim)) for x in inputs]
+        inputs = [x if x.ndim == ndim else x.reshape(_filled(x.shape, ndim)) for x in inputs]
         if any(m is not None for m in masks):
             return self._joined_under(inputs, masks)
         return self._joined(inputs)

@@ -24,7 +24,7 @@ def number(x):
     return x.astype("int32") if hasattr(x, "dtype") and x.dtype.kind == "b" else x
 
 
-@primitive(promote="same")
+@primitive(promote="same", late=True)
 def add(be, x1, x2, /):
     """The sum of two tensors, element by element.
 

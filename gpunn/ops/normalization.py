@@ -79,7 +79,7 @@ def _batch_normalization(be, x, mean, variance, offset, scale, /, axis, epsilon)
     return narrow(y.reshape(x.shape), dtype), pullback
 
 
-@primitive(promote="first")
+@primitive(promote="first", late=True)
 def layer_normalization(be, x, gamma=None, beta=None, /, axis=-1, epsilon=None, rms_scaling=False):
     """Normalize each example: y = (x - mean) / sqrt(variance + epsilon) * gamma + beta.
 
@@ -197,7 +197,7 @@ def _scaled_by_variance(be, x, centred, inv, gamma, axes, n, shape, dtype):
     return narrow(y if gamma is None else y * gamma, dtype), pullback
 
 
-@primitive(promote="first")
+@primitive(promote="first", late=True)
 def rms_normalization(be, x, scale=None, /, axis=-1, epsilon=None):
     """Divide each example by its root mean square: y = x / sqrt(mean(x^2) + epsilon) * scale.
 

@@ -565,6 +565,11 @@ def reduced_terms(dtype):
     yield [odd, odd[::-1].copy()], {"term": terms.squares}
 
 
+def add(dtype):
+    for shape in ((1, 1), (0, 4), (2, 3, 129), (65, 513)):
+        yield [values(shape).astype(dtype), values(shape, 1).astype(dtype)], {}
+
+
 # How to call each op that has a kernel, by the dtype it is registered for.
 CASES = {
     **{op: elementwise(op) for op in OPS},
@@ -577,6 +582,7 @@ CASES = {
     "_kept": kept,
     "_max_pool": max_pool,
     "_take": take,
+    "add": add,
     "attend": attend,
     "batch_standardization": batch_standardization,
     "binary_crossentropy": binary_crossentropy,

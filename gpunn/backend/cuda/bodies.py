@@ -1,6 +1,7 @@
 """The kernels of CUDA devices: importing this registers every one of them."""
 
 from gpunn.backend.cuda import (  # noqa: F401
+    adding,
     affine,
     attention,
     batch_norm,

@@ -2,6 +2,7 @@
 
 from gpunn.backend.cupy_ import cuda_type, threshold, wide
 from gpunn.backend.kernels import FLOATS, Drawn, kernel
+from gpunn.backend.late import Late
 
 
 @kernel("_kept", "cuda", FLOATS)
@@ -34,4 +35,4 @@ def _dropped(be, x, factors=None, *, rate, stream, scale):
     def pullback(dy, needs):
         return dropped(dy), None
 
-    return dropped(x), Drawn(pullback, factors_again)
+    return Late(dropped, x, draw=draw), Drawn(pullback, factors_again)

@@ -27,11 +27,36 @@ __device__ I place(const Layout<I>& at, I row, I i, I& channel) {
     return (row / at.groups * places + i / at.size) * channels + channel;
 }
 
+// A term of a sum; if it drops, values whose bits are below the threshold, and it multiplies others.
+struct Term {
+    const void* x;
+    const unsigned long long* start;
+    unsigned long long draw, key0, key1, threshold;
+    double factor;
+    long long drops;
+
+    // N values from e on, which all are of one block of random bits.
+    template <typename T, typename A, int N>
+    __device__ Pack<A, N> at(unsigned long long e) const {
+        const Pack<T, N> from = Pack<T, N>::of((const T*)x + e);
+        Pack<A, N> values;
+#pragma unroll
+        for (int k = 0; k < N; ++k) values.at[k] = (A)from.at[k];
+        if (!drops) return values;
+        const Block bits = philox(e / 8, draw + (start ? *start : 0), key0, key1);
+        const A kept = (A)T(factor);
+#pragma unroll
+        for (int k = 0; k < N; ++k)
+            values.at[k] = (A)(T)(values.at[k] * (bits.at(e % 8 + k) >= threshold ? kept : A(0)));
+        return values;
+    }
+};
+
 // y = z gamma + beta, z = (x - mean) / sqrt(variance + epsilon); means and invs (1 / that root) are
-// kept for the gradient.
-template <typename T, typename A, typename I, int LIES, int N>
-__global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, const T* beta,
-                         Layout<I> at, double epsilon, int centred, int team) {
+// kept for the gradient. With TERMS (2 at most) x is made first, as their sum.
+template <typename T, typename A, typename I, int LIES, int N, int TERMS>
+__global__ void row_norm(T* y, A* means, A* invs, T* x, const T* gamma, const T* beta, Layout<I> at,
+                         double epsilon, int centred, int team, Term first, Term second) {
     __shared__ A shared[WARPS];
     using Values = Pack<T, N>;
     auto sum = [](A a, A b) { return a + b; };
@@ -40,16 +65,26 @@ __global__ void row_norm(T* y, A* means, A* invs, const T* x, const T* gamma, co
     for (I row = (I)blockIdx.x * each + threadIdx.x / team; row < at.rows; row += stride) {
         A mean = A(0), squares = A(0);
         I channel;
+        for (I i = lane; TERMS && i < n; i += team * N) {
+            const I e = place<LIES>(at, row, i, channel);
+            const Pack<A, N> a = first.at<T, A, N>(e);
+            Pack<A, N> b;
+            if (TERMS > 1) b = second.at<T, A, N>(e);
+            Values v;
+#pragma unroll
+            for (int k = 0; k < N; ++k) v.at[k] = (T)(TERMS > 1 ? a.at[k] + b.at[k] : a.at[k]);
+            Values::of(x + e) = v;
+        }
         if (centred) {
             for (I i = lane; i < n; i += team * N) {
-                const Values v = Values::of(x + place<LIES>(at, row, i, channel));
+                const Values v = Values::of((const T*)x + place<LIES>(at, row, i, channel));
 #pragma unroll
                 for (int k = 0; k < N; ++k) mean += (A)v.at[k];
             }
             mean = team_combine(mean, shared, team, sum) / A(n);
         }
         for (I i = lane; i < n; i += team * N) {
-            const Values v = Values::of(x + place<LIES>(at, row, i, channel));
+            const Values v = Values::of((const T*)x + place<LIES>(at, row, i, channel));
 #pragma unroll
             for (int k = 0; k < N; ++k) squares += ((A)v.at[k] - mean) * ((A)v.at[k] - mean);
         }

@@ -7,7 +7,11 @@ import numpy as np
 from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, packed, row_team, wide
 from gpunn.backend.kernels import FLOATS, MOST_TERMS, Placing, kernel
+from gpunn.backend.late import Late
 
+TERM = np.dtype(  # `struct Term`
+    [("x", "u8"), ("start", "u8"), ("numbers", "u8", 4), ("factor", "f8"), ("drops", "i8")]
+)
 ROWS_A_SPLIT = 4096  # of long columns, whose parts another launch then sums
 FIELDS = ("rows", "n", "groups", "size")
 LAYOUTS = {  # `struct Layout` of row_norm.cu
@@ -24,12 +28,12 @@ def _takes(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False) -
     return first < x.ndim and all(v is None or v.shape == x.shape[first:] for v in (gamma, beta))
 
 
-@kernel("layer_normalization", "cuda", FLOATS, _takes)
+@kernel("layer_normalization", "cuda", FLOATS, _takes, late=True)
 def layer_normalization(be, x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
     return _normalized(be, x, gamma, beta, epsilon, _count(axis))
 
 
-@kernel("rms_normalization", "cuda", FLOATS, _takes)
+@kernel("rms_normalization", "cuda", FLOATS, _takes, late=True)
 def rms_normalization(be, x, scale=None, axis=-1, epsilon=None):
     y, placing = _normalized(be, x, scale, None, epsilon, _count(axis), centred=False)
 
@@ -61,13 +65,17 @@ def _normalized(
     be, x, gamma, beta, epsilon, count, centred=True, groups=1, lies="ROWS", channels=None
 ):
     """Rows along the last `count` axes; or those of groups of channels, of all places."""
+    late, terms = x, []
+    if type(late) is Late:
+        terms = [(packed(be, part), draw) for part, draw in late.terms()]
+        x = be.empty(late.shape, late.dtype)
+    x, dtype = packed(be, x), wide(x.dtype)
     scaled = x.shape[x.ndim - count :] if channels is None else (channels,)
     channels = prod(scaled)
     n = channels if lies == "ROWS" else prod(x.shape[1:]) // groups
     rows = x.size // max(n, 1)
     index = index_type(x.size)
     layout = np.array((rows, n, groups, channels // groups), LAYOUTS[index])[()]
-    x, dtype = packed(be, x), wide(x.dtype)
     beside = {"ROWS": n, "LAST": channels // groups, "FIRST": n // max(channels // groups, 1)}
     gamma_, beta = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
     types, lying = (
@@ -79,7 +87,10 @@ def _normalized(
     means, invs = be.empty(rows, dtype), be.empty(rows, dtype)
     epsilon = 1e-7 if epsilon is None else float(epsilon)
     args = (y, means, invs, x, gamma_, beta, layout, epsilon, centred, team)
-    be.launch("row_norm", f"row_norm<{types}, {lying}>", rows * int(team), args)
+    name = f"row_norm<{types}, {lying}, {len(terms)}>"
+    be.launch("row_norm", name, rows * int(team), (*args, *_sum(terms)))
+    if terms:
+        late.fill(x)
 
     def pullback(dys, needs, places, so_far):
         while len(dys) > MOST_TERMS:
@@ -120,3 +131,15 @@ def _normalized(
         return dx, *sums
 
     return y, Placing(pullback, adds=True)
+
+
+def _sum(terms) -> list:
+    """The terms of a late sum as kernels take them, two of them; none is a null pointer."""
+    found = np.zeros(2, TERM)
+    for at, (x, draw) in zip(found, terms, strict=False):
+        at["x"] = x.data.ptr
+        if draw is not None:
+            start, *numbers = draw
+            at["start"] = start if isinstance(start, np.generic) else start.data.ptr
+            at["numbers"], at["factor"], at["drops"] = numbers[:-1], numbers[-1], 1
+    return list(found)
