@@ -100,7 +100,7 @@ def small_blocks(monkeypatch):
     """Products in blocks on any CPU, small ones too: so many multiplications, at most, in each."""
     monkeypatch.setattr(numpy_, "FEW", 0)
     monkeypatch.setattr(blocks, "small_products", lambda: 4096)
-    for name, value in {"ROWS": 8, "LEAST": 32, "LONG": 8, "LANES": 4}.items():
+    for name, value in {"ROWS": 8, "LEAST": 32, "LONG": 8, "LANES": 4, "DIRECT": 64}.items():
         monkeypatch.setattr(blocks, name, value)
     blocks._sizes.cache_clear()
     yield 4096

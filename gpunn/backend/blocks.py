@@ -2,8 +2,9 @@
 
 OpenBLAS with AVX-512 has kernels for small products. For large ones it first copies the operands
 into an order that suits its caches, which takes an eighth of a product of a hundred rows, and a
-quarter if an operand is transposed. A stack of small products does without. What is better made
-so, and in which blocks, was found by trials on a Zen 4.
+quarter if an operand is transposed. A stack of small products does without; those whose right
+operand is transposed take half as long again, so that it is worth a copy. What is better made so,
+and in which blocks, was found by trials on a Zen 4.
 """
 
 from functools import lru_cache
@@ -20,6 +21,8 @@ MANY = 512  # rows that are worth a copy of the right operand, a block's columns
 LARGE = 1 << 21  # if it is turned, or both and the product have more bytes;
 CACHED = 1 << 22  # without it a product is made as a whole that has more bytes,
 FEW, MORE = 64, 5 << 21  # or so many more where there are few rows, or columns
+DIRECT = 1024  # elements of a small result, at most, for which a turned right operand is not slow
+COPIED = 1 << 14  # bytes of a small right operand that is worth a copy: less than this
 
 
 def multiply(be, function, a, b, out=None):
@@ -68,8 +71,11 @@ def _turned(x) -> bool | None:
 def _sizes(small, m, k, n, itemsize: int, turned_a, turned_b) -> tuple[int, int, bool] | None:
     """The rows and columns of the blocks of an (m, k) by (k, n) product, and whether the right
     operand is copied, a block's columns after each other; None if it is better made as a whole."""
+    if m * k * n <= small:  # one of a stack
+        slow = turned_b and not turned_a and m >= ROWS and m * n > DIRECT
+        return (m, n, True) if slow and k * n * itemsize < COPIED else None
     most, nbytes = small // k, (m * k + k * n + m * n) * itemsize
-    if m * k * n <= small or most < LEAST or (turned_a and most < 2 * LEAST):
+    if most < LEAST or (turned_a and most < 2 * LEAST):
         return None
     packed = m >= MANY and most >= 2 * LEAST and not turned_a and (turned_b or nbytes > LARGE)
     if not packed and nbytes > (MORE if min(m, n / 2) <= FEW else CACHED):

@@ -58,6 +58,21 @@ def test_stacks(small_blocks, turned):
         )
 
 
+@pytest.mark.parametrize("turned", LAYOUTS)
+def test_stacks_of_small_products(small_blocks, turned, monkeypatch):
+    """Their right operands are copied if they are turned, once for all that share them."""
+    a, b = numbers(2, 3, 16, 8, turned=turned[0]), numbers(2, 1, 8, 24, turned=turned[1], seed=1)
+    copies, copy = [], type(CPU_BACKEND).copy
+    monkeypatch.setattr(
+        type(CPU_BACKEND), "copy", lambda be, x: copies.append(x.shape) or copy(be, x)
+    )
+    assert_close(CPU_BACKEND.matmul(a, b), (a.astype("float64") @ b).astype("f4"), atol=1e-4)
+    assert copies == ([(2, 1, 1, 1, 8, 24)] if turned == (False, True) else [])
+    for few, narrow in ((a[..., :4, :], b), (a[..., :8, :], b[..., :8])):
+        CPU_BACKEND.matmul(few, narrow)
+    assert len(copies) < 2
+
+
 def test_results_that_lie_otherwise(small_blocks):
     """A part of a larger array, and a transposed one."""
     a, b = numbers(32, 24), numbers(24, 48, seed=1)
