@@ -10,7 +10,7 @@ import numpy as np
 
 from gpunn import ops
 from gpunn.autograd import Tensor, convert, no_grad, wrap
-from gpunn.backend import CPU_BACKEND, Stream, current_seed, get_backend, set_seed
+from gpunn.backend import CPU_BACKEND, Stream, backend_of, current_seed, get_backend, set_seed
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.checks import as_shape
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
@@ -82,20 +82,22 @@ def _float_dtype(op, dtype):
     return dtype
 
 
-def _from_host(values, dtype):
-    return wrap(get_backend().asarray(values.astype(dtype)))
+def _from_host(draw, seed, shape, dtype, be=None) -> Tensor:
+    """What `draw(stream, shape)` gives on the host, as a tensor."""
+    return wrap((be or get_backend()).from_host(draw, stream_of(seed), shape, dtype))
 
 
-def _scaled(drawn, factor, shift, dtype):
+def _scaled(draw, factor, shift, seed, shape, dtype):
     """Numbers from the host times a factor plus a shift, either of which gets its gradient."""
     if isinstance(factor, Tensor) or isinstance(shift, Tensor):
-        return ops.cast(_from_host(drawn, dtype) * factor + shift, dtype)
-    return _from_host(drawn * factor + shift, dtype)
+        return ops.cast(_from_host(draw, seed, shape, dtype) * factor + shift, dtype)
+    factor, shift = _host(factor), _host(shift)
+    return _from_host(lambda s, n: draw(s, n) * factor + shift, seed, shape, dtype)
 
 
 def _host(x) -> np.ndarray:
     """A parameter of a distribution, on the host."""
-    return np.asarray(x.numpy() if isinstance(x, Tensor) else x)
+    return np.array(x.numpy() if isinstance(x, Tensor) else x)
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
@@ -158,7 +160,7 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("normal", dtype)
-    return _scaled(stream_of(seed).normal(as_shape("normal", shape)), stddev, mean, dtype)
+    return _scaled(Stream.normal, stddev, mean, seed, as_shape("normal", shape), dtype)
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
@@ -185,8 +187,12 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """
     dtype = _float_dtype("truncated_normal", dtype)
     inside = 0.9544997361036416  # the probability of two deviations
-    u = (2 * stream_of(seed).uniform(as_shape("truncated_normal", shape)) - 1) * inside
-    return _scaled(np.sqrt(2) * CPU_BACKEND.erfinv(u), stddev, mean, dtype)
+
+    def draw(stream, shape):
+        u = (2 * stream.uniform(shape) - 1) * inside
+        return np.sqrt(2) * CPU_BACKEND.erfinv(u)
+
+    return _scaled(draw, stddev, mean, seed, as_shape("truncated_normal", shape), dtype)
 
 
 def randint(shape, minval, maxval, dtype="int32", seed=None):
@@ -246,11 +252,15 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     if logits.ndim != 2:
         raise ShapeError(f"categorical: expected shape (batch, classes), got {logits.shape}")
     batch, classes = logits.shape
-    u = stream_of(seed).uniform((batch, num_samples, classes))
-    gumbel = -np.log(-np.log(np.maximum(u, 2.0**-54)))
     dtype_ = logits.dtype if is_float(logits.dtype) else standardize(None)
+
+    def gumbel(stream, shape):
+        return -np.log(-np.log(np.maximum(stream.uniform(shape), 2.0**-54)))
+
+    be = backend_of(logits.array)
+    drawn = _from_host(gumbel, seed, (batch, num_samples, classes), dtype_, be)
     with no_grad():
-        noisy = ops.expand_dims(logits, 1) + convert(gumbel.astype(dtype_), device=logits.device)
+        noisy = ops.expand_dims(logits, 1) + drawn
         return ops.cast(ops.argmax(noisy, axis=-1), dtype)
 
 
@@ -331,8 +341,11 @@ def gamma(shape, alpha, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("gamma", dtype)
-    drawn = _generator(seed).standard_gamma(_host(alpha), as_shape("gamma", shape))
-    return _from_host(drawn, dtype)
+    alpha = _host(alpha)
+    return _from_host(
+        lambda stream, n: _generator(stream).standard_gamma(alpha, n),
+        seed, as_shape("gamma", shape), dtype,
+    )  # fmt: skip
 
 
 def beta(shape, alpha, beta, dtype=None, seed=None):
@@ -357,8 +370,11 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("beta", dtype)
-    drawn = _generator(seed).beta(_host(alpha), _host(beta), as_shape("beta", shape))
-    return _from_host(drawn, dtype)
+    alpha, beta = _host(alpha), _host(beta)
+    return _from_host(
+        lambda stream, n: _generator(stream).beta(alpha, beta, n),
+        seed, as_shape("beta", shape), dtype,
+    )  # fmt: skip
 
 
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
@@ -383,13 +399,14 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
     (2, 3)
     """
     dtype = _float_dtype("binomial", dtype)
-    tries = _host(counts).astype(np.int64)
-    drawn = _generator(seed).binomial(tries, _host(probabilities), as_shape("binomial", shape))
-    return _from_host(drawn, dtype)
+    tries, probabilities = _host(counts).astype(np.int64), _host(probabilities)
+    return _from_host(
+        lambda stream, n: _generator(stream).binomial(tries, probabilities, n),
+        seed, as_shape("binomial", shape), dtype,
+    )  # fmt: skip
 
 
-def _generator(seed) -> np.random.Generator:
+def _generator(stream) -> np.random.Generator:
     """NumPy's generator on the bits of the stream's next draw."""
-    stream = stream_of(seed)
     counter = np.array([0, 0, stream.next_position(), 0], np.uint64)
     return np.random.Generator(np.random.Philox(counter=counter, key=stream.key))

@@ -187,6 +187,10 @@ class Backend:
         """The stream's next uniform floats in [0, 1): 24 random bits each (float64: 53)."""
         raise NotImplementedError
 
+    def from_host(self, draw, stream: Stream, shape, dtype):
+        """What `draw(stream, shape)` gives on the host; the stream moves on by one draw."""
+        return self.asarray(draw(stream, shape).astype(dtype))
+
     # --- moving ---
 
     def asarray(self, data, dtype=None):

@@ -210,6 +210,12 @@ class CupyBackend(Backend):
         self.launch("philox", name, (out.size + 3) // 4, (out, out.size, *numbers, *more))
         return out
 
+    def from_host(self, draw, stream, shape, dtype):
+        graph = capturing()
+        if graph is not None:
+            return graph.from_host(draw, stream, shape, dtype)
+        return super().from_host(draw, stream, shape, dtype)
+
     def next_draw(self, stream: Stream) -> tuple:
         """What kernels want of a stream's next draw: where to count from, the draw, both keys."""
         graph, nowhere = capturing(), np.uint64(0)

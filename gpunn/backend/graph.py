@@ -24,6 +24,7 @@ from gpunn.errors import CaptureError, NotLoadedError
 # `struct Given` of numbers.cu, in words of 8 bytes: what one launch can carry
 SLOTS, ARRAYS = 64, 32
 GIVEN = SLOTS + 5 * ARRAYS
+TWO_KINDS = "a random stream of which both the host and the device draw"
 AHEAD = 16  # launches that the host may be ahead of the GPU
 
 
@@ -104,6 +105,7 @@ class Graph:
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []
         self._draws: dict[Stream, tuple[int, int]] = {}
+        self._host_draws: set[Stream] = set()
         self._graph = None
         self._not_ready: dict[tuple, None] = {}  # in the order of the work
         self.takes_arrays = False  # whether the host's arrays that take part never change
@@ -212,12 +214,24 @@ class Graph:
 
     def drawn(self, stream: Stream):
         """Where the position of a stream's next draw stands: (a slot, draws to add to it)."""
+        if stream in self._host_draws:
+            raise CaptureError(TWO_KINDS)
         found = self._draws.get(stream)
         if found is None:
             found = self.number(lambda: stream.position, np.uint64), 0
         slot, count = found
         self._draws[stream] = slot, count + 1
         return slot, count
+
+    def from_host(self, draw, stream: Stream, shape, dtype):
+        """An array that the host fills with `draw(stream, shape)` before each run."""
+        if stream in self._draws:
+            raise CaptureError(TWO_KINDS)
+        self._host_draws.add(stream)
+        with outside():
+            drawn = self.backend.empty(shape, dtype)
+        self._before.append((lambda: drawn.set(draw(stream, shape).astype(dtype)), ()))
+        return drawn
 
     def run(self) -> None:
         """Do the work, in the order of the current stream."""

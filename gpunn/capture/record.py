@@ -356,6 +356,9 @@ class Recorder(NumpyBackend):
     def uniform(self, stream, shape, dtype="float32"):
         return self._drawn(CPU_BACKEND.uniform, stream, shape, dtype, dtype)
 
+    def from_host(self, draw, stream, shape, dtype):
+        return self._drawn(lambda s, n: draw(s, n).astype(dtype), stream, shape, dtype)
+
     def _drawn(self, draw, stream, shape, dtype, *more):
         if drawn.get() is not None:
             raise CaptureError("numbers drawn in a checkpoint: backward draws them once more")

@@ -167,13 +167,14 @@ class CapturedStep:
     def _learn(self, model, key) -> Others | None:
         """Have the next step of a kind show what runs in it, if that is not gpunn's alone."""
         found = self._others.get(key)
-        if found is None and not self._all_own(model):
+        own_step = model.own_steps((self._plan_type.step,))  # which cannot be recorded anyway
+        if found is None and not own_step and not self._all_own(model):
             found = Others(model)
         self._others[key] = found
         return found
 
     def _all_own(self, model) -> bool:
-        return all_own(self._plan_type.objects(model), model.weights)
+        return all_own(self._plan_type.objects(model))
 
     def _is_known(self, model, key) -> bool:
         """Whether a plan may be made: all is gpunn's, or code of others that it can stand for."""

@@ -2,7 +2,6 @@
 
 import types
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from itertools import chain
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -11,14 +10,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunn.autograd import KerasTensor, Tensor
-from gpunn.backend import Backend, epsilon, image_data_format
+from gpunn.backend import Backend
 from gpunn.errors import CaptureError
-from gpunn.layers import Layer, dtype_policy
+from gpunn.layers import Layer
 from gpunn.metrics import Metric
 from gpunn.optimizers import Optimizer
+from gpunn.training.places import (
+    ABSENT,
+    ITEMS,
+    Attributes,
+    ClassItems,
+    Items,
+    Place,
+    array,
+    attribute,
+    content,
+    parts_of_function,
+    parts_of_partial,
+    settings,
+)
 from gpunn.training.reads import BUILTINS, RAW, describe, follow, is_others, reads, require_pure
 from gpunn.training.stand_in import COPIED
-from gpunn.training.watch import PASSING, equal, is_simple
+from gpunn.training.watch import PASSING, is_simple
 
 LARGEST = 1 << 20  # bytes of an array that is compared
 MOST = 20_000  # things that are looked at
@@ -27,24 +40,6 @@ NOT_SEARCHED = PASSING | {
     *("_compile_metrics", "_layers", "_tensors", "__dict__", "__weakref__", "__doc__"),
 }
 BASES = (object, type, list, dict, set, tuple, frozenset, int, float, str, Exception, BaseException)
-ABSENT = object()
-
-
-class Place(NamedTuple):
-    """A thing that may change, and what was read of it."""
-
-    of: Any
-    read: Callable[[Any], tuple]
-    then: tuple
-    called: str
-
-    def unchanged(self) -> bool:
-        """Whether it is what it was."""
-        try:
-            now = self.read(self.of)
-        except (ValueError, RuntimeError, AttributeError):
-            return False
-        return equal(now, self.then)
 
 
 class Ran(NamedTuple):
@@ -91,7 +86,7 @@ class Contents:
         while self._todo:
             self._look(*self._todo.pop())
         self._require_closures()
-        self._place(None, _settings, "gpunn's settings")
+        self._place(None, settings, "gpunn's settings")
 
     def changed(self) -> str | None:
         """What is another thing now, or None."""
@@ -107,12 +102,12 @@ class Contents:
             if load.free:
                 continue
             if load.name in names:
-                self._place(names, _Items((load.name,)), f"the global {load.name!r}")
+                self._place(names, Items((load.name,)), f"the global {load.name!r}")
                 self._loaded(names[load.name], load, describe(code))
             elif load.name in builtin and load.name not in BUILTINS:
                 raise CaptureError(f"{describe(code)}: it calls {load.name}")
             else:  # somebody may define it
-                self._place(names, _Items((load.name,)), f"the global {load.name!r}")
+                self._place(names, Items((load.name,)), f"the global {load.name!r}")
 
     def _loaded(self, value, load, where: str) -> None:
         """A value that code loads by name, and what it asks of it if that is a module."""
@@ -122,7 +117,7 @@ class Contents:
                 value = found
                 label = f"{label}.{name}"
                 if is_others(module.__name__):
-                    self._place(vars(module), _Items((name,)), label)
+                    self._place(vars(module), Items((name,)), label)
         elif "array" in load.attributes:
             raise CaptureError(f"{where}: {RAW}")
         self._add(value, label)
@@ -159,7 +154,7 @@ class Contents:
             self._add(x.__func__, label)
             self._add(x.__self__, label, copied)
         elif isinstance(x, partial):
-            self._items(x, _parts_of_partial, label)
+            self._items(x, parts_of_partial, label)
         elif isinstance(x, Tensor):
             if not copied:
                 raise CaptureError(f"{label}: a tensor that the model does not hold")
@@ -173,7 +168,7 @@ class Contents:
                 self._add(value, label, copied)
             self._of_others(x, label)
         elif isinstance(x, list | dict | set | deque | types.MappingProxyType):
-            self._items(x, _ITEMS[_kind(x)], label, copied and isinstance(x, list | dict))
+            self._items(x, ITEMS[_kind(x)], label, copied and isinstance(x, list | dict))
             self._of_others(x, label)
         elif isinstance(x, types.BuiltinFunctionType) and _is_object(x.__self__):
             self._add(x.__self__, label)
@@ -201,18 +196,18 @@ class Contents:
     def _look_at_array(self, x, label: str) -> None:
         if type(x) is not np.ndarray or x.dtype.hasobject or x.nbytes > LARGEST:
             raise CaptureError(f"{label}: an array that is too large to be watched: {x.nbytes} B")
-        self._place(x, _array, label)
+        self._place(x, array, label)
 
     def _look_at_function(self, f: FunctionType, label: str) -> None:
         home = f.__globals__.get("__name__")
         if not is_others(home):
             require_pure(f, label, home)
             for cell in f.__closure__ or ():
-                (value,) = _cell(cell)
+                (value,) = content(cell)
                 if _is_of_others(value):
                     self._add(value, label)
             return
-        self._place(f, _function, label)
+        self._place(f, parts_of_function, label)
         if f.__code__ not in self._codes:
             return  # it has not run
         for value in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
@@ -223,10 +218,10 @@ class Contents:
         for code in (f.__code__, *_inner(f.__code__)):
             for load in reads(code).loads if code in self._codes else ():
                 if load.free and load.name in cells:
-                    (value,) = _cell(cells[load.name])
+                    (value,) = content(cells[load.name])
                     self._loaded(value, load, describe(code))
         for cell in cells.values():
-            self._place(cell, _cell, label)
+            self._place(cell, content, label)
 
     def _look_at_class(self, cls: type, label: str) -> None:
         if not is_others(cls.__module__):
@@ -241,7 +236,7 @@ class Contents:
                     raise CaptureError(f"{label}: {cls.__name__} is a {base.__qualname__}")
                 continue
             own = [n for n in vars(base) if n not in NOT_SEARCHED and not n.startswith("_abc_")]
-            self._place(base, _ClassItems(tuple(own)), f"{base.__name__}'s attributes")
+            self._place(base, ClassItems(tuple(own)), f"{base.__name__}'s attributes")
             for name in own:
                 value = vars(base)[name]
                 value = getattr(value, "__func__", value)
@@ -262,9 +257,9 @@ class Contents:
         below = copied and isinstance(x, COPIED)
         names = self._attributes(x)
         if not below or id(x) not in self._watched:
-            self._place(x, _Attributes(tuple(names)), label)
+            self._place(x, Attributes(tuple(names)), label)
         for name in names:
-            value = _attribute(x, name)
+            value = attribute(x, name)
             if value is not ABSENT:
                 self._add(value, f"{cls.__name__}.{name}", below)
 
@@ -273,7 +268,8 @@ class Contents:
         held = getattr(x, "__dict__", {})
         if self._all_names:
             slots = [n for c in type(x).__mro__ for n in _slots(c)]
-            return [n for n in (*held, *slots) if n not in NOT_SEARCHED]
+            ours = NOT_SEARCHED if isinstance(x, COPIED) else ()
+            return [n for n in (*held, *slots) if n not in ours]
         return [n for n in self._names if n in held or hasattr(type(x), n)]
 
     def _look_at_ours(self, x, label: str, copied: bool) -> None:
@@ -284,7 +280,7 @@ class Contents:
             return
         names = [n for n in vars(x) if n not in NOT_SEARCHED]
         if id(x) not in self._watched:
-            self._place(x, _Attributes(tuple(names)), label)
+            self._place(x, Attributes(tuple(names)), label)
         below = copied and isinstance(x, COPIED)
         for name in names:
             value = vars(x)[name]
@@ -308,7 +304,7 @@ def _is_object(x) -> bool:
 
 
 def _kind(x) -> type:
-    return next(k for k in _ITEMS if isinstance(x, k))
+    return next(k for k in ITEMS if isinstance(x, k))
 
 
 def _is_of_others(value) -> bool:
@@ -339,67 +335,3 @@ def _inner(code: CodeType):
         if isinstance(c, CodeType):
             yield c
             yield from _inner(c)
-
-
-# --- what is read of a thing ---
-
-
-def _settings(_) -> tuple:
-    return epsilon(), image_data_format(), dtype_policy().name
-
-
-def _array(x) -> tuple:
-    return x.shape, x.strides, x.dtype, x.tobytes()
-
-
-def _parts_of_partial(x) -> tuple:
-    return x.func, *x.args, *x.keywords, *x.keywords.values()
-
-
-def _function(f) -> tuple:
-    defaults = f.__kwdefaults__ or {}
-    return f.__code__, *(f.__defaults__ or ()), *defaults, *defaults.values()
-
-
-def _cell(cell) -> tuple:
-    try:
-        return (cell.cell_contents,)
-    except ValueError:  # nothing yet
-        return (ABSENT,)
-
-
-_ITEMS: dict[type, Callable] = {
-    list: tuple,
-    deque: tuple,
-    set: lambda x: (frozenset(x),),
-    dict: lambda x: (*x, *x.values()),
-    types.MappingProxyType: lambda x: (*x, *x.values()),
-}
-
-
-class _Names(NamedTuple):
-    names: tuple[str, ...]
-
-
-class _Items(_Names):
-    def __call__(self, x) -> tuple:
-        return tuple([x.get(n, ABSENT) for n in self.names])
-
-
-class _ClassItems(_Names):
-    def __call__(self, x) -> tuple:
-        return tuple([vars(x).get(n, ABSENT) for n in self.names])
-
-
-class _Attributes(_Names):
-    def __call__(self, x) -> tuple:
-        return len(getattr(x, "__dict__", ())), *[_attribute(x, n) for n in self.names]
-
-
-def _attribute(x, name: str):
-    """What an object itself, not its class, holds by a name."""
-    held = getattr(x, "__dict__", {})
-    if name in held:
-        return held[name]
-    slot = next((vars(c)[name] for c in type(x).__mro__ if name in vars(c)), None)
-    return getattr(x, name, ABSENT) if isinstance(slot, types.MemberDescriptorType) else ABSENT

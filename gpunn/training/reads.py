@@ -18,6 +18,7 @@ import numpy as np
 
 from gpunn.capture.record import FUNCTIONS
 from gpunn.errors import CaptureError
+from gpunn.training.watch import PASSING
 
 OURS = ("gpunn", "numpy", "cupy", "cupyx", "llvmlite")
 # Functions of Python that depend on their arguments alone, and change nothing else.
@@ -50,10 +51,7 @@ PARTS = {
 }  # fmt: skip
 SETTERS = ("set_", "enable_", "disable_", "clear_", "save", "load", "seed")
 # What steps and the loop around them change, and recorded ones do not see.
-CHANGING = {
-    *("optimizer", "iterations", "last_batch", "history", "stream"),
-    *("stop_training", "stop_evaluating", "stop_predicting"),
-}
+CHANGING = PASSING | {"optimizer", "iterations", "stream"}
 
 
 ASKING = ("LOAD_ATTR", "LOAD_METHOD")

@@ -67,7 +67,7 @@ class StepPlan:
                 self._contents = None
                 watched = self.objects(model, self.inside)
                 if others is not None:
-                    self._contents = others.contents(self.inside, [*watched, *self._functions()])
+                    self._contents = others.contents(self.inside, watched)
                 self._watch = Watch(self.variables, watched, self._contents)
                 self._record(batch, passes)
                 self._beside = None
@@ -201,11 +201,6 @@ class StepPlan:
     def objects(cls, model, inside=ALL) -> list:
         """What has attributes that the step, with these parts inside, may read."""
         return [*layers_and_losses(model), *metrics_of(model, "metrics" in inside)]
-
-    def _functions(self) -> list:
-        """What is asked about single variables: their regularizers and constraints."""
-        asked = [f for v in self.variables for f in (v.regularizer, v.constraint)]
-        return [f for f in asked if f is not None]
 
     def _variables(self):
         yield from self.model.weights

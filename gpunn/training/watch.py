@@ -90,8 +90,9 @@ def layers_and_losses(model) -> Iterator:
         yield loss
         yield from (term.loss for term in loss.terms)
     for v in model.trainable_weights:
-        if hasattr(v.regularizer, "__dict__"):
-            yield v.regularizer
+        for asked in (v.regularizer, v.constraint):
+            if hasattr(asked, "__dict__"):
+                yield asked
 
 
 def metrics_of(model, compiled: bool = True) -> Iterator:
@@ -104,10 +105,9 @@ def metrics_of(model, compiled: bool = True) -> Iterator:
         todo += [value for value in vars(metric).values() if isinstance(value, Metric)]
 
 
-def all_own(objects, variables) -> bool:
+def all_own(objects) -> bool:
     """Whether no code that is not gpunn's takes part."""
-    parts = [part for o in objects for part in (type(o), *vars(o).values()) if callable(part)]
-    parts += [f for v in variables for f in (v.regularizer, v.constraint) if f is not None]
+    parts = (part for o in objects for part in (type(o), *vars(o).values()) if callable(part))
     return all(map(is_own, parts))
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import gpunn
 from gpunn.backend import Stream, get_backend
 from gpunn.errors import CaptureError
 from tests.harness import to_numpy
@@ -139,9 +138,36 @@ def test_what_cannot_be_captured(be, graph, work):
 
 
 def test_numbers_drawn_on_the_host_are_refused(be, graph):
+    stream = Stream(1)
     with pytest.raises(CaptureError, match="drawn on the host"), graph:
-        Stream(1).words(3)
-    gpunn.backend.Stream(1).words(3)
+        stream.words(3)
+    stream.words(3)
+
+
+def test_a_new_stream_is_refused(be, graph):
+    with pytest.raises(CaptureError, match="keep one"), graph:
+        Stream(1)
+
+
+def test_the_host_fills_what_it_draws_before_each_run(be, graph):
+    stream, same = Stream(1), Stream(1)
+    with graph:
+        y = be.from_host(Stream.normal, stream, (2, 3), np.float32) * 2
+    for _ in range(3):
+        graph.run()
+        np.testing.assert_array_equal(to_numpy(y), same.normal((2, 3)).astype("f4") * 2)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_stream_is_drawn_of_by_the_host_or_the_device(be, graph, first):
+    stream = Stream(1)
+    draws = [
+        lambda: be.from_host(Stream.normal, stream, (2,), np.float32),
+        lambda: be.uniform(stream, (2,)),
+    ]
+    with pytest.raises(CaptureError, match="both the host and the device"), graph:
+        for draw in draws if first else reversed(draws):
+            draw()
 
 
 def test_an_error_of_the_work_is_its_own(be, graph):

@@ -178,6 +178,28 @@ def the_training_flag():
 
 
 @case()
+def numbers_drawn_on_the_host():
+    class Sampling(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seed_generator = gpunn.random.SeedGenerator(3)
+
+        def call(self, x):
+            shape, seed = ops.shape(x), self.seed_generator
+            x = x + gpunn.random.normal(shape, seed=seed) * ops.exp(x)
+            x = x * gpunn.random.truncated_normal(shape, 1.0, 0.1, seed=seed)
+            x = (
+                x
+                + gpunn.random.gamma(shape, 2.0, seed=seed)
+                + gpunn.random.beta(shape, 1, 2, seed=seed)
+            )
+            x = x + gpunn.random.binomial(shape, 3, 0.5, seed=seed)
+            return x + ops.cast(gpunn.random.categorical(x, 1, seed=seed), "float32")
+
+    return {"parts": [Sampling()]}
+
+
+@case()
 def masks():
     class Steps(layers.Layer):
         supports_masking = True

@@ -3,10 +3,13 @@
 A case's "callback" changes that before each epoch but the first two.
 """
 
+from collections import deque
+from types import ModuleType
+
 import numpy as np
 
 import gpunn
-from gpunn import layers
+from gpunn import layers, ops
 from tests.capture.cases import case, of_function
 
 beta = 0.5
@@ -231,3 +234,113 @@ def a_rate_that_changes():
         rate = 0.01 * epoch
 
     return {"optimizer": gpunn.optimizers.SGD(lambda: rate), "callback": change}
+
+
+@case()
+def a_class_that_gets_a_method_of_its_base():
+    class Base(layers.Layer):
+        def factor(self):
+            return 0.5
+
+    class Below(Base):
+        def call(self, x):
+            return x * self.factor()
+
+    change = lambda epoch: setattr(Below, "factor", lambda self: epoch / 3)  # noqa: E731
+    return {"parts": [Below()], "callback": change}
+
+
+@case()
+def a_class_with_slots_and_a_property():
+    class Held:
+        __slots__ = ("rates",)
+
+        @property
+        def rate(self):
+            return self.rates[0]
+
+    held = Held()
+    held.rates = deque([0.5, 0.2])
+    return of_function(lambda x: x * held.rate, callback=lambda epoch: held.rates.rotate(1))
+
+
+@case()
+def an_attribute_asked_for_by_a_string():
+    class Held:
+        rate_0, rate_1 = 0.5, 0.25
+
+    held = Held()
+    return of_function(
+        lambda x: sum(getattr(held, f"rate_{i}") * x for i in range(2)),
+        callback=lambda epoch: setattr(held, "rate_1", epoch / 3),
+    )
+
+
+@case()
+def a_list_of_functions_that_grows_between():
+    functions = [lambda x: x * 0.5]
+
+    def call(x):
+        for function in functions:
+            x = function(x)
+        return x
+
+    return of_function(call, callback=lambda epoch: functions.append(lambda x: x * (epoch / 3)))
+
+
+@case()
+def the_code_of_a_function_that_changes():
+    def half(x):
+        return x * 0.5
+
+    def most(x):
+        return x * 0.9
+
+    return of_function(
+        lambda x: half(x), callback=lambda e: setattr(half, "__code__", most.__code__)
+    )
+
+
+@case()
+def a_module_that_changes():
+    module = ModuleType("rates_of_a_user")
+    module.rate = 0.5
+    return of_function(
+        lambda x: x * module.rate, callback=lambda epoch: setattr(module, "rate", epoch / 3)
+    )
+
+
+@case()
+def a_constraint_of_a_weight_that_changes():
+    limits = {"high": 0.3}
+
+    class Scaled(layers.Layer):
+        def build(self, shape):
+            limited = lambda w: ops.clip(w, 0.0, limits["high"])  # noqa: E731
+            self.scale = self.add_weight(shape[-1:], "ones", constraint=limited)
+
+        def call(self, x):
+            return x * self.scale
+
+    return {"parts": [Scaled()], "callback": lambda epoch: limits.update(high=0.1 * epoch)}
+
+
+@case()
+def a_context_that_is_put_back():
+    class Depth:
+        depth = 0
+
+        def __enter__(self):
+            self.depth += 1
+            return self
+
+        def __exit__(self, *error):
+            self.depth -= 1
+
+    held = Depth()
+
+    def call(x):
+        with held:
+            return x * held.depth
+
+    return of_function(call, callback=lambda epoch: setattr(held, "depth", epoch))

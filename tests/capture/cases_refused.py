@@ -1,14 +1,22 @@
 """Code that is not gpunn's and that no plan can stand for, or not for all of it."""
 
+import functools
 import itertools
 import random
+import threading
 import time
+import weakref
 
 import numpy as np
 
 import gpunn
 from gpunn import layers, ops
 from tests.capture.cases import case, of_function
+
+
+class Rates:
+    rate = 0.5
+
 
 counted: list = []
 count = 0
@@ -92,6 +100,18 @@ def a_counter_of_a_class():
     return {"parts": [Counts()]}
 
 
+@case("'_pending', which changes")
+def a_counter_named_like_one_of_gpunns():
+    class Counts(layers.Layer):
+        _pending = 0
+
+        def call(self, x):
+            self._pending += 1
+            return x / self._pending
+
+    return {"parts": [Counts()]}
+
+
 @case("attributes are set while it runs: last")
 def the_last_output():
     class Keeps(layers.Layer):
@@ -170,6 +190,54 @@ def a_value_that_is_tried():
             return x
 
     return of_function(call)
+
+
+@case("is changed while it runs")
+def an_array_that_is_filled_again():
+    kept = np.zeros(4, "float32")
+
+    def call(x):
+        kept[:] = 1
+        y = x * kept
+        kept[:] = 2
+        return y + kept
+
+    return of_function(call)
+
+
+@case("is changed while it runs")
+def an_array_that_changes_below_a_tensor():
+    def call(x):
+        table = np.ones(4, "float32")
+        held = ops.convert_to_tensor(table)
+        y = x * held
+        table += 1
+        return y + held
+
+    return of_function(call)
+
+
+@case("ReferenceType")
+def a_weak_reference():
+    held = Rates()
+    reference = weakref.ref(held)
+    return of_function(lambda x: x * reference().rate, callback=lambda e: setattr(held, "rate", e))
+
+
+@case("_local")
+def a_value_of_a_thread():
+    held = threading.local()
+    held.rate = 0.5
+    return of_function(lambda x: x * held.rate, callback=lambda e: setattr(held, "rate", e / 3))
+
+
+@case("lru_cache")
+def a_function_that_remembers():
+    @functools.lru_cache
+    def ramp(n):
+        return np.arange(n, dtype="float32")
+
+    return of_function(lambda x: x * ramp(x.shape[-1]))
 
 
 @case("takes the array of a tensor")
