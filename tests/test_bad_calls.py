@@ -18,6 +18,10 @@ def model(loss="mse"):
     return compiled(gpunn.Sequential([gpunn.Input((3,)), layers.Dense(1)]), loss)
 
 
+def fit(**options):
+    return model().fit(X, Y, verbose=0, **options)
+
+
 def built_dense():
     dense = layers.Dense(2)
     dense(X)
@@ -96,6 +100,33 @@ CALLS = {
         r"compute_loss\(\) must return a tensor",
     ),
     "call": (lambda: gpunn.Sequential([gpunn.Input((3,)), Nothing()]), "must return tensors, got"),
+    "validation_freq": (
+        lambda: fit(validation_data=(X, Y), validation_freq=0),
+        "must be an integer >= 1",
+    ),
+    "validation_split": (lambda: fit(validation_split="0.2"), "validation_split must be a number"),
+    "validation_batch_size": (
+        lambda: fit(validation_data=(X, Y), validation_batch_size=0),
+        "batch_size must be at least 1, got 0",
+    ),
+    "batch_size": (lambda: model().predict(X, batch_size=0), "batch_size must be an integer >= 1"),
+    "Input": (lambda: gpunn.Input(4.0), "shape must be a list of sizes, got 4.0"),
+    "argnums": (
+        lambda: gpunn.grad(np.sum, "x"),
+        "argnums: expected an integer",
+    ),
+    "jacobian": (lambda: gpunn.jacobian(3), "function must be a function, got 3"),
+    "patience": (lambda: callbacks.EarlyStopping(patience="3"), "patience must be an integer >= 0"),
+    "min_delta": (lambda: callbacks.EarlyStopping(min_delta="a"), "min_delta must be a number"),
+    "plateau": (
+        lambda: callbacks.ReduceLROnPlateau(patience=-1),
+        "patience must be an integer >= 0",
+    ),
+    "hook": (lambda: callbacks.LambdaCallback(on_epoch_end=3), "on_epoch_end must be a function"),
+    "from_config": (lambda: gpunn.Sequential.from_config({"a": 1}), "of a Sequential has 'layers'"),
+    "clone_model": (lambda: gpunn.models.clone_model(3), "clone_model: expected a model, got 3"),
+    "maxlen": (lambda: utils.pad_sequences([[1]], maxlen="a"), "maxlen must be an integer >= 0"),
+    "variance": (lambda: layers.Normalization(mean=1.0, variance=-1.0), "must not be negative"),
     "to_categorical": (lambda: utils.to_categorical(["a"]), "expected class numbers, got"),
 }
 

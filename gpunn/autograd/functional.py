@@ -9,7 +9,7 @@ from gpunn.autograd.node import Node
 from gpunn.autograd.tensor import Tensor, convert, derive, seed_gradient, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
-from gpunn.checks import check_callable
+from gpunn.checks import as_integers, check_callable
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, GradientError, ShapeError
 from gpunn.tree import flatten, map_structure
 
@@ -45,7 +45,7 @@ def value_and_grad(function, argnums=0, create_graph=None, has_aux=False):
     {'a': Tensor(5.0, shape=(), dtype=float32), 'b': Tensor(2.0, shape=(), dtype=float32)}
     """
     check_callable("function", function)
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    positions = as_integers("argnums", argnums)
 
     @wraps(function)
     def evaluate(*args, **kwargs):

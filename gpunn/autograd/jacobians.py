@@ -7,6 +7,7 @@ from gpunn.autograd.functional import as_sources, grad, gradients, pair_of, sour
 from gpunn.autograd.mode import enable_grad
 from gpunn.autograd.tensor import Tensor, convert, wrap
 from gpunn.backend import backend_of
+from gpunn.checks import as_integers, check_callable
 from gpunn.errors import ShapeError
 
 
@@ -33,7 +34,8 @@ def jacobian(function, argnums=0):
     array([[2., 0.],
            [0., 4.]], dtype=float32)
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    check_callable("function", function)
+    positions = as_integers("argnums", argnums)
 
     @wraps(function)
     def evaluate(*args, **kwargs):

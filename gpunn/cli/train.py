@@ -15,7 +15,7 @@ from gpunn.cli.sources import Problem, load_problem
 from gpunn.errors import DataError
 from gpunn.models import Model, Sequential
 from gpunn.training.callbacks import LambdaCallback
-from gpunn.viz.curves import plot_history, require_matplotlib
+from gpunn.viz.curves import plot_history, require_format, require_matplotlib
 
 STEPS = 1000  # of a training on a CSV file, about
 DEFAULTS: dict[str, dict] = {  # of options, for the built-in data sets
@@ -123,6 +123,7 @@ def run(args) -> int:
     check_writable(args.plot, "--plot")
     if args.plot:
         require_matplotlib()
+        require_format(args.plot)
     for name, value in DEFAULTS.get(args.data, {}).items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -167,10 +168,7 @@ def run(args) -> int:
         say("stopped", f"by Ctrl-C in epoch {ended} of {epochs}; what there is is kept")
     results = _say_results(model, problem)
     say("time", f"{seconds:.1f} s, {seconds / ended * 1000:.0f} ms per epoch")
-    if args.plot:
-        plot_history(history, args.plot, f"gpunn train {args.data}")
-        say("curves", args.plot)
-    if args.out:
+    if args.out:  # before the picture, which could still fail
         training = {
             "rows": len(problem.train[0]),
             "epochs": ended,
@@ -182,6 +180,9 @@ def run(args) -> int:
         }
         model.save(args.out, metadata=_metadata(problem, training, results))
         say("saved", args.out)
+    if args.plot:
+        plot_history(history, args.plot, f"gpunn train {args.data}")
+        say("curves", args.plot)
     say_all("next", _next_steps(args, problem))
     return 130 if model.stop_training else 0
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gpunn.checks import check_steps
 from gpunn.errors import ArgumentError, ShapeError
 
 
@@ -48,7 +49,9 @@ def pad_sequences(
             f"got {dtype}"
         )
     shape = next((np.shape(s)[1:] for s in sequences if len(s)), ())
-    if maxlen is None:
+    if maxlen is not None:
+        check_steps("pad_sequences: maxlen", maxlen, low=0)
+    else:
         maxlen = max(map(len, sequences), default=0)
     y = np.full((len(sequences), maxlen, *shape), value, dtype)
     for i, s in enumerate(sequences):

@@ -5,7 +5,7 @@ from numbers import Integral
 from gpunn.autograd import KerasTensor
 from gpunn.autograd.symbolic import connect
 from gpunn.backend.dtypes import floatx, name_of, standardize
-from gpunn.checks import check_flag
+from gpunn.checks import as_list, check_flag
 from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers.layer import Layer
 
@@ -118,7 +118,9 @@ class InputLayer(Layer):
 
 
 def _sizes(shape) -> tuple | None:
-    return None if shape is None else (shape,) if isinstance(shape, Integral) else tuple(shape)
+    if shape is None or isinstance(shape, Integral):
+        return None if shape is None else (shape,)
+    return tuple(as_list("shape", shape, "sizes"))
 
 
 def Input(

@@ -93,6 +93,8 @@ class Normalization(Layer):
         axes = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         if mean is not None:
             mean, variance = _float64(mean), _float64(variance)
+            if not (variance >= 0).all():
+                raise wrong(self, f"variance must not be negative, got {variance}")
             if mean.shape != variance.shape or mean.ndim > len(axes):
                 raise wrong(
                     self,

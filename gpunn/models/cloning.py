@@ -2,7 +2,7 @@
 
 from gpunn import tree
 from gpunn.autograd.symbolic import Operation
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 from gpunn.layers import InputLayer
 from gpunn.models.graph_config import held, takes_graph
 from gpunn.models.model import Functional, Model
@@ -58,6 +58,8 @@ def clone_model(
         return _compile_like(model, _clone_sequential(model, input_tensors, clone))
     if isinstance(model, Model) and model._graph is not None and takes_graph(type(model)):
         return _compile_like(model, _clone_graph(model, input_tensors, clone, call_function))
+    if not isinstance(model, Model):
+        raise ArgumentTypeError(f"clone_model: expected a model, got {model!r}")
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ArgumentError(
             f"clone_model: {type(model).__name__} is neither a graph nor a Sequential: it can only "

@@ -4,7 +4,14 @@ from gpunn import tree
 from gpunn.autograd import KerasTensor, with_mask
 from gpunn.checks import as_list
 from gpunn.data.nested import is_nested
-from gpunn.errors import ArgumentError, ArgumentTypeError, NoInputError, NotBuiltError, ShapeError
+from gpunn.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    NoInputError,
+    NotBuiltError,
+    SerializationError,
+    ShapeError,
+)
 from gpunn.layers import InputLayer, Layer
 from gpunn.models.feeding import feed
 from gpunn.models.model import Functional, Model
@@ -169,6 +176,8 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> "Sequential":
         """A new model of a config made by `get_config`, with new weights."""
+        if "layers" not in config:
+            raise SerializationError(f"the config of a Sequential has 'layers', not {list(config)}")
         layers = [deserialize_value(c, custom_objects) for c in config["layers"]]
         return cls(layers, name=config.get("name"))
 

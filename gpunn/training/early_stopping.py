@@ -1,5 +1,6 @@
 """EarlyStopping: no more epochs once a metric gets no better."""
 
+from gpunn.checks import check_steps
 from gpunn.training.monitor import MonitorCallback
 
 
@@ -33,6 +34,7 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch=0,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
+        check_steps("patience", patience, low=0)
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline

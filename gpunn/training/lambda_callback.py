@@ -1,5 +1,6 @@
 """LambdaCallback: hooks without a class."""
 
+from gpunn.checks import check_callable
 from gpunn.errors import unknown
 from gpunn.training.callback import HOOKS, Callback
 
@@ -46,4 +47,6 @@ class LambdaCallback(Callback):
         )
         for hook, function in hooks.items():
             if function is not None:
+                if hook in HOOKS:
+                    check_callable(hook, function)
                 setattr(self, hook, function)

@@ -3,6 +3,7 @@
 import warnings
 
 from gpunn import ops
+from gpunn.checks import check_number
 from gpunn.errors import ArgumentError, unknown
 from gpunn.training.callback import Callback
 
@@ -43,6 +44,7 @@ class MonitorCallback(Callback):
     def __init__(self, monitor="val_loss", mode="auto", baseline=None, min_delta=0):
         if mode not in ("auto", "min", "max"):
             raise unknown("mode", mode, ("auto", "min", "max"))
+        check_number("min_delta", min_delta)
         self.monitor = monitor
         self.mode = mode
         self.best = baseline

@@ -1,13 +1,14 @@
 """The training loop: fit, evaluate, and single batches of both."""
 
 import logging
+from collections.abc import Iterable
 
 from gpunn import data
 from gpunn.autograd import no_grad, values_kept
 from gpunn.backend import current_seed, one_blas_thread, quiet
-from gpunn.checks import check_steps
+from gpunn.checks import check_number, check_steps
 from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from gpunn.errors import ArgumentError, DataError
+from gpunn.errors import DataError
 from gpunn.training.callbacks import History, callbacks_for
 from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
@@ -87,8 +88,9 @@ class Trainer(Predictor):
         self._require_compiled()
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
             check_steps(name, value, low=0)
-        if not 0.0 <= validation_split < 1.0:
-            raise ArgumentError(f"validation_split must be in [0, 1), got {validation_split}")
+        check_number("validation_split", validation_split, low=0.0, below=1.0)
+        if not isinstance(validation_freq, Iterable) or isinstance(validation_freq, str):
+            check_steps("validation_freq", validation_freq, low=1)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.train_validation_split(
                 (x, y, sample_weight), validation_split
@@ -105,7 +107,11 @@ class Trainer(Predictor):
         if validation_data is not None:
             vx, vy, vw = unpack_x_y_sample_weight(validation_data)
             validation = self._source(
-                vx, vy, vw, validation_batch_size or batch_size, steps=validation_steps
+                vx,
+                vy,
+                vw,
+                batch_size if validation_batch_size is None else validation_batch_size,
+                steps=validation_steps,
             )
         history = History()
         calls = callbacks_for(

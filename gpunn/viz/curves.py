@@ -1,6 +1,8 @@
 """Pictures of how a training went."""
 
-from gpunn.errors import ArgumentError, ArgumentTypeError, MissingDependencyError
+from pathlib import Path
+
+from gpunn.errors import ArgumentError, ArgumentTypeError, MissingDependencyError, unknown
 
 TRAINING, VALIDATION, GRID = "#2a78d6", "#eb6834", "#e3e3e1"
 INK, MUTED = "#1f1f1e", "#6b6b68"
@@ -14,6 +16,16 @@ def require_matplotlib() -> None:
         raise MissingDependencyError(
             "a picture needs matplotlib, which is not installed: pip install 'gpunn[plot]'"
         ) from e
+
+
+def require_format(path) -> None:
+    """Raise ArgumentError for a file name whose ending is of no picture that can be written."""
+    from matplotlib.figure import Figure
+
+    known = Figure().canvas.get_supported_filetypes()
+    ending = Path(path).suffix[1:].lower()
+    if ending and ending not in known:  # without one it is a PNG
+        raise unknown(f"kind of picture in {str(path)!r}:", ending, known)
 
 
 def plot_history(history, path, title: str = "") -> None:

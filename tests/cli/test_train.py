@@ -148,6 +148,12 @@ def test_curves(gpunn_, tmp_path):
     assert str(path) in out
 
 
+def test_a_kind_of_picture_that_does_not_exist_is_told_before_the_training(gpunn_, tmp_path):
+    code, out, err = gpunn_("train", "iris", "--quiet", "--plot", tmp_path / "curve.xyz")
+    assert code == 1 and "'xyz'" in err and "png" in err
+    assert not out
+
+
 def test_ctrl_c_ends_the_training_and_keeps_the_model(tmp_path):
     path = tmp_path / "m.gpunn"
     words = ["train", "digits", "--epochs", "5000", "--layers", "4", "--out", str(path)]
