@@ -39,6 +39,10 @@ FLOATS: dict[str, tuple[str, ...]] = {
         "select i1 {3}, {T} 0.0, {T} {0}", "select i1 {2}, {T} -1.0, {T} {4}",
         "select i1 {1}, {T} 1.0, {T} {5}",
     ),
+    "clip": (
+        "fcmp olt {T} {0}, {1}", "select i1 {3}, {T} {1}, {T} {0}",
+        "fcmp ogt {T} {4}, {2}", "select i1 {5}, {T} {2}, {T} {4}",
+    ),
     **{
         name: ("fcmp " + how + " {T} {0}, {1}",)
         for name, how in {

@@ -41,11 +41,12 @@ def erf(x: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         for start in range(0, wide.size, _CHUNK):
             x_part, y_part = wide[start : start + _CHUNK], y[start : start + _CHUNK]
-            _erf32(x_part, y_part, square[: x_part.size])
+            erf32(x_part, y_part, square[: x_part.size])
     return y.reshape(x.shape).astype(x.dtype, copy=False)
 
 
-def _erf32(x: np.ndarray, y: np.ndarray, square: np.ndarray) -> None:
+def erf32(x: np.ndarray, y: np.ndarray, square: np.ndarray) -> None:
+    """Write erf of float32 numbers to y; `square` is an array to work in."""
     np.multiply(x, x, square)
     np.multiply(square, _P32[0], y)
     for c in _P32[1:-1]:

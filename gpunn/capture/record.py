@@ -11,6 +11,7 @@ from gpunn.backend.host import trim
 from gpunn.backend.numpy_ import NumpyBackend
 from gpunn.backend.random import drawn, frozen
 from gpunn.backend.registry import maker
+from gpunn.backend.special import erf32
 from gpunn.capture.carrier import RecArray, arrays_in, plain
 from gpunn.capture.ir import Call, Storage, View, views_in
 from gpunn.capture.ownership import Ownership
@@ -22,6 +23,7 @@ WITH_OUT = {
     *("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum"),
     *("concatenate", "stack"),
 }
+CLIP = np._core.umath.clip  # type: ignore[attr-defined]  # what the method calls
 RESHAPES = {np.reshape, np.ravel, np.ndarray.reshape, np.ndarray.ravel}
 FUNCTIONS = {
     getattr(np, name)
@@ -82,7 +84,7 @@ class Recorder(NumpyBackend):
         self.takes_arrays = False  # whether arrays that take part as they are never change
         self._lifted: list[tuple[np.ndarray, np.ndarray]] = []
         self._externals: dict[int, RecArray] = {}
-        for name in ("erf", "erfinv", "lgamma", "digamma"):
+        for name in ("erfinv", "lgamma", "digamma"):
             setattr(self, name, self._function_of_one(getattr(CPU_BACKEND, name)))
 
     def __enter__(self):
@@ -191,6 +193,8 @@ class Recorder(NumpyBackend):
 
     def run(self, function, args, options):
         """A function whose result's shape does not depend on values."""
+        if function is np.ndarray.clip and not options and _between_numbers(*args):
+            return self.ufunc(CLIP, "__call__", args, {})
         options = dict(options)
         given = options.pop("out", None) if function.__name__ in WITH_OUT else None
         if any(isinstance(v, np.ndarray) for v in options.values()):
@@ -369,6 +373,13 @@ class Recorder(NumpyBackend):
     def look(self, check, x, *more):
         self.note("do", check, (x, *more), lasting=True)
 
+    def erf(self, x):
+        if x.dtype != np.float32:
+            return self._function_of_one(CPU_BACKEND.erf)(x)
+        y = self.empty(x.shape, x.dtype)
+        erf32(x, y, self.empty(x.shape, x.dtype))  # calls that passes see: strips, loops
+        return y
+
     def _function_of_one(self, function):
         def run(x):
             out = self.new(self.pages.zeros(x.shape, x.dtype))
@@ -386,3 +397,10 @@ class Recorder(NumpyBackend):
 
 def _copy_cast(target, source) -> None:
     np.copyto(target, source, casting="unsafe")
+
+
+def _between_numbers(x, *bounds) -> bool:
+    """Whether floats are clipped at both ends, by numbers."""
+    return (
+        x.dtype.char in "fd" and len(bounds) == 2 and all(type(b) in (int, float) for b in bounds)
+    )

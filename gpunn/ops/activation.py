@@ -2,7 +2,7 @@
 
 from gpunn.autograd import primitive
 from gpunn.errors import ArgumentError
-from gpunn.ops.constants import to_compare
+from gpunn.ops.constants import at_least, at_most
 
 __all__ = [
     "celu",
@@ -38,7 +38,7 @@ def relu(be, x, /):
     >>> gpunn.ops.relu([-1.0, 2.0]).numpy()
     array([0., 2.], dtype=float32)
     """
-    y = be.xp.maximum(x, to_compare(be, x, 0))
+    y = at_least(be, x, 0)
 
     def pullback(dy, needs):
         return (dy * (y > 0),)
@@ -85,8 +85,10 @@ def leaky_relu(be, x, /, negative_slope=0.2):
     >>> gpunn.ops.leaky_relu([-1.0, 2.0]).numpy()
     array([-0.2,  2. ], dtype=float32)
     """
-    xp = be.xp
-    y = xp.maximum(x, 0.0) + negative_slope * xp.minimum(x, 0.0)
+    if 0 < negative_slope <= 1:
+        y = be.xp.maximum(x, negative_slope * x)
+    else:
+        y = at_least(be, x, 0.0) + negative_slope * at_most(be, x, 0.0)
 
     def pullback(dy, needs):
         return (dy * (x >= 0) + (negative_slope * dy) * (x < 0),)
@@ -184,9 +186,8 @@ def celu(x, alpha=1.0):
 @primitive(promote="float")
 def exponential_unit(be, x, /, alpha, rate, scale):
     """scale * (x where positive, alpha (e^(rate x) - 1) elsewhere): elu, selu and celu."""
-    xp = be.xp
-    low = alpha * xp.expm1(rate * xp.minimum(x, 0.0))
-    y = xp.maximum(x, 0.0) + low
+    low = alpha * be.xp.expm1(rate * at_most(be, x, 0.0))
+    y = at_least(be, x, 0.0) + low
 
     def pullback(dy, needs):
         # at x > 0 `low` is 0, and the slope alpha * rate is not the right one

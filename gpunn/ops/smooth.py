@@ -6,7 +6,7 @@ import numpy as np
 
 from gpunn.autograd import primitive
 from gpunn.errors import ShapeError
-from gpunn.ops.constants import to_compare
+from gpunn.ops.constants import at_least, at_most
 from gpunn.ops.reduction import narrow, wide
 
 __all__ = [
@@ -31,7 +31,7 @@ def logistic(be, x):
     steepest = _STEEPEST.get(x.dtype)
     if steepest is None:
         return narrow(logistic(be, wide(x)), x.dtype)
-    y = be.xp.exp(be.xp.minimum(-x, to_compare(be, x, steepest)))
+    y = be.xp.exp(at_most(be, -x, steepest))
     y += 1
     return 1 / y  # NumPy has the same bits for `reciprocal`, in twice the time
 
@@ -105,7 +105,7 @@ def softplus(be, x, /):
 
 def _softplus(be, x):
     xp = be.xp
-    return xp.maximum(x, 0.0) + xp.log1p(xp.exp(-xp.absolute(x)))
+    return at_least(be, x, 0.0) + xp.log1p(xp.exp(-xp.absolute(x)))
 
 
 @primitive(promote="float")

@@ -5,6 +5,7 @@ import operator
 import numpy as np
 import pytest
 
+from gpunn.backend import CPU_BACKEND
 from gpunn.capture import PASSES, Plan, Recorder
 from gpunn.capture.arena import arena
 from gpunn.errors import CaptureError
@@ -54,6 +55,10 @@ EXPRESSIONS = {
     "keepdims": lambda xp, x, y: x - xp.max(x, axis=1, keepdims=True) / xp.sum(y, 0, keepdims=True),
     "products": lambda xp, x, y: (xp.dot(x, y.T), x @ y.T, x.T @ y, xp.dot(x[0], y[1])),
     "batched products": lambda xp, x, y: x.reshape(2, 2, 6) @ y.reshape(2, 6, 2),
+    "clips": lambda xp, x, y: (
+        x.clip(-0.5, 0.5), x.T.clip(0, np.inf), x.clip(0), x.clip(None, 1.0), x.clip(y - 1, y),
+        (x * 9).astype("int32").clip(-2, 2),
+    ),
     "where": lambda xp, x, y: xp.where(x > 0, x, y * 2),
     "joins": lambda xp, x, y: (xp.concatenate([x, y], 1), xp.stack([x, y])),
     "made arrays": lambda xp, x, y: x + xp.arange(6) + xp.ones((4, 1)) + xp.zeros((4, 6), "f4"),
@@ -88,6 +93,15 @@ def test_copies_of_turned_arrays(shape, dtype):
     _, (found,) = replayed(lambda be, x: be.copy(x.transpose(turned)), x)
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found, x.transpose(turned))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_erf_has_the_bits_of_its_chunks(dtype):
+    x = RNG.normal(size=(300, 250)).astype(dtype)
+    x[0, :4] = np.nan, np.inf, -np.inf, 0
+    _, found = replayed(lambda be, x: (be.erf(x), be.erf(x.T), be.erf(x[::3, 1::2])), x)
+    for a, of in zip(found, (x, x.T, x[::3, 1::2]), strict=True):
+        assert (a.dtype, a.tobytes()) == (x.dtype, CPU_BACKEND.erf(of).tobytes())
 
 
 def test_nothing_is_calculated_and_nothing_changes():

@@ -35,7 +35,7 @@ def glu(x, axis=-1):
 TABLE = [  # op, sets of options, reference
     ("relu", [{}], lambda x: np.maximum(x, 0)),
     ("relu6", [{}], lambda x: np.clip(x, 0, 6)),
-    ("leaky_relu", [{}, {"negative_slope": 1.5}],
+    ("leaky_relu", [{}, {"negative_slope": 1.5}, {"negative_slope": 0.0}],
      lambda x, negative_slope=0.2: np.where(x > 0, x, negative_slope * x)),
     ("elu", [{}, {"alpha": 0.5}], elu),
     ("selu", [{}], lambda x: 1.0507009873554805 * elu(x, 1.6732632423543772)),
@@ -148,6 +148,17 @@ def test_nan_stays_nan(op, device):
     options = {"threshold": 0.5, "default_value": 0.0} if op == "threshold" else {}
     x = gpunn.Tensor([np.nan, 1.0, -1.0, 0.5], device=device)
     assert np.isnan(getattr(ops, op)(x, **options).numpy()).any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", ["relu", "leaky_relu", "elu", "selu", "softplus", "sigmoid", "silu"])
+def test_long_arrays(op, dtype, device):
+    """On the CPU they are compared with numbers in another way than short ones."""
+    x = np.resize([*FAR, *np.linspace(-3, 3, 100), np.nan], (70, 71)).astype(dtype)
+    x[0, :2] = np.inf, -np.inf if op != "silu" else 0
+    reference = {case.values[0]: case.values[2] for case in CASES if not case.values[1]}[op]
+    with np.errstate(all="ignore"):
+        assert_close(getattr(ops, op)(gpunn.Tensor(x, device=device)), reference(x))
 
 
 def test_relu_at_zero_and_of_integers(device):
