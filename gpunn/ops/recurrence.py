@@ -4,6 +4,8 @@ A step's state is a matrix (units, batch): products with it are quicker than wit
 and the gates of a step are contiguous slices. A sequence of them is (steps, units, batch).
 """
 
+import numpy as np
+
 from gpunn.autograd import primitive
 from gpunn.ops.reduction import narrow, wide
 
@@ -91,6 +93,30 @@ def states(be, first, shape, dtype):
 def step_masks(mask):
     """A mask (batch, steps) as booleans (steps, batch): True where a step counts."""
     return None if mask is None else mask.T != 0
+
+
+def kept(be, masks, span: slice, hs):
+    """The masks of some steps as `hold` takes them; None of None.
+
+    Of NumPy arrays they are integers of the states' shape and width: all bits where a step counts,
+    none where it does not.
+    """
+    if masks is None or not isinstance(hs, np.ndarray):
+        return None if masks is None else masks[span]
+    bits = be.empty(hs[span].shape, f"int{8 * hs.itemsize}")
+    be.copyto(bits, (-masks[span].astype(bits.dtype))[:, None])
+    return bits
+
+
+def hold(be, mask, new, old) -> None:
+    """Put back what a masked step has changed; by bits in half the time of `where`."""
+    if mask.dtype == bool:
+        be.copyto(new, be.xp.where(mask, new, old))
+        return
+    now, before = new.view(mask.dtype), old.view(mask.dtype)
+    change = now ^ before
+    change &= mask
+    be.xp.bitwise_xor(before, change, now)
 
 
 def outputs(be, hs, sequences: bool, last, dtype) -> tuple:

@@ -7,7 +7,9 @@ from gpunn.ops.recurrence import (
     by_step,
     divided,
     halved,
+    hold,
     input_gradient,
+    kept,
     last_gradients,
     outputs,
     projected,
@@ -64,6 +66,7 @@ def simple_rnn(
     spans = spans_of(be, z)
     for span in spans:
         projected(be, x[:, span], weights, b, z[span])
+        counted = kept(be, masks, span, hs)
         for t in range(span.start, span.stop):
             y = z[t]
             y += be.dot(transposed, hs[t], sums)
@@ -71,7 +74,9 @@ def simple_rnn(
                 be.xp.tanh(y, y)
             else:
                 be.xp.maximum(y, 0, out=y)
-            be.copyto(hs[t + 1], y if masks is None else be.xp.where(masks[t], y, hs[t]))
+            be.copyto(hs[t + 1], y)
+            if counted is not None:
+                hold(be, counted[t - span.start], hs[t + 1], hs[t])
 
     def pullback(dy, needs):
         (dh,) = last_gradients(be, dy, 1)
@@ -146,12 +151,13 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     spans = spans_of(be, gates)
     for span in spans:
         projected(be, x[:, span], weights, b, gates[span])
+        counted = kept(be, masks, span, hs)
         for t in range(span.start, span.stop):
             be.dot(transposed, hs[t], sums)
             lstm_step(be, gates[t], sums, cs[t], cs[t + 1], tanhs[t], hs[t + 1])
-            if masks is not None:
-                be.copyto(hs[t + 1], be.xp.where(masks[t], hs[t + 1], hs[t]))
-                be.copyto(cs[t + 1], be.xp.where(masks[t], cs[t + 1], cs[t]))
+            if counted is not None:
+                hold(be, counted[t - span.start], hs[t + 1], hs[t])
+                hold(be, counted[t - span.start], cs[t + 1], cs[t])
 
     def pullback(dy, needs):
         dh, dc = last_gradients(be, dy, 2)

@@ -6,7 +6,9 @@ from gpunn.ops.recurrence import (
     by_step,
     divided,
     halved,
+    hold,
     input_gradient,
+    kept,
     last_gradients,
     outputs,
     projected,
@@ -69,6 +71,7 @@ def gru(
     spans = spans_of(be, gates)
     for span in spans:
         projected(be, x[:, span], weights, b, gates[span])
+        counted = kept(be, masks, span, hs)
         for t in range(span.start, span.stop):
             zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
             zr += be.dot(both, hs[t], sums)
@@ -86,8 +89,8 @@ def gru(
             be.xp.subtract(hs[t], g, h_next)
             h_next *= z
             h_next += g
-            if masks is not None:
-                be.copyto(h_next, be.xp.where(masks[t], h_next, hs[t]))
+            if counted is not None:
+                hold(be, counted[t - span.start], h_next, hs[t])
 
     def pullback(dy, needs):
         (dh,) = last_gradients(be, dy, 1)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gpunn
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.recurrence import steps
 from gpunn.ops.recurrent import lstm, simple_rnn
@@ -62,6 +63,24 @@ def test_masked_rows_keep_their_states(case, device):
     _, *last = op(X, *states, *weights, np.zeros((2, 3)), **options)
     for s, first in zip(last, states, strict=True):
         assert (s.numpy() == first).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_masked_may_be_anything(case, dtype, device):
+    """States are put back whatever came out, also those of the next steps."""
+    op, states, weights, options = CASES[case]
+    bad = np.where(MASK[..., None], X, np.nan).astype(dtype)
+    good = np.where(MASK[..., None], X, 0).astype(dtype)
+    rest = [gpunn.Tensor(x.astype(dtype), device=device) for x in (*states, *weights)]
+    mask = gpunn.Tensor(MASK, device=device)
+    for a, b in zip(
+        op(gpunn.Tensor(bad, device=device), *rest, mask, **options),
+        op(gpunn.Tensor(good, device=device), *rest, mask, **options),
+        strict=True,
+    ):
+        assert np.isfinite(a.numpy()).all()
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
 def test_steps(device):
