@@ -208,11 +208,7 @@ class EinsumDense(Lora):
         free = inputs.shape[: inputs.ndim - n]
         if n > 1:
             inputs = ops.reshape(inputs, (*free, math.prod(summed)))
-        if n > 1 or len(made) > 1:
-            kernel = ops.reshape(kernel, (math.prod(summed), math.prod(made)))
-        if bias is not None and len(made) > 1:
-            bias = ops.reshape(bias, (math.prod(made),))
-        y = ops.linear(inputs, kernel, bias)
+        y = ops.linear(inputs, kernel, bias, axes=n)
         return y if len(made) == 1 else ops.reshape(y, (*free, *made))
 
     def compute_output_shape(self, input_shape):

@@ -13,15 +13,16 @@ __all__ = ["cross", "dot", "inner", "kron", "linear", "matmul", "outer", "tensor
 
 
 @primitive(promote="same")
-def linear(be, x, w, b=None, /, activation=None):
+def linear(be, x, w, b=None, /, activation=None, axes=1):
     """A dense layer, y = activation(x w + b), in one op.
 
     Args:
         x: tensor of shape (..., n).
-        w: matrix of shape (n, m).
-        b: vector of m values, or None.
+        w: matrix of shape (n, m), or with more axes, the first `axes` of which are n together.
+        b: the m values of a vector, or None.
         activation: an op of one tensor that computes element by element, such as `ops.relu`, or
             None.
+        axes: how many axes of w are summed over. Default: 1.
 
     Returns:
         A tensor of shape (..., m).
@@ -34,7 +35,11 @@ def linear(be, x, w, b=None, /, activation=None):
     >>> gpunn.ops.linear([[1.0, 2.0]], [[3.0], [4.0]], [0.5]).numpy()
     array([[11.5]], dtype=float32)
     """
-    shape = x.shape
+    shape, shape_w, shape_b = x.shape, w.shape, None if b is None else b.shape
+    if len(shape_w) > 2:
+        w = w.reshape(math.prod(shape_w[:axes]), math.prod(shape_w[axes:]))
+    if b is not None and len(shape_b) > 1:
+        b = b.reshape(-1)
     rows = x if len(shape) == 2 else x.reshape(math.prod(shape[:-1]), shape[-1])
     y = be.dot(rows, w)
     if b is not None:
@@ -50,12 +55,16 @@ def linear(be, x, w, b=None, /, activation=None):
         dx = dw = db = None
         if needs[1]:  # first: nobody needs x any more when dx is made
             dw = be.dot(rows.T, dy)
+            if len(shape_w) > 2:
+                dw = dw.reshape(shape_w)
         if needs[0]:
             dx = be.dot(dy, w.T)
             if len(shape) != 2:
                 dx = dx.reshape(shape)
         if needs[2]:
             db = be.dot(be.ones(len(dy), dy.dtype), dy)
+            if len(shape_b) > 1:
+                db = db.reshape(shape_b)
         return dx, dw, db
 
     return y if len(shape) == 2 else y.reshape(*shape[:-1], y.shape[-1]), pullback

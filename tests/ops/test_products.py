@@ -24,6 +24,25 @@ def test_linear(shape, bias, device):
     check_op(ops.linear, *operands, reference=reference, device=device)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "weights", "axes"),
+    [((4, 6), (2, 3, 5), 2), ((2, 4, 6), (6, 2, 20), 1), ((4, 6), (3, 2, 2, 3), 2),
+     ((3, 0), (0, 2, 3), 1)],
+)  # fmt: skip
+def test_linear_of_weights_with_more_axes(shape, weights, axes, bias, device):
+    operands = [rand(*shape), rand(*weights, seed=1)] + [rand(*weights[axes:], seed=2)] * bias
+
+    def reference(x, w, b=0.0):
+        rows = w.reshape(shape[-1], np.prod(weights[axes:]))
+        return x @ rows + np.reshape(b, -1)
+
+    check_op(lambda *xs: ops.linear(*xs, axes=axes), *operands, reference=reference,
+             device=device, edges=False)  # fmt: skip
+    with pytest.raises(ShapeError, match="linear"):
+        ops.linear(rand(4, 7), rand(2, 3, 5), axes=2)
+
+
 def test_linear_takes_what_lies_there_and_refuses_the_rest(device):
     x, w = gpunn.Tensor(rand(2, 3).astype("float32")), rand(4, 5).astype("float32")
     with pytest.raises(ShapeError, match="linear"):

@@ -19,18 +19,16 @@ UNITS, INPUTS, ROWS = 16, 4096, 4096  # at most, of a layer that is narrow
 ROWS_A_SPLIT, MOST_SPLITS = 1024, 64  # of what blocks share
 
 
-def _takes(x, w, b=None, activation=None) -> bool:
-    return (
-        x.ndim > 0
-        and w.ndim == 2
-        and x.shape[-1] == len(w)
-        and (b is None or b.shape == w.shape[1:])
-    )
+def _takes(x, w, b=None, activation=None, axes=1) -> bool:
+    fits = x.ndim > 0 and w.ndim > 1 and x.shape[-1] == prod(w.shape[:axes])
+    return fits and (b is None or b.shape == w.shape[axes:])
 
 
 @kernel("linear", "cuda", FLOATS, _takes)
-def linear(be, x, w, b=None, activation=None):
-    shape, (n, units), dtype = x.shape, w.shape, wide(x.dtype)
+def linear(be, x, w, b=None, activation=None, axes=1):
+    shape, shape_w, dtype = x.shape, w.shape, wide(x.dtype)
+    n, units, shape_b = prod(shape_w[:axes]), prod(shape_w[axes:]), shape_w[axes:]
+    w, b = w.reshape(n, units), None if b is None else b.reshape(units)
     rows = x.reshape(prod(shape[:-1]), n)
     finish = Finish(be, x.dtype, activation)
     narrow = 0 < units <= UNITS and n <= INPUTS and len(rows) <= ROWS
@@ -48,11 +46,14 @@ def linear(be, x, w, b=None, activation=None):
 
     def pullback(dy, needs, places):
         dy = be.xp.ascontiguousarray(dy).reshape(len(rows), units)
-        dx = dw = db = None
-        if needs[1]:
-            dw = placed(be, places[1], (n, units), x.dtype)
+        dx = None
+        made = [
+            placed(be, at, shape, x.dtype) if need else None
+            for at, shape, need in zip(places[1:], (shape_w, shape_b), needs[1:], strict=True)
+        ]
+        dw = made[0].reshape(n, units) if needs[1] else None
+        db = made[1].reshape(units) if needs[2] else None
         if narrow and activation is None and (needs[1] or needs[2]):
-            db = placed(be, places[2], (units,), x.dtype) if needs[2] else None
             into = [NOTHING if d is None else d for d in (dw, db)]
             args = (*into, rows, dy, np.int32(len(rows)), np.int32(n))
             blocks = n // 32 + 1
@@ -61,15 +62,14 @@ def linear(be, x, w, b=None, activation=None):
         else:
             done = None
             if activation is None and needs[1] and needs[2]:
-                db = placed(be, places[2], (units,), x.dtype)
                 done = with_epilogue(be, "sums", rows.T, dy, db, dw)
             if done is None:
-                dy, db = finish.back(kept, dy, needs[2], places[2])
+                dy, _ = finish.back(kept, dy, needs[2], db)
                 if needs[1]:
                     be.dot(rows.T, dy, dw)
         if needs[0]:
             dx = be.dot(dy, w.T).reshape(shape)
-        return dx, dw, db
+        return dx, *made
 
     return y.reshape(*shape[:-1], units), Placing(pullback)
 
