@@ -60,3 +60,13 @@ def test_weights_without_a_name_have_paths_of_their_own():
     layer.build((None, 3))
     assert [v.path for v in layer.weights] == ["pair/variable", "pair/variable_1"]
     assert str(layer.b.numpy()) in repr(layer.b)
+
+
+def test_variables_of_a_metric_without_a_name_have_paths_of_their_own():
+    class Two(keras.metrics.Metric):
+        def __init__(self):
+            super().__init__(name="two")
+            self.a = self.add_variable((), "zeros")
+            self.b = self.add_weight(shape=(), initializer="ones")
+
+    assert [v.path for v in Two().variables] == ["two/variable", "two/variable_1"]

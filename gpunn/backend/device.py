@@ -35,10 +35,10 @@ class Device:
 
     @classmethod
     def parse(cls, name) -> "Device":
-        """The device of a name: "cpu", "cuda", "cuda:N", "auto", and Keras' "cpu:0" and "gpu:N"."""
+        """The device of a name: "cpu", "cuda", "cuda:N", "auto", and Keras' "CPU:0" and "GPU:N"."""
         if isinstance(name, cls):
             return name
-        text = str(name)
+        text = str(name).lower()
         kind, colon, index = text.partition(":")
         if text == "auto":
             return _auto()

@@ -8,6 +8,7 @@ from gpunn.autograd import Tensor, Variable, convert, wrap
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentError, ShapeError
+from gpunn.naming import free_name
 from gpunn.serialization import snake_case
 from gpunn.tree import flatten, map_structure
 
@@ -73,13 +74,12 @@ class Metric:
             shape: its shape.
             initializer: "zeros", "ones", or a function `(shape, dtype) -> values`.
             dtype: default: that of the metric.
-            name: its name.
+            name: its name. Default: "variable", or "variable_1", ... where there is that one.
         """
+        name = name or free_name("variable", [v.name for v in self._variables])
         if isinstance(initializer, str) or initializer is None:
             initializer = _FILLERS[initializer]
-        variable = Variable(
-            initializer, shape, dtype or self._dtype, trainable=False, name=name or "variable"
-        )
+        variable = Variable(initializer, shape, dtype or self._dtype, trainable=False, name=name)
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
         self._be = None

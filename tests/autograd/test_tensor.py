@@ -75,8 +75,10 @@ def test_unknown_devices_are_refused():
         with pytest.raises(ArgumentError, match="unknown device"):
             gpunn.set_device(name)
     assert gpunn.backend.Device.parse("gpu:1") == "cuda:1"
-    with gpunn.device("cpu:0"):  # as Keras names it
-        assert gpunn.ops.ones(2).device == "cpu"
+    assert gpunn.backend.Device.parse("GPU:1") == "cuda:1"
+    for name in ("cpu:0", "CPU:0", "CPU"):  # as Keras and TensorFlow name it
+        with gpunn.device(name):
+            assert gpunn.ops.ones(2).device == "cpu"
 
 
 def test_device_of_the_environment(monkeypatch):
