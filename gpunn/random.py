@@ -135,7 +135,7 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     if (minval, maxval) != (0, 1) or dtype.itemsize < 4:  # rounding may reach the upper end
         ends = np.asarray([minval, maxval]).astype(dtype)
         y = be.xp.minimum(y, float(np.nextafter(ends[1], ends[0])))
-    return wrap(y.astype(dtype, copy=False))
+    return wrap(be.wrap(y.astype(dtype, copy=False)))
 
 
 def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
@@ -225,7 +225,8 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     if maxval <= minval or maxval - minval > 2**53:
         raise ArgumentError(f"randint: cannot draw from {minval}, ..., {maxval} - 1")
     u = be.uniform(stream_of(seed), as_shape("randint", shape), "float64")
-    return wrap((be.xp.floor(u * (maxval - minval)).astype(np.int64) + minval).astype(dtype))
+    numbers = (be.xp.floor(u * (maxval - minval)).astype(np.int64) + minval).astype(dtype)
+    return wrap(be.wrap(numbers))
 
 
 def categorical(logits, num_samples, dtype="int32", seed=None):

@@ -126,3 +126,15 @@ def test_parameters_that_are_tensors(draw, device):
     wanted = (1 - unit).sum(0) if draw is random.uniform else [4.0] * 3
     assert_close(first.grad, wanted, rtol=1e-5, atol=1e-5)
     assert draw((4, 3), np.zeros(3), np.ones(3), seed=1).dtype == "float32"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_one_number_is_an_array_too(device, dtype):
+    for draw in (random.uniform, random.normal, random.truncated_normal):
+        x = draw((), seed=3, dtype=dtype)
+        assert x.shape == () and x.dtype == dtype and x.device == device
+        assert x.numpy().item() == draw((1,), seed=3, dtype=dtype)[0].item()
+    assert -1 <= random.uniform((), -1, gpunn.Tensor(1.0), dtype=dtype).item() < 1
+    number = random.randint((), 2, 5)
+    assert number.shape == () and number.numpy() in (2, 3, 4)
+    assert bool(random.uniform(()) > 0.5) in (True, False)

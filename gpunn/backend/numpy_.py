@@ -91,7 +91,7 @@ class NumpyBackend(Backend):
             return stream.uniform(shape)
         bits = self.random_uint32(stream, shape)
         unit = (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
-        return unit.astype(dtype, copy=False)
+        return self.wrap(unit.astype(dtype, copy=False))
 
     def asarray(self, data, dtype=None):
         dtype = None if dtype is None else standardize(dtype)
