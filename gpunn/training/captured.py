@@ -51,6 +51,7 @@ class CapturedStep:
         self._now = 0
         self._last: StepPlan | None = None
         self._others: dict[tuple, Others | None] = {}  # by kind of batch; None: all is gpunn's
+        self._own: bool | None = None  # whether it was so when it was last looked at
 
     def __reduce__(self):
         return CapturedStep, (self.strict, self.safe, self.passes, self.kind)
@@ -164,21 +165,18 @@ class CapturedStep:
         self._steps[key] = step
         return step
 
-    def _learn(self, model, key) -> Others | None:
+    def _learn(self, model, key, anew: bool = False) -> Others | None:
         """Have the next step of a kind show what runs in it, if that is not gpunn's alone."""
-        found = self._others.get(key)
-        own_step = model.own_steps((self._plan_type.step,))  # which cannot be recorded anyway
-        if found is None and not own_step and not self._all_own(model):
-            found = Others(model)
+        if anew or self._own is None:
+            own_step = model.own_steps((self._plan_type.step,))  # which cannot be recorded anyway
+            self._own = bool(own_step) or all_own(self._plan_type.objects(model))
+        found = None if self._own else self._others.get(key) or Others(model)
         self._others[key] = found
         return found
 
-    def _all_own(self, model) -> bool:
-        return all_own(self._plan_type.objects(model))
-
     def _is_known(self, model, key) -> bool:
         """Whether a plan may be made: all is gpunn's, or code of others that it can stand for."""
-        others = self._learn(model, key)
+        others = self._learn(model, key, anew=True)
         if others is None:
             return True
         if not others.settled and others.refused is not None:
@@ -190,13 +188,13 @@ class CapturedStep:
         train = self.kind == "train" and self.safe
         if not train or len(self._steps) >= AT_ONCE or model.device.kind != "cpu":
             return False
-        if not self._all_own(model):  # a user's call() may build or print
-            return False
         results = [
             x for layer in model.walk() for call in layer._inbound_nodes[:1] for x in call.outputs
         ]
         sizes = [prod([n or 1 for n in x.shape[1:]]) * x.dtype.itemsize for x in results]
-        return sum(sizes) * len(arrays_of(batch)[0][0]) >= LARGE
+        if sum(sizes) * len(arrays_of(batch)[0][0]) < LARGE:
+            return False
+        return all_own(self._plan_type.objects(model))  # a user's call() may build or print
 
     def _refuse(self, model, reason: str) -> None:
         self.refused = reason

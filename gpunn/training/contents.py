@@ -72,11 +72,12 @@ class Contents:
         self.places: list[Place] = []
         self._codes = {ran.code for ran in codes}
         self._raw = any(ran.raw for ran in codes)
-        self._watched = set(map(id, objects))  # by somebody else, their first level
+        self._watched = set(map(id, objects))  # by a `Watch`, with the lists and dicts they hold
         found = [reads(code) for code in self._codes]
         self._names = frozenset(chain.from_iterable(r.names for r in found))
         self._all_names = any(r.all_names for r in found)
         self._seen: dict[int, Any] = {}
+        self._globals: set[tuple[int, str]] = set()
         self._functions: set[CodeType] = set()  # whose closures were found
         self._todo: list[tuple[Any, str, bool]] = []
         for ran in codes:
@@ -92,7 +93,7 @@ class Contents:
         """What is another thing now, or None."""
         for place in self.places:
             if not place.unchanged():
-                return place.called
+                return place.named()
         return None
 
     # --- names ---
@@ -101,13 +102,13 @@ class Contents:
         for load in reads(code).loads:
             if load.free:
                 continue
-            if load.name in names:
+            if (id(names), load.name) not in self._globals:  # somebody may define it, too
+                self._globals.add((id(names), load.name))
                 self._place(names, Items((load.name,)), f"the global {load.name!r}")
+            if load.name in names:
                 self._loaded(names[load.name], load, describe(code))
             elif load.name in builtin and load.name not in BUILTINS:
                 raise CaptureError(f"{describe(code)}: it calls {load.name}")
-            else:  # somebody may define it
-                self._place(names, Items((load.name,)), f"the global {load.name!r}")
 
     def _loaded(self, value, load, where: str) -> None:
         """A value that code loads by name, and what it asks of it if that is a module."""
@@ -236,7 +237,7 @@ class Contents:
                     raise CaptureError(f"{label}: {cls.__name__} is a {base.__qualname__}")
                 continue
             own = [n for n in vars(base) if n not in NOT_SEARCHED and not n.startswith("_abc_")]
-            self._place(base, ClassItems(tuple(own)), f"{base.__name__}'s attributes")
+            self._place(base, ClassItems(tuple(own)), base.__name__)
             for name in own:
                 value = vars(base)[name]
                 value = getattr(value, "__func__", value)
@@ -256,8 +257,7 @@ class Contents:
         self._add(cls, cls.__name__)
         below = copied and isinstance(x, COPIED)
         names = self._attributes(x)
-        if not below or id(x) not in self._watched:
-            self._place(x, Attributes(tuple(names)), label)
+        self._place(x, Attributes(tuple(names), id(x) in self._watched), label)
         for name in names:
             value = attribute(x, name)
             if value is not ABSENT:
@@ -279,13 +279,17 @@ class Contents:
         if not hasattr(x, "__dict__"):
             return
         names = [n for n in vars(x) if n not in NOT_SEARCHED]
-        if id(x) not in self._watched:
-            self._place(x, Attributes(tuple(names)), label)
         below = copied and isinstance(x, COPIED)
+        watched = id(x) in self._watched
+        if not watched and (below or not copied):
+            self._place(x, Attributes(tuple(names)), label)
         for name in names:
-            value = vars(x)[name]
-            if _may_hold(value) and not (below and isinstance(value, list | dict) and not value):
-                self._add(value, f"{type(x).__name__}.{name}", below)
+            value, called = vars(x)[name], f"{type(x).__name__}.{name}"
+            if below and watched and type(value) in (list, dict):  # it is watched itself
+                for item in ITEMS[type(value)](value):
+                    self._add(item, called, copied=True)
+            elif _may_hold(value):
+                self._add(value, called, below)
 
     def _require_no_state(self, x, label: str) -> None:
         if x.variables:

@@ -28,6 +28,15 @@ class Place(NamedTuple):
             return False
         return equal(now, self.then)
 
+    def named(self) -> str:
+        """What it is called, with the attribute that is another one, if that is known."""
+        if not isinstance(self.read, Attributes | ClassItems):
+            return self.called
+        now, then = self.read(self.of)[1:], self.then[1:]
+        values = zip(self.read.names, now, then, strict=True)
+        name = next((n for n, a, b in values if not equal(a, b)), None)
+        return self.called if name is None else f"{self.called}.{name}"
+
 
 def settings(_) -> tuple:
     return epsilon(), image_data_format(), dtype_policy().name
@@ -62,23 +71,33 @@ ITEMS: dict[type, Callable] = {
 }
 
 
-class _Names(NamedTuple):
+class Items(NamedTuple):
+    """The values at some keys of a dict."""
+
     names: tuple[str, ...]
 
-
-class Items(_Names):
     def __call__(self, x) -> tuple:
         return tuple([x.get(n, ABSENT) for n in self.names])
 
 
-class ClassItems(_Names):
-    def __call__(self, x) -> tuple:  # a new one may hide that of a base
+class ClassItems(NamedTuple):
+    """What a class itself holds, and how much: what is new may hide something of a base."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, x) -> tuple:
         return len(vars(x)), *[vars(x).get(n, ABSENT) for n in self.names]
 
 
-class Attributes(_Names):
+class Attributes(NamedTuple):
+    """Some attributes of an object, and how many it has, unless it is `watched` otherwise."""
+
+    names: tuple[str, ...]
+    watched: bool = False
+
     def __call__(self, x) -> tuple:
-        return len(getattr(x, "__dict__", ())), *[attribute(x, n) for n in self.names]
+        count = 0 if self.watched else len(getattr(x, "__dict__", ()))
+        return count, *[attribute(x, n) for n in self.names]
 
 
 def attribute(x, name: str):

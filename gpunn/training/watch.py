@@ -131,6 +131,8 @@ def equal(a, b) -> bool:
         return False
     if type(a) is tuple:
         return len(a) == len(b) and all(map(equal, a, b))
+    if type(a) is float:  # -0.0 is another number
+        return repr(a) == repr(b)
     return (is_simple(a) or type(a) is frozenset) and bool(a == b)
 
 

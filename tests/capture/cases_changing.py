@@ -46,6 +46,24 @@ def an_attribute_that_changes():
 
 
 @case()
+def a_number_that_becomes_one_of_another_kind():
+    class Scaled(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.times = 2
+
+        def call(self, x):
+            return x if isinstance(self.times, float) else x * 0.5
+
+    layer = Scaled()
+
+    def change(epoch):
+        layer.times = float(layer.times)
+
+    return {"parts": [layer], "callback": change}
+
+
+@case()
 def an_attribute_of_a_class_that_changes():
     Halved.alpha = 0.5
 

@@ -59,7 +59,7 @@ def a_counter_of_a_function_around():
     return of_function(call)
 
 
-@case("attributes are set while it runs: calls")
+@case("Counts.calls is changed while it runs")
 def a_counter_attribute():
     class Counts(layers.Layer):
         calls = 0
@@ -112,7 +112,7 @@ def a_counter_named_like_one_of_gpunns():
     return {"parts": [Counts()]}
 
 
-@case("attributes are set while it runs: last")
+@case("Keeps.last is changed while it runs")
 def the_last_output():
     class Keeps(layers.Layer):
         def call(self, x):
