@@ -36,6 +36,11 @@ def feed(given, inputs, model: str) -> list:
     return [_fit(x, like, model) for x, like in zip(values, flat, strict=True)]
 
 
+def alone(outputs):
+    """What a model has one or several of: one in a list comes without it, as in Keras."""
+    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
+
+
 def _by_name(given: dict, inputs, flat: list, model: str) -> list:
     """The entries of a dict in the order of the inputs."""
     if isinstance(inputs, dict):

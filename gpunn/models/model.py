@@ -11,7 +11,7 @@ from gpunn.layers.graph import Graph
 from gpunn.layers.symbolic import batch_shapes
 from gpunn.layers.tree import map_shapes
 from gpunn.models import graph_config, state_tree
-from gpunn.models.feeding import feed
+from gpunn.models.feeding import alone, feed
 from gpunn.models.table import print_summary
 from gpunn.serialization import deserialize_value, serialize_value
 from gpunn.training import files
@@ -109,6 +109,16 @@ class Model(Trainer):
         self._build_shape = batch_shapes(args[0] if args else ())
         self.built = True
 
+    def _prepared_call(self, args, kwargs, training):
+        """A model whose first call fails is not built: nobody knows its weights yet."""
+        built = self.built
+        try:
+            return super()._prepared_call(args, kwargs, training)
+        except BaseException:
+            if type(self).build is Model.build:
+                self.built = built
+            raise
+
     @property
     def has_call(self) -> bool:
         """Whether it can be called: one that only holds models for its own steps cannot."""
@@ -125,7 +135,7 @@ class Model(Trainer):
         fed = feed(inputs, graph.inputs, self.name)
         if mask is not None:
             fed = [with_mask(x, m) for x, m in zip(fed, tree.flatten(mask), strict=True)]
-        return _alone(graph.run(fed))
+        return alone(graph.run(fed))
 
     # --- inputs and outputs ---
 
@@ -157,12 +167,12 @@ class Model(Trainer):
     @property
     def input_shape(self):
         """The shape of the input, the batch first; a list of several."""
-        return _one_or_all([x.shape for x in self.inputs])
+        return alone([x.shape for x in self.inputs])
 
     @property
     def output_shape(self):
         """The shape of the output, the batch first; a list of several."""
-        return _one_or_all([x.shape for x in self.outputs])
+        return alone([x.shape for x in self.outputs])
 
     def compute_output_spec(self, *args, **kwargs):
         """Symbolic tensors like what a call on such arguments gives."""
@@ -171,10 +181,8 @@ class Model(Trainer):
             return super().compute_output_spec(*args, **kwargs)
         inputs = feed(args[0], graph.inputs, self.name)
         if [x.shape for x in inputs] == [x.shape for x in self.inputs]:
-            return tree.map_structure(
-                lambda x: KerasTensor(x.shape, x.dtype), _alone(graph.outputs)
-            )
-        return _alone(graph.run(inputs, lambda operation: operation.compute_output_spec))
+            return tree.map_structure(lambda x: KerasTensor(x.shape, x.dtype), alone(graph.outputs))
+        return alone(graph.run(inputs, lambda operation: operation.compute_output_spec))
 
     def compute_output_shape(self, input_shape):
         """The shape of the outputs for inputs of a shape; None stands for any size."""
@@ -388,12 +396,3 @@ class Functional(Model):
 def _maker(x: KerasTensor):
     """What makes a symbolic tensor; itself if nothing does."""
     return x if x.made_by is None else x.made_by.operation
-
-
-def _alone(outputs):
-    """The outputs of a call: one in a list comes without it, as in Keras."""
-    return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
-
-
-def _one_or_all(shapes: list):
-    return shapes[0] if len(shapes) == 1 else shapes

@@ -1,6 +1,7 @@
 """Models with steps of their own, written as Keras' guides write them."""
 
 import numpy as np
+import pytest
 
 import gpunn
 from gpunn import layers, ops
@@ -103,3 +104,32 @@ def test_one_array_of_weights_is_what_an_own_loss_gets_of_batches_with_several_t
     assert first < losses[0] and np.isfinite(first)
     model.fit((batch for _ in range(20)), verbose=0)
     assert model.evaluate((batch for _ in range(1)), verbose=0) < first
+
+
+class OfADict(gpunn.Model):
+    """Its step calls it on parts of the batch, in another nesting."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = gpunn.layers.Dense(1)
+
+    def call(self, inputs):
+        return self.dense(inputs[0]) + inputs[1]
+
+    def train_step(self, batch):
+        loss = gpunn.ops.mean(self([batch["a"], batch["b"]]) ** 2)
+        self.zero_grad()
+        loss.backward()
+        self.optimizer.apply([v.grad for v in self.trainable_variables], self.trainable_variables)
+        return {"loss": loss}
+
+
+def test_a_first_call_that_fails_leaves_a_model_unbuilt():
+    batch = {"a": np.ones((4, 2), "float32"), "b": np.ones((4, 1), "float32")}
+    model = OfADict()
+    model.compile("sgd")
+    with pytest.raises(KeyError):
+        model(batch)
+    assert not model.built
+    losses = model.fit(batch, epochs=3, verbose=0).history["loss"]
+    assert losses[0] > losses[-1]
