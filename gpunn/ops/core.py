@@ -8,7 +8,8 @@ from gpunn import autograd, tree
 from gpunn.autograd import Tensor, convert, no_grad, primitive, wrap
 from gpunn.autograd.higher import own_trace
 from gpunn.backend.dtypes import finfo, is_float, standardize
-from gpunn.errors import ArgumentError, GradientError
+from gpunn.backend.words import words
+from gpunn.errors import ArgumentError, DataError, DTypeError, GradientError
 from gpunn.ops.shaping import _shape
 
 __all__ = [
@@ -107,7 +108,8 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """A tensor of anything array-like; itself if it is one already.
 
     Args:
-        x: tensor, NumPy or CuPy array, nested lists, a scalar, a pandas object.
+        x: tensor, NumPy or CuPy array, nested lists, a scalar, a pandas object; or words, which
+            stay on the host: ops of shapes and layers that look words up take them.
         dtype: Default: that of x (floats in lists: `floatx`, ints: int32).
         sparse: must not be True; there are no sparse tensors.
         ragged: must not be True; there are no ragged tensors.
@@ -117,7 +119,7 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 
     Raises:
         ArgumentError: if a sparse or ragged tensor is asked for.
-        DTypeError: if x does not hold numbers.
+        DTypeError: if x holds neither numbers nor words.
 
     Source: `keras.ops.convert_to_tensor`.
 
@@ -126,7 +128,13 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """
     if sparse or ragged:
         raise ArgumentError("convert_to_tensor: there are no sparse or ragged tensors")
-    return convert(x, dtype)
+    try:
+        return convert(x, dtype)
+    except (DTypeError, DataError):
+        text = words(x) if dtype in (None, "string") else None
+        if text is None:
+            raise
+        return wrap(text)
 
 
 def convert_to_numpy(x):

@@ -1,8 +1,8 @@
 """TakesWords: what lets a model be given arrays of str, which stay on the host."""
 
-from gpunn.autograd import convert, wrap
+from gpunn.autograd import Tensor, convert, wrap
 from gpunn.backend import Device, current_device, device
-from gpunn.backend.words import words
+from gpunn.backend.words import is_words, words
 from gpunn.errors import DataError, DTypeError
 from gpunn.layers import Layer
 from gpunn.layers.categories.host import HostLayer
@@ -36,6 +36,8 @@ class TakesWords(Layer):
         return self._or_words(x, lambda x: convert(x, dtype, device))
 
     def _or_words(self, x, to_tensor):
+        if isinstance(x, Tensor) and is_words(x):
+            return x
         try:
             return to_tensor(x)
         except (DTypeError, DataError):

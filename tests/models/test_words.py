@@ -147,3 +147,20 @@ def test_the_symbolic_tensor():
     assert lookup(words).dtype == "int64" and lookup(words).shape == (None, 2)
     back = layers.StringLookup(vocabulary=["a"], invert=True)(gpunn.Input((2,), dtype="int64"))
     assert back.dtype == words.dtype
+
+
+def test_tensors_of_words(device):
+    _, x, _ = table(5)
+    model = model_of_words()
+    model.to(device)
+    expected = model.predict(x, verbose=0)
+    tensors = {"color": ops.convert_to_tensor(list(x["color"])), "size": x["size"]}
+    assert tensors["color"].tolist() == x["color"].tolist()
+    np.testing.assert_array_equal(model.predict(tensors, verbose=0), expected)
+    np.testing.assert_array_equal(model(tensors).numpy(), expected)
+    with gpunn.device(device):
+        assert ops.expand_dims(ops.convert_to_tensor([b"a"]), 1).tolist() == [["a"]]
+    with pytest.raises(DTypeError, match="numbers"):
+        ops.convert_to_tensor(["a"], dtype="float32")
+    with pytest.raises(DTypeError):
+        ops.convert_to_tensor(["a"]) + 1
