@@ -12,6 +12,7 @@ from gpunn.autograd.mode import grad_enabled
 from gpunn.autograd.node import Node
 from gpunn.backend import Device, backend_of, get_backend, to_array
 from gpunn.backend.dtypes import is_float, standardize
+from gpunn.backend.words import is_words
 from gpunn.errors import DTypeError, GradientError, ShapeError
 
 
@@ -273,6 +274,11 @@ class Tensor:
         dtype = standardize(target)
         if dtype == self.dtype:
             return self
+        if is_words(self.array):
+            raise DTypeError(
+                f"words are no {dtype.name} (such as {self.array.reshape(-1)[:1].tolist()}): look "
+                "them up, with StringLookup, TextVectorization or Hashing"
+            )
         array = self.array.astype(dtype)
         return derive(self, array, "cast", lambda dy, needs: (dy,), lambda x: x.to(dtype))
 

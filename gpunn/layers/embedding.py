@@ -6,6 +6,7 @@ from gpunn import constraints, initializers, ops, regularizers
 from gpunn.backend import backend_of
 from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float
+from gpunn.backend.words import is_words
 from gpunn.errors import DataError
 from gpunn.layers.check import positive_integer, wrong
 from gpunn.layers.lora import Lora, adaptable
@@ -87,7 +88,7 @@ class Embedding(Lora):
 
     def call(self, inputs):
         """Look the vectors up."""
-        if is_float(inputs.dtype):
+        if is_float(inputs.dtype) or is_words(inputs):
             inputs = inputs.to("int32")
         backend_of(inputs.array).look(self._check, inputs.array)
         with asked_by(f"layer {self.name!r} (Embedding)", wraps=False):

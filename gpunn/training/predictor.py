@@ -55,7 +55,7 @@ class Predictor(Steps):
                 if heard:
                     calls.on_predict_batch_begin(step)
                 y = self._predict(pack_x_y_sample_weight(*batch), unchanged)
-                parts.append(tree.map(lambda t: t.array, y))
+                parts.append(tree.map(_array, y))
                 if heard:
                     calls.on_predict_batch_end(step, {"outputs": y})
                 if self.stop_predicting:
@@ -65,7 +65,7 @@ class Predictor(Steps):
         if not parts:
             raise DataError("the data gave no batch at all")
         return tree.map(
-            lambda *rows: _out(convert(backend_of(rows[0]).xp.concatenate(rows)), on_device), *parts
+            lambda *rows: _out(wrap(backend_of(rows[0]).xp.concatenate(rows)), on_device), *parts
         )
 
     def compile_inference(self, batch_sizes=(1, 32), pad: bool = False, x=None) -> None:
@@ -154,5 +154,10 @@ def _is_device_array(x) -> bool:
     return is_array(first) and backend_of(first).kind != "cpu"
 
 
-def _out(t: Tensor, on_device: bool):
-    return t.array if on_device else t.numpy()
+def _array(y):
+    """The raw array of an output; a layer that gives words gives one itself."""
+    return y.array if isinstance(y, Tensor) else y
+
+
+def _out(y, on_device: bool):
+    return _array(y) if on_device or not isinstance(y, Tensor) else y.numpy()

@@ -164,3 +164,19 @@ def test_tensors_of_words(device):
         ops.convert_to_tensor(["a"], dtype="float32")
     with pytest.raises(DTypeError):
         ops.convert_to_tensor(["a"]) + 1
+
+
+def test_words_that_come_out():
+    numbers = gpunn.Input((1,), dtype="int64")
+    model = gpunn.Model(numbers, layers.StringLookup(vocabulary=["a", "b"], invert=True)(numbers))
+    few = np.array([[1], [2], [0]])
+    assert model.predict(few, verbose=0).tolist() == [["a"], ["b"], ["[UNK]"]]
+    assert model.predict(few, batch_size=2, verbose=0).tolist() == [["a"], ["b"], ["[UNK]"]]
+
+
+@pytest.mark.parametrize("layer", [layers.Dense(3), layers.Embedding(3, 2), layers.ReLU()])
+def test_layers_of_numbers_refuse_words(layer):
+    with pytest.raises(DTypeError):
+        layer(gpunn.Input((1,), dtype="string"))
+    with pytest.raises(DTypeError, match="expected numbers"):
+        layer(np.array([["a"]]))
