@@ -1,4 +1,4 @@
-"""Checks of hyperparameters: they say what was expected and what came."""
+"""Checks of arguments: they say what was expected and what came."""
 
 import math
 import operator
