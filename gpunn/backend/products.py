@@ -91,7 +91,7 @@ def with_epilogue(be, epilogue, a, b, vector, out=None):
     batch, step = None, 0
     if leading:
         axes = _joined_axes(leading, [_steps(x, leading) for x in (b, a, y)])
-        if len(axes) != 1:
+        if len(axes) != 1 or min(axes[0][1]) < 0:
             return None
         count, steps = axes[0]
         batch = count, tuple([s // y.itemsize for s in steps])
@@ -165,7 +165,7 @@ def _multiply_batch(be, chars, sizes, a, b, y, leading) -> None:
     if len(axes) > 3:  # rare: copies have one axis for all
         a, b = (_whole(x[0], leading) for x in (a, b))
         axes = _joined_axes(leading, [_steps(x[0], leading) for x in (a, b, y)])
-    if len(axes) > 1:
+    if len(axes) > 1 or (axes and min(axes[0][1]) < 0):  # cuBLAS promises nothing for steps back
         table = _addresses(be, [x[0] for x in (a, b, y)], axes)
         first = table.data.ptr
         addresses, batch = [first + i * table.strides[0] for i in range(3)], table.shape[1]

@@ -128,6 +128,18 @@ def test_empty_and_mixed(be):
     assert_close(be.matmul(i, i.T), np.arange(6).reshape(2, 3) @ np.arange(6).reshape(2, 3).T)
 
 
+def test_a_batch_that_lies_backwards_is_told_by_addresses(be):
+    from gpunn.backend import products
+
+    a, b = matrix(be, "float32", 4, 5, 7), matrix(be, "float32", 7, 3)
+    expected = to_numpy(a)[::-1] @ to_numpy(b)
+    assert_close(be.matmul(a[::-1], b), expected)
+    found = operations(lambda: be.matmul(a[::-1], b))
+    assert found is None or any("pointers" in op for op in found)
+    vector = be.zeros((4, 3), "float32")
+    assert products.with_epilogue(be, "bias", a[::-1], b[None].repeat(4, 0), vector) is None
+
+
 def test_out_of_any_layout(be):
     a, b = matrix(be, "float32", 5, 7), matrix(be, "float32", 7, 3)
     expected = to_numpy(a) @ to_numpy(b)
