@@ -88,9 +88,11 @@ def backward(
                         grads[parent] = Terms((*_terms(grads.get(parent)), *dx))
                         continue
                     dx = unbroadcast(dx, parent.shape, node)
+                is_leaf = type(parent) is not Node or (ends and parent in ends)
                 if dx.dtype is not parent.dtype and dx.dtype != parent.dtype:
-                    dx = dx.astype(parent.dtype)
-                if type(parent) is not Node or (ends and parent in ends):
+                    if not (is_leaf and sink is None):  # it casts where it puts it
+                        dx = dx.astype(parent.dtype)
+                if is_leaf:
                     _deliver(parent, dx, sink)
                 elif parent not in grads:
                     grads[parent] = dx

@@ -96,12 +96,15 @@ class Variable(Tensor):
     def accumulate(self, dx) -> None:
         """Add an array to the gradient; the first goes into the flat gradient vector."""
         with accumulating:
-            grad = self._grad
+            grad, slot = self._grad, self._grad_slot
+            is_wider = self.dtype.itemsize > dx.dtype.itemsize
+            if dx.dtype != self.dtype and not (is_wider and grad is None and slot is not None):
+                dx = dx.astype(self.dtype)
             if grad is not None:
                 grad += dx
                 self._grad_history = (None, None)
-            elif (slot := self._grad_slot) is not None:
-                if dx is not slot:  # else it was put there
+            elif slot is not None:
+                if dx is not slot:  # else it was put there; a half is cast on its way
                     backend_of(slot).copyto(slot, dx)
                 self._grad = slot
             else:

@@ -299,3 +299,26 @@ def test_an_optimizer_is_freed_without_the_collector():
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_gradients_are_cast_to_where_they_are_kept(dtype, device):
+    v = gpunn.Variable(np.zeros(5, "float32"))
+    gpunn.optimizers.SGD().build([v])
+    x = gpunn.Tensor(np.arange(5.0) / 3, dtype=dtype)
+    for times in (1, 2):
+        (v.to(dtype) * x).sum().backward()
+        assert v.grad.dtype == "float32" and v.grad.array is v._grad_slot
+        assert np.array_equal(v.grad.numpy(), times * x.numpy().astype("float32"))
+
+
+def test_gradients_of_halves_are_not_copied_twice(cuda):
+    cudaemu = pytest.importorskip("cudaemu")
+    with gpunn.device("cuda"):
+        v = gpunn.Variable(np.zeros(5, "float32"))
+        gpunn.optimizers.SGD().build([v])
+        y, dy = v.to("float16"), gpunn.Tensor(np.ones(5), dtype="float16")
+        with cudaemu.measure() as copies:
+            y.backward(dy)
+    assert copies.d2d == 0 and copies.kernels == 1
+    assert v.grad.numpy().tolist() == [1] * 5
