@@ -91,6 +91,8 @@ class SymbolicLayer(WeightOwner):
         if self.input_spec is not None and args:
             check_inputs(self.input_spec, args[0], self.name)
         outputs = self.compute_output_spec(*args, **kwargs)
+        if self._has_shape_rule() and not all(layer.built for layer in self.walk()):
+            self._inferred(args, kwargs)  # builds layers that only a call builds
         outputs = connect(self, args, kwargs, outputs)
         note_masks(self, self._call_names, args, kwargs, outputs)
         return outputs

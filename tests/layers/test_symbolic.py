@@ -96,3 +96,28 @@ def test_a_layer_for_batches_of_one_size():
         model.predict(x[:7], verbose=0)
     with pytest.raises(ShapeError, match="reshape"):
         OfFiftyRows()(gpunn.Input((7, 3)))  # 50 * 4 rows are no whole number of these
+
+
+class Positions(gpunn.layers.Layer):
+    """Says its shape, and holds a layer that its first call builds."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = gpunn.layers.Embedding(6, 4)
+
+    def call(self, x):
+        return x + self.inner(gpunn.ops.arange(6))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def test_layers_inside_are_built_before_training_though_the_shape_is_known():
+    x = gpunn.Input((6, 4))
+    model = gpunn.Model(x, gpunn.layers.Dense(1)(Positions()(x)))
+    assert len(model.trainable_variables) == 3
+    before = model.get_weights()[0]
+    model.compile("sgd", "mse")
+    for _ in range(2):
+        model.fit(np.ones((8, 6, 4)), np.ones((8, 6, 1)), verbose=0)
+    assert (model.get_weights()[0] != before).any()
