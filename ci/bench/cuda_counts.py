@@ -8,7 +8,7 @@ that the device has given out at most, cuBLAS's workspaces left out. Beside it, 
 on paper: the weights and their gradients, the optimizer's slots, the batch, the results of all ops
 of the forward pass, and the gradients of one op's result and operands, of those where they are
 largest. The MLP also written plainly in CuPy. Sizes are small: the counts do not depend on them.
-`--check` fails if a captured step copies to the host, waits, or allocates, or is not one graph and
+`--check` fails if a captured step copies anything, waits, or allocates, or is not one graph and
 nothing else, or if a model needs more than its limit of launches, or more than 1.3 times the memory
 on paper.
 """
@@ -278,8 +278,9 @@ def main() -> int:
         row(title, "call by call", eager, paper)
         captured = counted(lambda recipe=recipe: stepped(recipe, "_train"))
         row(title, "captured", captured, paper)
-        bad = captured.to_host, captured.from_host, captured.mallocs, captured.waits
-        if any(bad) or captured.graph_launches != 1 or captured.kernels != captured.graph_kernels:
+        bad = ("to_host", "from_host", "within", "mallocs", "waits")
+        one_graph = captured.graph_launches == 1 and captured.kernels == captured.graph_kernels
+        if not one_graph or any(getattr(captured, name) for name in bad):
             wrong.append(title)
         if title.startswith("MLP"):
             plain = counted(lambda recipe=recipe: plain_mlp(model_and_batch(*recipe)[1]))
