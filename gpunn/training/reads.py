@@ -31,7 +31,7 @@ BUILTINS = {
 }  # fmt: skip
 STANDARD = {
     "abc", "cmath", "collections", "dataclasses", "enum", "functools", "itertools", "math",
-    "numbers", "operator", "types", "typing", "_collections_abc", "collections.abc",
+    "numbers", "operator", "reprlib", "types", "typing", "_collections_abc", "collections.abc",
     "_operator", "_functools",
 }  # fmt: skip
 NAMED = "namedtuple_"  # the modules of what Python writes for a named tuple
