@@ -6,6 +6,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 Calls = Sequence[tuple[Callable, tuple]]
 
@@ -21,7 +22,7 @@ class Team:
         self._free = threading.Lock()  # one caller at a time
         self._lists: deque = deque()  # that nobody has begun, each with the caller's context
         self._calls: queue.SimpleQueue = queue.SimpleQueue()  # of somebody to help
-        self._busy: list[threading.Lock] = []  # one for each thread, held while it makes calls
+        self._busy: list = []  # an RLock for each thread, held while it makes calls
         self._failures: list[BaseException] = []
 
     def run(self, sections: Sequence[Sequence[Calls]]) -> bool:
@@ -59,8 +60,10 @@ class Team:
                     make(found[0])
             finally:
                 self._end()
-        finally:  # a second time: the first may be what Ctrl-C interrupts
+        except BaseException:  # Ctrl-C, which may have interrupted the waiting itself
             self._end()
+            self._let_go()
+            raise
         if self._failures:
             raise self._failures[0]
 
@@ -78,12 +81,19 @@ class Team:
             with lock:
                 pass
 
+    def _let_go(self) -> None:
+        """Release locks that the caller took and was interrupted before it could release them."""
+        for lock in self._busy:
+            with suppress(RuntimeError):  # it is not the caller's
+                while True:
+                    lock.release()
+
     def _start(self) -> None:
-        busy = threading.Lock()
+        busy = threading.RLock()
         self._busy.append(busy)
         threading.Thread(target=self._help, args=(busy,), name="gpunn", daemon=True).start()
 
-    def _help(self, busy: threading.Lock) -> None:
+    def _help(self, busy) -> None:
         while True:
             self._calls.get()
             with busy:  # before a list is taken: who finds none left knows that all are begun
