@@ -123,7 +123,9 @@ class Others:
 
 def can_watch() -> bool:
     """Whether nobody else traces Python, such as a debugger, which would see nothing of replays."""
-    return sys.gettrace() is None
+    monitoring = getattr(sys, "monitoring", None)  # Python 3.12: debuggers need not trace
+    debugged = monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+    return sys.gettrace() is None and not debugged
 
 
 def _entries(model) -> dict[int, str]:

@@ -4,6 +4,7 @@ import logging
 import sys
 
 import numpy as np
+import pytest
 
 import gpunn
 from gpunn import layers
@@ -80,6 +81,16 @@ def test_what_is_traced_runs_call_by_call():
     assert len(seen) >= 12 and not model._captured._steps and model._captured.refused is None
     model.fit(X, Y, batch_size=16, epochs=2, verbose=0)
     assert model._captured._steps or before is not None
+
+
+@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="Python 3.12 has it")
+def test_so_does_what_a_debugger_watches_without_tracing():
+    sys.monitoring.use_tool_id(sys.monitoring.DEBUGGER_ID, "a debugger")
+    try:
+        model, _ = fitted(lambda: [Twice(), layers.Dense(1)])
+    finally:
+        sys.monitoring.free_tool_id(sys.monitoring.DEBUGGER_ID)
+    assert not model._captured._steps and model._captured.refused is None
 
 
 def test_jit_compile_true_captures_code_that_nobody_can_watch():
