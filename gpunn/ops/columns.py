@@ -8,7 +8,7 @@ Where Winograd's algorithm takes clearly fewer products, `winograd` does it.
 import math
 
 from gpunn.ops import winograd
-from gpunn.ops.spatial import add, cut, lined, remainders, strips
+from gpunn.ops.spatial import add, cut, lined, phases, remainders, strips
 
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of such rows
 FEW = 4  # channels: with no more a line of places is copied faster than a window
@@ -29,6 +29,11 @@ def correlate(be, x, kernel, win, groups, bias=None):
     filters = kernel.shape[-1]
     if winograd.pays(win, groups, *kernel.shape[-2:]):
         return winograd.correlate(be, x, kernel, win, bias)
+    if _pays_by_phase(win, groups, *kernel.shape[-2:]):
+        y = be.empty((len(x), *win.out, filters), x.dtype)
+        for values, places, near in phases(win):
+            be.copyto(y[places], winograd.correlate(be, x[values], kernel, near, bias))
+        return y
     w = _by_group(kernel.reshape(-1, filters), groups)
     y = be.empty((len(x), *win.out, filters), x.dtype)
     flat = y.reshape(-1, filters) if y.size else y
@@ -67,6 +72,15 @@ def weight_gradient(be, x, dy, win, groups):
     filters, channels = dy.shape[-1], x.shape[-1] // groups
     if winograd.pays(win, groups, channels, filters):
         return winograd.weight_gradient(be, x, dy, win)
+    if _pays_by_phase(win, groups, channels, filters):
+        dw = None
+        for values, places, near in phases(win):
+            part = winograd.weight_gradient(be, x[values], dy[places], near)
+            if dw is None:
+                dw = part
+            else:
+                dw += part
+        return dw
     dy = _by_group(dy.reshape(-1, filters), groups)
     dw = None
     for rows, columns in _strips(be, x, win, groups):
@@ -81,6 +95,14 @@ def weight_gradient(be, x, dy, win, groups):
     if dw is None:
         return be.zeros((*win.taps, channels, filters), dy.dtype)
     return dw.swapaxes(0, 1).reshape(*win.taps, channels, filters)
+
+
+def _pays_by_phase(win, groups, channels, filters) -> bool:
+    """Whether Winograd's algorithm pays for a convolution whose taps lie apart, part by part."""
+    if set(win.strides) != {1} or set(win.dilation) == {1} or 0 in win.out:
+        return False
+    _, _, first = next(phases(win))  # the largest
+    return winograd.pays(first, groups, channels, filters)
 
 
 def _strips(be, x, win, groups):

@@ -148,6 +148,30 @@ def _of_axis(size, taps, stride, dilation, before, out):
             )
 
 
+def phases(win: Window):
+    """A window whose taps lie apart, as windows of neighbours.
+
+    Places at a distance of `dilation` see values at that distance: every such set is a convolution
+    by itself, without dilation. Strides must be 1.
+
+    Yields:
+        The index of the values, of the places, and the window with which these see those.
+    """
+    axes = list(zip(win.size, win.dilation, win.before, win.out, strict=True))
+    for firsts in itertools.product(*[range(min(d, out)) for _, d, _, out in axes]):
+        values, places, size, before, out = [], [], [], [], []
+        for first, (n, d, padding, places_along) in zip(firsts, axes, strict=True):
+            start = (first - padding) % d
+            values.append(slice(start, None, d))
+            places.append(slice(first, None, d))
+            size.append(len(range(start, n, d)))
+            before.append((start + padding - first) // d)
+            out.append(len(range(first, places_along, d)))
+        ones = (1,) * len(axes)
+        seen = Window(tuple(size), win.taps, ones, ones, tuple(before), tuple(out))
+        yield (slice(None), *values), (slice(None), *places), seen
+
+
 # --- parts of arrays ---
 
 

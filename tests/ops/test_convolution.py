@@ -273,6 +273,32 @@ def test_winograd(size, padding, device, monkeypatch):
             assert_close(found, right, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [(8, 8), (7, 6), (5, 13), (1, 2)])
+@pytest.mark.parametrize("dilation", [2, (3, 2), (1, 4)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_winograd_for_taps_that_lie_apart(size, dilation, padding, device, monkeypatch):
+    """Part by part, also where a part has no place or no value."""
+    d = np.broadcast_to(dilation, 2)
+    n, m = size if padding == "same" else np.add(size, 2 * d)
+    arrays = rand(3, n, m, 5), rand(3, 3, 5, 4, seed=1), rand(4, seed=2)
+    made = []
+
+    def run(pays):
+        def answer(win, *args):
+            made.append(win)
+            return pays and win.dilation == (1, 1)
+
+        monkeypatch.setattr(winograd, "pays", answer)
+        tensors = [gpunn.Tensor(a, requires_grad=True, device=device) for a in arrays]
+        y = convolve("conv", *tensors, 1, padding, None, dilation)
+        y.backward(gpunn.Tensor(rand(*y.shape, seed=3), device=device))
+        return y, *(t.grad for t in tensors)
+
+    for found, right in zip(run(True), run(False), strict=True):
+        assert_close(found, right, rtol=1e-9, atol=1e-9)
+    assert device == "cuda" or any(win.dilation == (1, 1) for win in made)  # it has a kernel
+
+
 def test_winograd_where_it_pays():
     """By shapes alone: many channels, 3 x 3 taps, tiles that are not mostly edge."""
 
