@@ -33,7 +33,7 @@ __device__ void finish(T* out, double* partial, double total, double count, Upda
 
 // scale * the sum of value(y[i], p[i]) w[i / inner], and each * the sum of w (null: of one 1).
 template <typename T, typename X, typename A, typename L, typename B, typename Value>
-__global__ void __launch_bounds__(1024) mean_sums(
+__global__ void __launch_bounds__(1024, 1) mean_sums(
     T* out, double* partial, const L* y, const X* p, const T* w, long long n, long long inner,
     double scale, double each, Value value, Update update) {
     __shared__ double shared[32];
@@ -94,7 +94,7 @@ __device__ long long largest(const T* x, long long n, int lane, int lanes) {
 // As `mean_sums`, of 1 for rows whose label's class is the largest or, if k > 0, among the k largest.
 // one_hot: a label is a row, and means its largest value.
 template <typename T, typename X, typename A, typename L, typename B>
-__global__ void __launch_bounds__(1024) right_classes(
+__global__ void __launch_bounds__(1024, 1) right_classes(
     T* out, double* partial, const L* y, const X* x, const T* w, long long rows, long long classes,
     int lanes, int one_hot, long long k, long long inner, double scale, double each,
     Update update) {

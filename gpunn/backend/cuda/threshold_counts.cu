@@ -2,7 +2,7 @@
 // and of those whose prediction is above the threshold. even: thresholds are evenly spaced in [0, 1]
 // (the first one may be a bit lower), and predictions are rounded up to the next.
 template <typename O, typename T>
-__global__ void __launch_bounds__(1024) threshold_counts(
+__global__ void __launch_bounds__(1024, 1) threshold_counts(
     O* out, const T* y, const T* p, const T* w, long long rows, long long columns, long long inner,
     const T* thresholds, long long count, int even, Update update) {
     __shared__ double shared[32];
