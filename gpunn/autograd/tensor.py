@@ -240,8 +240,8 @@ class Tensor:
         """Add an array to the gradient."""
         with accumulating:
             grad = self._grad
-            if dx.dtype != self.dtype:
-                dx = dx.astype(self.dtype)
+            if dx.dtype is not self.array.dtype:
+                dx = dx.astype(self.array.dtype, copy=False)
             if grad is None:
                 self._grad = backend_of(self.array).copy(dx)
                 return

@@ -97,9 +97,11 @@ class Variable(Tensor):
         """Add an array to the gradient; the first goes into the flat gradient vector."""
         with accumulating:
             grad, slot = self._grad, self._grad_slot
-            is_wider = self.dtype.itemsize > dx.dtype.itemsize
-            if dx.dtype != self.dtype and not (is_wider and grad is None and slot is not None):
-                dx = dx.astype(self.dtype)
+            dtype = self.array.dtype
+            if dx.dtype is not dtype and dx.dtype != dtype:
+                is_wider = dtype.itemsize > dx.dtype.itemsize
+                if not (is_wider and grad is None and slot is not None):
+                    dx = dx.astype(dtype)
             if grad is not None:
                 grad += dx
                 self._grad_history = (None, None)
