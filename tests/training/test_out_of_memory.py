@@ -23,9 +23,26 @@ def limit(cuda):
     del model
     gc.collect()
     gpunn.cuda.empty_cache()
-    used = gpunn.backend.get_backend().memory().used
-    yield lambda more: gpunn.cuda.set_memory_limit(used + more)
+    be = gpunn.backend.get_backend()
+    pieces = fill(be)
+    memory = be.memory()
+    yield lambda more: gpunn.cuda.set_memory_limit(memory.used + memory.kept + more)
     gpunn.cuda.set_memory_limit(None)
+    del pieces
+
+
+def fill(be):
+    """Arrays in all large pieces of blocks of which other tests' arrays hold the rest."""
+    pieces = []
+    gpunn.cuda.set_memory_limit(be.memory().used + be.memory().kept)
+    nbytes = 1 << 30
+    while nbytes >= 1 << 16:
+        try:
+            pieces.append(be.empty((nbytes,), "uint8"))
+        except MemoryError:
+            nbytes //= 2
+    gpunn.cuda.set_memory_limit(None)
+    return pieces
 
 
 def mlp():
@@ -73,7 +90,7 @@ def test_fit_says_what_takes_the_memory_and_what_fits(make, jit_compile, limit):
     model = make()
     model.compile("adam", "mse", jit_compile=jit_compile)
     model.build((None, 32))
-    x, y = np.ones((1024, 32), "float32"), np.ones((1024, 8), "float32")
+    x, y = np.ones((4096, 32), "float32"), np.ones((4096, 8), "float32")
     before = model.get_weights()
     limit(7 * MB)
     with pytest.raises(OutOfMemoryError) as error:
