@@ -1,4 +1,4 @@
-"""What README.md and CONTRIBUTING.md show runs, block after block in one namespace."""
+"""What README.md, CONTRIBUTING.md and docs/ show runs, block after block in one namespace."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ import gpunn
 from gpunn.autograd import primitive
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/reading.md", "docs/speed.md"]
 
 
 def blocks(document: str, language: str) -> list[tuple[int, str]]:
@@ -25,7 +25,7 @@ def test_python_blocks_run(document, tmp_path, monkeypatch, device):
     monkeypatch.chdir(tmp_path)
     names = {"gpunn": gpunn, "np": np, "primitive": primitive}
     found = blocks(document, "python")
-    assert found
+    assert found or document == "docs/speed.md"
     for line, code in found:
         exec(compile("\n" * line + code, str(ROOT / document), "exec"), names)
 
@@ -51,5 +51,18 @@ def test_ci_runs_what_readme_says():
 def test_what_documents_name_exists():
     for document in DOCUMENTS:
         text = (ROOT / document).read_text("utf-8")
-        for path in re.findall(r"`((?:ci|examples|tests|\.ci)/[\w./-]*)`", text):
+        for path in re.findall(r"`((?:ci|docs|examples|gpunn|tests|\.ci)/[\w./-]*)`", text):
             assert (ROOT / path).exists() or "FAMILY" in path, f"{document}: {path}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    here = ROOT / document
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", here.read_text("utf-8")):
+        path, _, heading = link.partition("#")
+        target = here.parent / path if path else here
+        assert target.exists(), f"{document}: {link}"
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.M)
+            anchors = {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+            assert heading in anchors, f"{document}: {link}"

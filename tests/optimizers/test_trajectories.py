@@ -51,7 +51,8 @@ def flat(variables):
 
 
 def test_every_optimizer_has_a_trajectory():
-    assert set(RULES) == {cls.__name__ for cls in optimizers.REGISTRY.classes}
+    missing = "an optimizer is not in RULES of tests/golden/cases_optimizers.py"
+    assert set(RULES) == {cls.__name__ for cls in optimizers.REGISTRY.classes}, missing
 
 
 @pytest.mark.parametrize("name, rule, options", CASES, ids=[c[0] for c in CASES])
