@@ -59,6 +59,17 @@ def as_path(name: str, path) -> Path:
     return Path(path)
 
 
+def check_writable(name: str, path) -> None:
+    """Refuse the name of a file that could not be written: its folder cannot be had."""
+    folder = Path(path).parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ArgumentError(f"{name}: cannot write {path}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK):
+        raise ArgumentError(f"{name}: cannot write {path}: the folder {folder} is read-only")
+
+
 def as_shape(name: str, shape) -> tuple[int, ...]:
     """A shape that was given as a size or as sizes."""
     sizes = as_integers(name, shape)

@@ -56,6 +56,11 @@ class ArraySource(Source):
         if self.batches_per_pass <= MOST_VIEWS and (self._buffers or not self._shuffle):
             self._views = list(self._slices(self._buffers or arrays))
 
+    def first(self):
+        """The first batch of rows that are not shuffled."""
+        arrays = next(self._slices(self._arrays))
+        return self._fill([wrap(a) for a in (arrays if self._here else self._be.send(arrays))])
+
     def _slices(self, arrays):
         for start in range(0, self.num_samples, self.batch_size):
             rows = slice(start, start + self.batch_size)

@@ -37,6 +37,10 @@ class Source:
         """The batches of one pass, each (x, y, sample_weight)."""
         raise NotImplementedError
 
+    def first(self):
+        """The first batch, if it can be had without taking it from those to come; else None."""
+        return None
+
     def reset(self) -> None:
         """Start the next epoch at the beginning of the data, if that can be."""
         if not self.once:

@@ -1,8 +1,9 @@
 """ModelCheckpoint: the model on disk, at every epoch or whenever it got better."""
 
 from pathlib import Path
+from string import Formatter
 
-from gpunn.checks import as_path
+from gpunn.checks import as_path, check_writable
 from gpunn.errors import ArgumentError
 from gpunn.training.monitor import MonitorCallback
 
@@ -50,12 +51,26 @@ class ModelCheckpoint(MonitorCallback):
                 f"save_freq must be 'epoch' or a number of batches, not {save_freq!r}"
             )
         self.filepath = str(as_path("filepath", filepath))
+        try:
+            self.filepath.format_map(_AnyField())
+        except (ValueError, IndexError, AttributeError) as e:
+            raise ArgumentError(
+                f"ModelCheckpoint: filepath {self.filepath!r} cannot be filled in: {e}"
+            ) from None
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.save_freq = save_freq
         self._epoch = 0
         self._batches = 0  # since the last time
+
+    def watches(self) -> list[str]:
+        fields = [name for _, name, _, _ in Formatter().parse(self.filepath) if name]
+        fields = [name for name in fields if name not in ("epoch", "batch")]
+        return [self.monitor, *fields] if self.save_best_only else fields
+
+    def on_train_begin(self, logs=None):
+        check_writable("ModelCheckpoint", self.filepath.partition("{")[0] + "_")
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
@@ -108,3 +123,10 @@ class ModelCheckpoint(MonitorCallback):
     def _say(self, text: str) -> None:
         if self.verbose:
             print(text)
+
+
+class _AnyField(dict):
+    """Fields of every name, all numbers: whether a text can be filled in at all."""
+
+    def __missing__(self, name):
+        return 1

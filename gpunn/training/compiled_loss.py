@@ -49,6 +49,11 @@ class CompiledLoss:
             if isinstance(entry, str) and entry.lower() not in BY_SHAPE:
                 losses.get(entry)  # an unknown name is an error now, not at the first batch
 
+    @property
+    def given(self) -> tuple:
+        """The loss and the loss weights, as they were given."""
+        return self._given, self._weights_given
+
     def bind(self, y, y_pred) -> None:
         """Find the losses for outputs of these shapes; y is nested like them."""
         given, factors = self._given, self._weights_given

@@ -43,6 +43,11 @@ class CompiledMetrics:
         return [m for _, m, _ in self._bound or ()]
 
     @property
+    def given(self) -> tuple:
+        """The plain and the weighted metrics, as they were given."""
+        return self._given
+
+    @property
     def bound(self) -> bool:
         """Whether it is known which metrics they are."""
         return self._bound is not None

@@ -6,6 +6,8 @@ from gpunn import ops
 from gpunn.checks import check_number
 from gpunn.errors import ArgumentError, unknown
 from gpunn.training.callback import Callback
+from gpunn.training.lambda_callback import LambdaCallback
+from gpunn.training.watch import is_own
 
 # Parts of the names of metrics that shall rise, and of those that shall fall.
 RISING = (
@@ -24,6 +26,9 @@ FALLING = (
     "hinge",
     "logcosh",
 )
+
+# Methods of a model that tell what its logs hold.
+REPORTING = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
 
 
 class MonitorCallback(Callback):
@@ -77,6 +82,10 @@ class MonitorCallback(Callback):
             )
         return value
 
+    def watches(self) -> list[str]:
+        """The names in the logs that it does nothing without."""
+        return [self.monitor]
+
     def _rises(self) -> bool:
         """Whether the metric shall rise."""
         if self.mode == "auto":
@@ -99,3 +108,30 @@ class MonitorCallback(Callback):
             f"{type(self).__name__}: cannot tell whether {self.monitor!r} shall rise or fall: "
             "say mode='max' or mode='min'"
         )
+
+
+def warn_of_missing(calls, model, validated: bool) -> None:
+    """Say which metrics are watched that no epoch will have, where that can be known by now.
+
+    Args:
+        calls: the callbacks; one of the user's own may add to the logs.
+        model: whose first step has been made.
+        validated: whether there are validation data.
+    """
+    watched = [(c, name) for c in calls if isinstance(c, MonitorCallback) for name in c.watches()]
+    if not watched or model.own_steps(REPORTING) or not all(map(_adds_nothing, calls)):
+        return
+    names = list(model.get_metrics_result())
+    names += [f"val_{name}" for name in names if validated]
+    why = "" if validated else "; fit() was given no validation data"
+    for callback, name in watched:
+        if name not in (*names, "learning_rate"):
+            warnings.warn(
+                f"{type(callback).__name__} watches {name!r}, which will not be available; "
+                f"available are: {', '.join(names)}{why}",
+                stacklevel=4,
+            )
+
+
+def _adds_nothing(callback) -> bool:
+    return is_own(type(callback)) and not isinstance(callback, LambdaCallback)

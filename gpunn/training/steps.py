@@ -226,8 +226,7 @@ class Steps(TakesWords):
         """
         total = None
         if self._loss is not None:
-            if y is None:
-                raise DataError("a compiled loss needs targets: give y")
+            self.require_targets(y)
             total, parts = self._loss(y, y_pred, sample_weight)
             if len(parts) > 1:
                 self._track_parts(parts, next(tree.leaves(y_pred)).shape[0])
@@ -239,6 +238,11 @@ class Steps(TakesWords):
                 f"{self.name!r} has nothing to minimise: compile(loss=...) or add_loss()"
             )
         return total
+
+    def require_targets(self, y) -> None:
+        """Refuse data without targets where a loss was compiled."""
+        if self._loss is not None and y is None:
+            raise DataError("a compiled loss needs targets: give y")
 
     def _computed_loss(self, x, y, y_pred, sample_weight, training: bool) -> Tensor:
         """What `compute_loss` gives, or an override of it, which may have no `training`."""

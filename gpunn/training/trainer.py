@@ -12,8 +12,10 @@ from gpunn.errors import DataError
 from gpunn.training.callbacks import History, callbacks_for
 from gpunn.training.interrupt import interruptible
 from gpunn.training.logs import to_floats
+from gpunn.training.monitor import warn_of_missing
 from gpunn.training.out_of_memory import out_of_memory_explained
 from gpunn.training.predictor import Predictor
+from gpunn.training.trial import try_validation
 
 log = logging.getLogger("gpunn")
 
@@ -152,10 +154,14 @@ class Trainer(Predictor):
             for step, batch in enumerate(source.epoch()):
                 if step == 0:
                     self._prepare(batch)
+                    if epoch == self._first_epoch and validation is not None:
+                        try_validation(self, validation)
                 if heard:
                     calls.on_train_batch_begin(step)
                 self.last_batch = batch  # for a callback that looks into what went wrong
                 logs = self._train(pack_x_y_sample_weight(*batch), unchanged)
+                if step == 0 and epoch == self._first_epoch:
+                    warn_of_missing(calls, self, validation is not None)
                 if heard:
                     calls.on_train_batch_end(step, logs)
                 if self.stop_training:
