@@ -24,7 +24,6 @@ from gpunn.errors import CaptureError, NotLoadedError
 # `struct Given` of numbers.cu, in words of 8 bytes: what one launch can carry
 SLOTS, ARRAYS = 64, 32
 GIVEN = SLOTS + 5 * ARRAYS
-TWO_KINDS = "a random stream of which both the host and the device draw"
 AHEAD = 16  # launches that the host may be ahead of the GPU
 
 
@@ -104,8 +103,8 @@ class Graph:
         self._slots = be.zeros((SLOTS,), np.uint64)
         self._reads: list[Callable[[], int]] = []
         self._before: list[tuple[Callable, tuple]] = []
-        self._draws: dict[Stream, tuple[int, int]] = {}
-        self._host_draws: set[Stream] = set()
+        self._draws: dict[Stream, int] = {}  # how many
+        self._positions: dict[Stream, cupy.ndarray] = {}  # the slots where they stand
         self._graph = None
         self._not_ready: dict[tuple, None] = {}  # in the order of the work
         self.takes_arrays = False  # whether the host's arrays that take part never change
@@ -214,23 +213,25 @@ class Graph:
 
     def drawn(self, stream: Stream):
         """Where the position of a stream's next draw stands: (a slot, draws to add to it)."""
-        if stream in self._host_draws:
-            raise CaptureError(TWO_KINDS)
-        found = self._draws.get(stream)
-        if found is None:
-            found = self.number(lambda: stream.position, np.uint64), 0
-        slot, count = found
-        self._draws[stream] = slot, count + 1
-        return slot, count
+        if stream not in self._positions:
+            self._positions[stream] = self.number(lambda: stream.position, np.uint64)
+        return self._positions[stream], self._next_draw(stream)
+
+    def _next_draw(self, stream: Stream) -> int:
+        count = self._draws.get(stream, 0)
+        self._draws[stream] = count + 1
+        return count
 
     def from_host(self, draw, stream: Stream, shape, dtype):
         """An array that the host fills with `draw(stream, shape)` before each run."""
-        if stream in self._draws:
-            raise CaptureError(TWO_KINDS)
-        self._host_draws.add(stream)
+        count = self._next_draw(stream)
         with outside():
             drawn = self.backend.empty(shape, dtype)
-        self._before.append((lambda: drawn.set(draw(stream, shape).astype(dtype)), ()))
+
+        def fill():
+            drawn.set(draw(stream.ahead(count), shape).astype(dtype))
+
+        self._before.append((fill, ()))
         return drawn
 
     def run(self) -> None:
@@ -252,7 +253,7 @@ class Graph:
         self._graph.launch()
         self._read[at].record()
         self._runs += 1
-        for stream, (_, count) in self._draws.items():
+        for stream, count in self._draws.items():
             stream.move(count)
         self.sources = []  # what they lie in may be used for other things, later in the stream
 

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import threading
 from contextvars import ContextVar
+from copy import copy
 
 import numpy as np
 
@@ -84,6 +85,12 @@ class Stream:
         if (before := drawn.get()) is not None:
             before.setdefault(self, position)
         return position
+
+    def ahead(self, draws: int) -> "Stream":
+        """A stream that stands so many draws further on; this one stays."""
+        found = copy(self)
+        found.position += draws
+        return found
 
     def words(self, n: int) -> np.ndarray:
         """The next draw as n uint64 words, on the host.

@@ -13,10 +13,12 @@ import numpy as np
 from gpunn.autograd import Tensor, Variable
 from gpunn.backend import backend_of
 from gpunn.backend.dtypes import is_float
+from gpunn.backend.random import frozen
 from gpunn.checks import as_list
 from gpunn.errors import (
     ArgumentError,
     ArgumentTypeError,
+    CaptureError,
     GradientError,
     NotBuiltError,
     ShapeError,
@@ -302,6 +304,8 @@ class Optimizer(UpdateStep):
 
     def _advance(self, plan: Plan) -> None:
         """One step: its numbers are set, memory is changed by them, and it is counted."""
+        if frozen.get():  # its variables are real ones, and their values are not there
+            raise CaptureError(f"a {type(self).__name__} that the model does not hold takes a step")
         count = self._iterations.array.item()
         steps = self.gradient_accumulation_steps or 1
         updates = count // steps

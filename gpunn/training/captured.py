@@ -7,12 +7,17 @@ from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.backend import standardize
 from gpunn.capture.ownership import Ownership
 from gpunn.training.others import Others, can_watch
+from gpunn.training.own_plans import OwnPredictPlan, OwnTestPlan, OwnTrainPlan
 from gpunn.training.step_plans import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
 from gpunn.training.watch import all_own
 
 log = logging.getLogger("gpunn")
 
-KINDS: dict[str, type[StepPlan]] = {"train": TrainPlan, "test": TestPlan, "predict": PredictPlan}
+KINDS: dict[str, tuple[type[StepPlan], type[StepPlan]]] = {  # and for steps of the user's own
+    "train": (TrainPlan, OwnTrainPlan),
+    "test": (TestPlan, OwnTestPlan),
+    "predict": (PredictPlan, OwnPredictPlan),
+}
 MOST_PLANS = 16
 AT_ONCE = 2  # shapes of batches whose training is recorded at the first: most and the last one,
 LARGE = 1 << 21  # if the layers' results take so many bytes: a recording takes as long as ten steps
@@ -44,7 +49,6 @@ class CapturedStep:
         self.passes = passes
         self.kind = kind
         self.refused: str | None = None  # why steps stay as they are
-        self._plan_type = KINDS[kind]
         self._steps: dict[tuple, StepPlan] = {}
         self._seen: dict[tuple, int] = {}
         self._drops = 0
@@ -95,22 +99,26 @@ class CapturedStep:
             self._first_steps(model, batch)
         self._steps[key] = self._new_plan(model, batch, key)
 
+    def _type(self, model) -> type[StepPlan]:
+        ours, own = KINDS[self.kind]
+        return own if model.own_steps((ours.step,)) else ours
+
     def _new_plan(self, model, batch, key, whole=False) -> StepPlan:
         beside = next(iter(self._steps.values()), None)
         others = self._others.get(key)
         others = others if others is not None and others.settled else None
-        return self._plan_type(model, batch, others, self.passes, beside, whole)
+        return self._type(model)(model, batch, others, self.passes, beside, whole)
 
     def _first_steps(self, model, batch):
         """Do a step call by call, and learn what code it runs that is not gpunn's."""
         others = self._others.get(_key(batch))
         if others is None:
             return self._call_by_call(model, batch)
-        objects = self._plan_type.objects(model)
+        objects = self._type(model).objects(model)
         return others.step(lambda: self._call_by_call(model, batch), objects)
 
     def _call_by_call(self, model, batch):
-        return getattr(model, self._plan_type.step)(batch)
+        return getattr(model, KINDS[self.kind][0].step)(batch)
 
     def _takes_mode(self) -> bool:
         """Whether nobody wants to see every op, but for recordings by other threads."""
@@ -147,7 +155,7 @@ class CapturedStep:
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         if len(self._steps) >= MOST_PLANS:
             return None
-        soon = seen <= self._plan_type.eager_steps
+        soon = seen <= KINDS[self.kind][0].eager_steps
         if soon and (seen > 1 or not self._at_once(model, batch)):
             self._learn(model, key)
             return None
@@ -168,8 +176,7 @@ class CapturedStep:
     def _learn(self, model, key, anew: bool = False) -> Others | None:
         """Have the next step of a kind show what runs in it, if that is not gpunn's alone."""
         if anew or self._own is None:
-            own_step = model.own_steps((self._plan_type.step,))  # which cannot be recorded anyway
-            self._own = bool(own_step) or all_own(self._plan_type.objects(model))
+            self._own = all_own(self._type(model).objects(model))
         found = None if self._own else self._others.get(key) or Others(model)
         self._others[key] = found
         return found
@@ -194,11 +201,11 @@ class CapturedStep:
         sizes = [prod([n or 1 for n in x.shape[1:]]) * x.dtype.itemsize for x in results]
         if sum(sizes) * len(arrays_of(batch)[0][0]) < LARGE:
             return False
-        return all_own(self._plan_type.objects(model))  # a user's call() may build or print
+        return all_own(self._type(model).objects(model))  # a user's call() may build or print
 
     def _refuse(self, model, reason: str) -> None:
         self.refused = reason
-        step = self._plan_type.step
+        step = KINDS[self.kind][0].step
         log.info("%s: %ss run call by call, they are not captured: %s", model.name, step, reason)
 
 

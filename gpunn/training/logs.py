@@ -25,6 +25,11 @@ class Logs(MutableMapping):
         self._read = read
         self._values: dict | None = None
 
+    @classmethod
+    def of(cls, values) -> "Logs":
+        """What a step has returned, as logs."""
+        return values if isinstance(values, cls) else cls(lambda: values)
+
     def _get(self) -> dict:
         if self._values is None:
             if self._read is None:

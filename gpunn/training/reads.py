@@ -51,7 +51,7 @@ PARTS = {
 }  # fmt: skip
 SETTERS = ("set_", "enable_", "disable_", "clear_", "save", "load", "seed")
 # What steps and the loop around them change, and recorded ones do not see.
-CHANGING = PASSING | {"optimizer", "iterations", "stream"}
+CHANGING = PASSING | {"iterations", "stream"}
 
 
 ASKING = ("LOAD_ATTR", "LOAD_METHOD")

@@ -11,20 +11,19 @@ from typing import Any
 
 from gpunn.autograd import Tensor, Variable, wrap
 from gpunn.backend import backend_of
+from gpunn.errors import CaptureError
 from gpunn.layers import Layer
 from gpunn.layers.graph import Filler, Graph
 from gpunn.losses import Loss
 from gpunn.metrics import Metric
-from gpunn.optimizers import LossScaleOptimizer
+from gpunn.optimizers import Optimizer
+from gpunn.optimizers.rehearsal import Rehearsal
 from gpunn.regularizers import Regularizer
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
 from gpunn.training.watch import equal
 
-COPIED = (
-    *(Layer, Graph, Filler, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics),
-    LossScaleOptimizer,  # for its scale, a variable
-)
+COPIED = (Layer, Graph, Filler, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics)
 
 
 class StandIn:
@@ -34,12 +33,15 @@ class StandIn:
         recorder: gives out what stands for the variables' arrays.
         be: the backend of the model. Tensors that it holds there, such as the nodes of a graph,
             are read anew by each step, like variables.
+        gradients: whether variables have the gradients that earlier steps have left there.
     """
 
-    def __init__(self, recorder, be):
+    def __init__(self, recorder, be, gradients: bool = False):
         self._recorder = recorder
         self._be = be
+        self._gradients = gradients
         self.held: list[Tensor] = []  # those tensors
+        self.variables: list[tuple[Variable, Variable]] = []  # with what stands for them
         self._copies: dict[int, Any] = {}  # by the id of the original, which is kept alive
         self._originals: list = []
         self._then: list[tuple[Any, dict]] = []  # objects, lists and dicts with their contents
@@ -55,6 +57,8 @@ class StandIn:
             return self._tensor(x)
         if isinstance(x, COPIED):
             return self._object(x)
+        if isinstance(x, Optimizer):
+            return self._known(x, Rehearsal(x, self._recorder, self.of))
         if isinstance(x, list | dict):
             made = self._known(x, copy.copy(x))
             items = x.items() if isinstance(x, dict) else enumerate(x)
@@ -120,6 +124,11 @@ class StandIn:
         vars(made).update(vars(x))
         if x._grad_slot is not None:
             made._grad_slot = self._recorder.external(x._grad_slot)
+        if self._gradients and x._grad is not None:
+            if x._grad is not x._grad_slot:
+                raise CaptureError(f"variable {x.path!r} has a gradient that no optimizer takes")
+            made._grad = made._grad_slot
+        self.variables.append((x, made))
         made.regularizer = self.of(x.regularizer)
         return made
 

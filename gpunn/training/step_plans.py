@@ -15,10 +15,16 @@ from gpunn.data import unpack_x_y_sample_weight
 from gpunn.data.gathered import Gathered, lying
 from gpunn.errors import CaptureError, DeviceError, NotLoadedError
 from gpunn.layers import tree
-from gpunn.optimizers.rehearsal import rehearse
 from gpunn.training.logs import Logs
 from gpunn.training.stand_in import StandIn
-from gpunn.training.watch import PASSING, Watch, is_own, layers_and_losses, metrics_of
+from gpunn.training.watch import (
+    PASSING,
+    Watch,
+    is_own,
+    layers_and_losses,
+    metrics_of,
+    optimizers_of,
+)
 
 log = logging.getLogger("gpunn")
 ALL = ("optimizer", "metrics")  # the parts of a step that may be done call by call
@@ -44,6 +50,7 @@ class StepPlan:
     inside: tuple[str, ...] = ()  # parts that are done call by call if they cannot be recorded
     eager_steps = 2  # steps before a plan is made: they build what is built late
     one_at_a_time = True  # so that all plans work in the same memory
+    keeps_gradients = False  # whether the step may find gradients of the one before, and leave some
 
     def __init__(self, model, batch, others=None, passes=None, beside=None, whole: bool = False):
         self._beside = beside if self.one_at_a_time else None
@@ -53,7 +60,6 @@ class StepPlan:
         self.checked: Any = None  # when it was last known to be valid
         self.busy = threading.Lock() if self._beside is None else self._beside.busy
         self._others = others
-        self._require_plain()
         if whole:
             self._bind(batch)
         self.variables = list({id(v): v for v in self._variables()}.values())
@@ -126,14 +132,13 @@ class StepPlan:
         """Rehearse the step on copies, without calculating anything."""
         recorder = recorder_for(self.be, self.inputs)
         recorder.takes_arrays = self._others is not None
-        stand_in = StandIn(recorder, self.be)
+        stand_in = StandIn(recorder, self.be, self.keeps_gradients)
         self._stage = self.step
         try:
             with self._watched_recording(), recorder:
                 buffers = iter(self.inputs)
                 rehearsed = tree.map(
-                    lambda x: x if x is None else wrap(recorder.external(next(buffers))),
-                    unpack_x_y_sample_weight(batch),
+                    lambda x: wrap(recorder.external(next(buffers))) if _is_tensor(x) else x, batch
                 )
                 results = self._rehearse(stand_in.of(self.model), stand_in, recorder, rehearsed)
                 self._require_unchanged(stand_in)
@@ -143,14 +148,16 @@ class StepPlan:
                 "again: make it a Variable or an input"
             ) from e
         recorder.require_same_arrays()
-        self._watch.also(stand_in.held)
+        known = {id(v) for v in self.variables}
+        more = [v for v, _ in stand_in.variables if id(v) not in known]
+        self._watch.also(more, stand_in.held)
         leaves = list(tree.leaves(results))
         masks = [mask_of(x) for x in leaves]
         leaves += [m for m in masks if m is not None]
         other = None if self._beside is None else self._beside.plan
         self.plan = plan_of(recorder, [x.array for x in leaves], passes, other)
         kept = iter(self.plan.results)
-        self._outputs = None if results is None else tree.map(lambda _: wrap(next(kept)), results)
+        self._outputs = tree.map(lambda x: wrap(next(kept)) if _is_tensor(x) else x, results)
         self._masks = [None if m is None else wrap(next(kept)) for m in masks]
 
     @contextmanager
@@ -170,6 +177,8 @@ class StepPlan:
         masks = iter(self._masks)
 
         def copied(y):
+            if not _is_tensor(y):
+                return y
             mask = next(masks)
             return y.clone() if mask is None else with_mask(y.clone(), mask.clone())
 
@@ -179,11 +188,6 @@ class StepPlan:
         changed = stand_in.changed() - PASSING
         if changed:
             raise CaptureError(f"attributes are set while it runs: {', '.join(sorted(changed))}")
-
-    def _require_plain(self) -> None:
-        """Raise unless the step is what it is for models in general."""
-        if self.model.own_steps((self.step,)):
-            raise CaptureError(f"{type(self.model).__name__} has its own {self.step}")
 
     def _bind(self, batch) -> None:
         """Make what else the first step would make."""
@@ -229,18 +233,17 @@ class TrainPlan(StepPlan):
         return _logs(self, batch)
 
     def _rehearse(self, model, stand_in, recorder, batch):
-        x, y, sample_weight = batch
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = model(x, training=True)
         loss = model._tracked_loss(x, y, y_pred, sample_weight, training=True)
         if not loss.requires_grad:
             raise CaptureError("there are no trainable weights")
         model.optimizer.scale_loss(loss).backward()
         self._require_unchanged(stand_in)
-        stand_ins = {id(v): stand_in.of(v) for v in self.variables}
-        self.trained = [v for v in self.variables if stand_ins[id(v)]._grad is not None]
+        self.trained = [v for v, made in stand_in.variables if made._grad is not None]
         if "optimizer" in self.inside:
             self._stage = "optimizer"
-            rehearse(self.model.optimizer, recorder, stand_ins)
+            model.optimizer.step()
         return _metrics_or_outputs(self, model, batch, y_pred)
 
     def _bind(self, batch) -> None:
@@ -248,14 +251,14 @@ class TrainPlan(StepPlan):
 
     def _takes(self, part: str) -> bool:
         others = self._others is not None and part == "optimizer"
-        if others and not all(is_own(type(o)) for o in _optimizers(self.model)):
+        if others and not all(is_own(type(o)) for o in optimizers_of([self.model.optimizer])):
             return False
         return super()._takes(part)
 
     @classmethod
     def objects(cls, model, inside=ALL) -> list:
         """What has attributes that the step, with these parts inside, may read."""
-        optimizers = _optimizers(model) if "optimizer" in inside else ()
+        optimizers = optimizers_of([model.optimizer]) if "optimizer" in inside else ()
         return [*super().objects(model, inside), *optimizers]
 
 
@@ -270,7 +273,7 @@ class TestPlan(StepPlan):
 
     def _rehearse(self, model, stand_in, recorder, batch):
         with no_grad():
-            x, y, sample_weight = batch
+            x, y, sample_weight = unpack_x_y_sample_weight(batch)
             y_pred = model(x, training=False)
             model._tracked_loss(x, y, y_pred, sample_weight, training=False)
             self._require_unchanged(stand_in)
@@ -289,7 +292,7 @@ class PredictPlan(StepPlan):
 
     def _rehearse(self, model, stand_in, recorder, batch):
         with no_grad():
-            return model(batch[0], training=False)
+            return model(unpack_x_y_sample_weight(batch)[0], training=False)
 
     @classmethod
     def objects(cls, model, inside=ALL) -> list:
@@ -300,19 +303,12 @@ class PredictPlan(StepPlan):
         return self.model.weights
 
 
-def _optimizers(model) -> list:
-    """The optimizer, and what it wraps."""
-    optimizer = model.optimizer
-    inner = getattr(optimizer, "inner_optimizer", None)
-    return [optimizer] if inner is None else [optimizer, inner]
-
-
 def _metrics_or_outputs(plan, model, batch, y_pred):
     """Rehearse the metrics; the outputs if that is left to be done call by call."""
     if "metrics" not in plan.inside:
         return y_pred
     plan._stage = "metrics"
-    x, y, sample_weight = batch
+    x, y, sample_weight = unpack_x_y_sample_weight(batch)
     model.compute_metrics(x, y, y_pred, sample_weight)
     return None
 
@@ -334,6 +330,10 @@ def arrays_of(batch) -> tuple[list, object]:
     else:
         return [p.array if type(p) is Tensor else lying(p) for p in parts], len(parts)
     return [lying(x) for x in tree.leaves(unpack_x_y_sample_weight(batch))], _nesting(batch)
+
+
+def _is_tensor(x) -> bool:
+    return isinstance(x, Tensor)
 
 
 def _nesting(batch):

@@ -71,11 +71,13 @@ class Steps(TakesWords):
                 Layers, losses, metrics and functions of your own are recorded too, if a replay can
                 stand for them: what they read beside tensors (attributes, globals, variables of
                 functions around them) is watched, and when it changes the step is recorded again.
-                Code that prints, counts, draws numbers by NumPy, or asks for the values of a tensor
-                runs call by call; why is logged once (`logging.getLogger("gpunn")`, INFO). True:
-                whatever can be recorded is: code of which that is not known runs when it is
-                recorded, not when it is replayed. A training step that cannot be recorded raises
-                the reason. False: every step runs call by call.
+                So are steps that you write anew (`train_step`, `test_step`), with all their
+                gradients and optimizers. Code that prints, counts, draws numbers by NumPy, or asks
+                for the values of a tensor runs call by call; why is logged once
+                (`logging.getLogger("gpunn")`, INFO). True: whatever can be recorded is: code of
+                which that is not known runs when it is recorded, not when it is replayed. A
+                training step that cannot be recorded raises the reason. False: every step runs
+                call by call.
             auto_scale_loss: whether the optimizer of a model of the policy "mixed_float16" is
                 wrapped in a `LossScaleOptimizer`.
 
@@ -196,7 +198,9 @@ class Steps(TakesWords):
 
         Returns the logs: a mapping of names to tensors or numbers. Override it for a procedure of
         your own: `loss.backward()` fills the gradients, `self.optimizer.step()` applies them.
-        With a `LossScaleOptimizer` it is `self.optimizer.scale_loss(loss).backward()`.
+        With a `LossScaleOptimizer` it is `self.optimizer.scale_loss(loss).backward()`. What the
+        step needs beside the batch it should find at the model, optimizers as well: then it can be
+        captured (see `compile`).
         """
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         y_pred = self(x, training=True)
@@ -298,12 +302,14 @@ class Steps(TakesWords):
             unchanged: nobody but steps can have changed the model since the last one.
         """
         captured = self._captured
-        return self.train_step(batch) if captured is None else captured(self, batch, unchanged)
+        logs = self.train_step(batch) if captured is None else captured(self, batch, unchanged)
+        return Logs.of(logs)
 
     def _test(self, batch, unchanged=False) -> Mapping:
         """`test_step`, as it is or captured; see `_train`."""
         captured = self._captured_test
-        return self.test_step(batch) if captured is None else captured(self, batch, unchanged)
+        logs = self.test_step(batch) if captured is None else captured(self, batch, unchanged)
+        return Logs.of(logs)
 
     def _predict(self, batch, unchanged=False):
         """`predict_step`, as it is or captured, for a model that is not compiled too."""

@@ -31,13 +31,15 @@ class Watch:
     """
 
     def __init__(self, variables, objects, contents=None):
-        self._places = [(v, v.array, v._grad_slot, v.requires_grad) for v in variables]
+        self._places: list[tuple] = []
+        self._held: list[tuple] = []
+        self.also(variables)
         self._objects = [_Watched(o) for o in objects]
-        self._held: list = []
         self._contents = contents
 
-    def also(self, tensors) -> None:
-        """Watch the memory of tensors too."""
+    def also(self, variables, tensors=()) -> None:
+        """Watch more variables, and the memory of tensors."""
+        self._places += [(v, v.array, v._grad_slot, v.requires_grad) for v in variables]
         self._held += [(x, x.array) for x in tensors]
 
     def unchanged(self) -> bool:
@@ -103,6 +105,14 @@ def metrics_of(model, compiled: bool = True) -> Iterator:
         yield metric
         todo += metric.metrics if isinstance(metric, CompiledMetrics) else []
         todo += [value for value in vars(metric).values() if isinstance(value, Metric)]
+
+
+def optimizers_of(optimizers) -> Iterator:
+    """Optimizers, and those that they wrap."""
+    for optimizer in optimizers:
+        yield optimizer
+        if (inner := getattr(optimizer, "inner_optimizer", None)) is not None:
+            yield inner
 
 
 def all_own(objects) -> bool:

@@ -307,22 +307,6 @@ def a_tensor_of_another():
     return of_function(lambda x: x * table)
 
 
-@case("its own train_step")
-def a_step_of_ones_own():
-    class Own(gpunn.Model):
-        def __init__(self):
-            super().__init__()
-            self.dense = layers.Dense(1)
-
-        def call(self, x):
-            return self.dense(x)
-
-        def train_step(self, batch):
-            return super().train_step(batch)
-
-    return {"model": Own()}
-
-
 @case(("optimizer",))
 def a_metric_with_a_count():
     class Rows(gpunn.metrics.Metric):
