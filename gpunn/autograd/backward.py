@@ -1,4 +1,17 @@
-"""The chain rule: one iterative walk over the graph, newest op first. It knows no op."""
+"""The chain rule: one iterative walk over the graph, newest op first. It knows no op.
+
+The walk, without what makes it quick:
+
+    grads = {root: dy}
+    for node in topological(root):  # all ops that use a result come before the op that made it
+        dxs = node.pull(grads.pop(node), node.needs)
+        for parent, dx in zip(node.parents, dxs):
+            grads[parent] = grads.get(parent, 0) + unbroadcast(dx, parent.shape, node)
+
+where the gradient of a leaf goes into its `.grad` instead. `backward` below also adds in place
+where a sum is its own, frees each node once it is done with it, and lets pullbacks that are a
+`Placing` write gradients where leaves keep them, or add up the terms of their gradient themselves.
+"""
 
 from collections.abc import Container
 from operator import attrgetter
@@ -57,10 +70,10 @@ def backward(
         if wanted is not None and sink is not None and node in wanted:
             sink[node] = _copy(dy)
         pull, parents, needs = node.pull, node.parents, node.needs
-        if towards is not None:
+        if towards is not None:  # nothing is computed for leaves that nobody asked about
             parents = [p if p in towards else None for p in parents]
             needs = tuple([p is not None for p in parents])
-        if type(pull) is Pick:
+        if type(pull) is Pick:  # one of several results: the op's own node collects them
             main = node.parents[0]
             grads.setdefault(main, [None] * len(main.shape))[pull.index] = dy
         else:
@@ -83,19 +96,19 @@ def backward(
                     continue
                 if type(dx) not in BY_TYPE:
                     dx = _array(dx, node)
-                if dx.shape != parent.shape:
+                if dx.shape != parent.shape:  # the operand was broadcast, or dx is a stack of terms
                     if _adds(parent, wanted, ends) and _are_terms(dx, parent):
                         grads[parent] = Terms((*_terms(grads.get(parent)), *dx))
                         continue
                     dx = unbroadcast(dx, parent.shape, node)
                 is_leaf = type(parent) is not Node or (ends and parent in ends)
                 if dx.dtype is not parent.dtype and dx.dtype != parent.dtype:
-                    if not (is_leaf and sink is None):  # it casts where it puts it
+                    if not (is_leaf and sink is None):  # a leaf casts as it copies
                         dx = dx.astype(parent.dtype)
                 if is_leaf:
                     _deliver(parent, dx, sink)
                 elif parent not in grads:
-                    grads[parent] = dx
+                    grads[parent] = dx  # which may be an array of the pullback's: not to be changed
                 elif parent in owned:
                     grads[parent] += dx
                 elif _adds(parent, wanted, ends):
@@ -148,7 +161,7 @@ def _freed(dy, needs):
 
 
 def _placed(pull: Placing, dy, needs, parents, grads: dict, sink: dict | None, ends: Container):
-    """What a pullback gives that may put gradients where leaves keep them."""
+    """The gradients of a pullback that is told where leaves keep theirs, and writes them there."""
     elsewhere = sink is not None
     places = [None if elsewhere or type(p) is Node else _place(p, parents) for p in parents]
     if not pull.adds:
@@ -184,7 +197,7 @@ def _copy(dx):
 
 
 def _adds(parent, wanted: set | None, ends: Container) -> bool:
-    """Whether a node's pullback adds up its gradient's terms, and nobody else wants their sum."""
+    """Whether the pullback of `parent` adds up terms itself, and nobody else wants their sum."""
     if type(parent) is not Node or type(parent.pull) is not Placing or not parent.pull.adds:
         return False
     asked = parent.retained is not None or (wanted is not None and parent in wanted)
@@ -192,12 +205,13 @@ def _adds(parent, wanted: set | None, ends: Container) -> bool:
 
 
 def _are_terms(dx, parent) -> bool:
-    """Whether a gradient is a stack of a few for a parent, which are to be added."""
+    """Whether dx is a stack of a few gradients of the parent's shape, which are to be added."""
     alike = dx.shape[1:] == parent.shape and dx.dtype == parent.dtype
     return alike and 0 < len(dx) <= MOST_TERMS
 
 
 def _terms(dy) -> tuple:
+    """A gradient as the terms it is the sum of: itself, if it is no sum that waits; None: none."""
     return dy if type(dy) is Terms else () if dy is None else (dy,)
 
 

@@ -19,12 +19,16 @@ _changes: dict[tuple[int, int], int] = {}
 last_change = 0
 
 
-# Every array that is changed in place and a copy of what it was before; None: nobody keeps it.
+# In `checkpoint` and `values_kept`: by id, each array that was changed in place inside, with a copy
+# of what it was before. None: nobody asked.
 changed: ContextVar[dict | None] = ContextVar("gpunn_changed", default=None)
 
 
 def changing(array) -> None:
-    """Announce a change in place to who will do this part again, and to nobody else."""
+    """Announce a change in place that no graph need know of, only `checkpoint` and `values_kept`.
+
+    They put the array back: the part of the program is run again, or counts as not run.
+    """
     before = changed.get()
     if before is not None and id(array) not in before:
         before[id(array)] = (array, backend_of(array).copy(array))
@@ -32,7 +36,7 @@ def changing(array) -> None:
 
 @contextmanager
 def values_kept():
-    """Put back at the end what is changed in place inside, where only shapes are of interest."""
+    """Put back at the end what is changed in place inside: for runs of which only shapes count."""
     before: dict = {}
     token = changed.set(before)
     try:
@@ -50,11 +54,11 @@ def mutated(array) -> None:
 
 
 def mutated_span(span: tuple[int, int]) -> None:
-    """Announce a change of a memory range that was looked up before: `backend.address(array)`."""
+    """Announce a change of the memory `backend.address(array)`, which the caller looked up once."""
     global last_change
-    make_all()  # sums of what is changed
+    make_all()  # sums that wait may have this array as a term
     last_change = now = tick()
-    if len(_changes) >= _LIMIT:  # the oldest half can hardly matter to a graph still alive
+    if len(_changes) >= _LIMIT:  # a graph still alive is hardly as old as the oldest half
         for old in sorted(_changes, key=lambda span: _changes.get(span, 0))[: _LIMIT // 2]:
             _changes.pop(old, None)
     _changes[span] = now

@@ -7,7 +7,10 @@ _slot = Tensor.array  # type: ignore[misc]  # where tensors keep their arrays
 
 
 class LateTensor(Tensor):
-    """A sum that waits (`backend/late.py`); once its array is read, it is a plain tensor."""
+    """A sum on a GPU that is not made yet (`backend/late.py`); when its array is read, it is made.
+
+    From then on this is a plain `Tensor`: its class changes, so that later reads cost nothing more.
+    """
 
     __slots__ = ()
 

@@ -4,23 +4,22 @@
 class Node:
     """One result of one op: who its operands are and how a gradient goes back to them.
 
-    `parents` holds, per operand position, the operand's node, the leaf tensor itself, or None where
-    no gradient is wanted. `recipe` is what it takes to do the op again: its function, the operands
-    that want no gradient (None for the others) and its static parameters. Nodes hold no tensor
-    that an op made of what wants a gradient, and no cycle exists.
+    A node refers to other nodes and to leaves, never to the tensors in between: so these are freed
+    as soon as nobody else holds them (what a pullback needs of them it keeps), and there are no
+    reference cycles.
     """
 
     __slots__ = (
-        "id",  # the tick of the clock: what is newer has a higher one
-        "op",
-        "pull",
-        "parents",
-        "needs",
-        "shape",
-        "dtype",
-        "recipe",
+        "id",  # the tick of the clock (`clock.py`): newer nodes have higher ones
+        "op",  # the op's name
+        "pull",  # the pullback: (dy, needs) -> one gradient per operand
+        "parents",  # per operand: its node, the tensor itself if a leaf, None without a gradient
+        "needs",  # per operand: whether it needs a gradient
+        "shape",  # of the result; of an op with several results, a tuple of shapes
+        "dtype",  # likewise
+        "recipe",  # (op, the operands that need no gradient and None for others, static parameters)
         "retained",  # a weak reference to the tensor, if `retain_grad` asked for its gradient
-        "where",  # what `detect_anomaly` notes of it
+        "where",  # what `detect_anomaly` notes: the layer, and checksums of saved arrays
     )
 
     def __init__(self, id, op, pull, parents, needs, shape, dtype, recipe=None):
@@ -39,7 +38,7 @@ class Node:
 
 
 class Pick:
-    """The pull of one of several results of an op: hands its gradient to the common node."""
+    """The `pull` of one result of an op with several: hands its gradient to the op's own node."""
 
     __slots__ = ("index",)
 

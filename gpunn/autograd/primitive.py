@@ -1,4 +1,10 @@
-"""primitive: from a function on raw arrays, with its pullback, to a differentiable op."""
+"""primitive: from a function on raw arrays, with its pullback, to a differentiable op.
+
+An op's call (`apply`) takes the arrays out of its operands, runs the body on them, or a kernel that
+stands for it, and wraps the result as a tensor; if an operand requires a gradient, `_record` gives
+the result a node. Operands that are all tensors of one device and dtype take the short way through
+`apply`; `_prepare` brings others into that form.
+"""
 
 import inspect
 import re
@@ -71,8 +77,8 @@ def primitive(body=None, *, promote=None, late=False):
             operands = _bind(op, operands, static, names, static_names, defaults)
         if in_use:
             operands = cast_weights(operands)
-        kind = dtype = None
-        odd = wants = waits = False
+        kind = dtype = None  # array type and dtype of the first tensor
+        odd = wants = waits = False  # needs preparing; requires a gradient; a `Late` among them
         arrays = []
         for x in operands:
             if isinstance(x, tensor):
@@ -94,7 +100,7 @@ def primitive(body=None, *, promote=None, late=False):
                     odd = True
                 arrays.append(x)
         be = by_type.get(kind)
-        if odd or be is None or (promote is not None and dtype.kind != "f"):
+        if odd or be is None or (promote is not None and dtype.kind != "f"):  # the long way
             if KerasTensor in map(type, operands):
                 return call(apply, operands, static)
             operands, arrays, be, dtype, narrow = _prepare(op, names, operands, promote)
@@ -121,7 +127,7 @@ def primitive(body=None, *, promote=None, late=False):
             return tuple([wrap(v if is_array(v) else be.wrap(v)) for v in y])
         if type(y) is not be.array_type:
             y = be.wrap(y)
-        t = _new(tensor)
+        t = _new(tensor)  # `wrap(y)`, without the call
         t.array = y
         t.node = None
         t.requires_grad = False
@@ -134,7 +140,7 @@ def primitive(body=None, *, promote=None, late=False):
             _observe(op, be, [x.array if isinstance(x, tensor) else x for x in operands], y)
         parents = []
         needs = []
-        held = []
+        held = []  # operands without a gradient: what it takes to do the op again
         for x in operands:
             if isinstance(x, tensor) and x.requires_grad:
                 parents.append(x.node or x)
@@ -145,7 +151,7 @@ def primitive(body=None, *, promote=None, late=False):
                 needs.append(False)
                 held.append(x)
         if type(y) is Late and not all(type(p) is Node for p in parents if p is not None):
-            y = y.made()  # of a leaf, which may be changed
+            y = y.made()  # a leaf may be changed before the sum is made
         recipe = (apply, held, static)
         if type(y) is tuple:
             return _record_several(op, be, tuple(parents), tuple(needs), y, pull, recipe)
@@ -239,8 +245,8 @@ def _prepare(op, names, operands, promote):
     """Operands of any kind as tensors and scalars of one device, promoted as the op asks.
 
     Returns:
-        The operands, their arrays, the backend, the dtype that is calculated in, and the dtype that
-        the result is to be cast to, or None.
+        The operands, their arrays, the backend, the dtype they are in now, and the dtype that the
+        result is to be cast to, or None.
     """
     operands = [x.item() if isinstance(x, np.generic) else x for x in operands]
     be = None
@@ -275,6 +281,7 @@ def _prepare(op, names, operands, promote):
 
 
 def _promote(be, operands, promote):
+    """The operands in their common dtype, or with promote other than "same" in a common float."""
     kinds = [x.dtype if isinstance(x, Tensor) else type(x) for x in operands if x is not None]
     common = result_type(*kinds)
     if promote != "same" and common.kind in "iub":
@@ -285,7 +292,7 @@ def _promote(be, operands, promote):
 
 
 def _narrowed(body, dtype):
-    """A body whose results are cast: beside numbers those of bfloat16 operands become wider."""
+    """The body with its float results cast: NumPy makes float32 of bfloat16 arrays and numbers."""
 
     def narrow(y):
         return y.astype(dtype) if y.dtype != dtype and is_float(y.dtype) else y
@@ -298,6 +305,7 @@ def _narrowed(body, dtype):
 
 
 def _mixed(op, names, operands) -> DeviceError:
+    """The error for operands on several devices, with the place of each."""
     where = ", ".join(
         f"{name} on {Device.__str__(x.device) if isinstance(x, Tensor) else 'cpu'}"
         for name, x in zip(names * len(operands), operands, strict=False)
@@ -351,5 +359,6 @@ def _record_several(op, be, parents, needs, ys, pull, recipe):
 
 
 def _observe(op, be, arrays, y) -> None:
+    """Show a call to the observers, such as anomaly mode."""
     for observer in list(observers):
         observer.forward(op, be, arrays, y if type(y) is tuple else (made(y),))
