@@ -13,30 +13,12 @@ from gpunn.backend.random import drawn, frozen
 from gpunn.backend.registry import maker
 from gpunn.backend.special import erf32
 from gpunn.capture.carrier import RecArray, arrays_in, plain
+from gpunn.capture.functions import ABOUT, FUNCTIONS, RESHAPES, WITH_OUT
 from gpunn.capture.ir import Call, Storage, View, views_in
 from gpunn.capture.ownership import Ownership
 from gpunn.capture.pages import Pages
 from gpunn.errors import CaptureError
 
-# What can write to `out` and gives the same bits so.
-WITH_OUT = {
-    *("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "clip", "cumsum"),
-    *("concatenate", "stack"),
-}
-CLIP = np._core.umath.clip  # type: ignore[attr-defined]  # what the method calls
-RESHAPES = {np.reshape, np.ravel, np.ndarray.reshape, np.ndarray.ravel}
-FUNCTIONS = {
-    getattr(np, name)
-    for name in (
-        "where concatenate stack hstack vstack take take_along_axis roll tile tril triu diff pad "
-        "broadcast_to moveaxis rollaxis transpose permute_dims swapaxes reshape ravel squeeze "
-        "expand_dims flip sum prod max min amax amin mean var std any all argmax argmin argsort "
-        "sort cumsum cumprod cumulative_sum clip round nan_to_num zeros_like ones_like full_like "
-        "empty_like einsum tensordot outer trace diagonal atleast_1d atleast_2d"
-    ).split()
-    if hasattr(np, name)
-}
-ABOUT = {np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj}  # no values
 _one_at_a_time = threading.RLock()
 
 
@@ -194,7 +176,7 @@ class Recorder(NumpyBackend):
     def run(self, function, args, options):
         """A function whose result's shape does not depend on values."""
         if function is np.ndarray.clip and not options and _between_numbers(*args):
-            return self.ufunc(CLIP, "__call__", args, {})
+            return function(*args)  # NumPy's method calls a ufunc, which `ufunc` below is told of
         options = dict(options)
         given = options.pop("out", None) if function.__name__ in WITH_OUT else None
         if any(isinstance(v, np.ndarray) for v in options.values()):
