@@ -1,103 +1,18 @@
-"""Random tensors, as `keras.random`: the same numbers on every device.
+"""Tensors drawn from distributions: uniform, normal, gamma, categorical and others.
 
-A `seed` is an int (the same numbers at every call), a `SeedGenerator` (the next ones at every
-call), a `gpunn.backend.Stream`, or None (the next ones of `gpunn.set_seed`'s). The numbers are
-other ones than Keras'. Uniform numbers are drawn on the device; all others on the host, since the
-logarithms and cosines of a GPU differ in the last bit.
+Uniform numbers are drawn on the device; all others on the host, since the logarithms and cosines of
+a GPU differ in the last bit.
 """
 
 import numpy as np
 
 from gpunn import ops
 from gpunn.autograd import Tensor, convert, no_grad, wrap
-from gpunn.backend import CPU_BACKEND, Stream, backend_of, current_seed, get_backend, set_seed
+from gpunn.backend import CPU_BACKEND, Stream, backend_of, get_backend
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.checks import as_shape
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
-from gpunn.ops import noise
 from gpunn.ops.noise import stream_of
-from gpunn.serialization import Registry
-
-__all__ = [
-    "SeedGenerator",
-    "beta",
-    "binomial",
-    "categorical",
-    "dropout",
-    "gamma",
-    "normal",
-    "randint",
-    "set_seed",
-    "shuffle",
-    "truncated_normal",
-    "uniform",
-]
-
-
-class SeedGenerator:
-    """A source of seeds: each function it is given to draws the next numbers.
-
-    Args:
-        seed: an integer. Default: drawn from `gpunn.set_seed`'s.
-        name: a name for `get_config`.
-
-    Raises:
-        ArgumentError: if the seed is not an integer.
-
-    Source: `keras.random.SeedGenerator`.
-
-    >>> seed = gpunn.random.SeedGenerator(42)
-    >>> a, b = gpunn.random.normal((2,), seed=seed), gpunn.random.normal((2,), seed=seed)
-    >>> bool((a == b).any())
-    False
-    """
-
-    def __init__(self, seed=None, name=None):
-        self.name = name or "seed_generator"
-        self._initial_seed = seed
-        self.stream = current_seed().stream() if seed is None else Stream(seed)
-
-    def next(self) -> Stream:
-        """The stream of the next draw alone; the generator moves on."""
-        stream = self.stream
-        return Stream(stream.seed, stream.name, stream.next_position())
-
-    def get_config(self) -> dict:
-        """What `from_config` needs."""
-        return {"seed": self._initial_seed, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict) -> "SeedGenerator":
-        """The generator of a configuration."""
-        return cls(**config)
-
-
-Registry("seed generator", SeedGenerator, [SeedGenerator], module="gpunn.random")
-
-
-def _float_dtype(op, dtype):
-    dtype = standardize(dtype)
-    if not is_float(dtype):
-        raise DTypeError(f"{op}: expected a float dtype, got {dtype.name}")
-    return dtype
-
-
-def _from_host(draw, seed, shape, dtype, be=None) -> Tensor:
-    """What `draw(stream, shape)` gives on the host, as a tensor."""
-    return wrap((be or get_backend()).from_host(draw, stream_of(seed), shape, dtype))
-
-
-def _scaled(draw, factor, shift, seed, shape, dtype):
-    """Numbers from the host times a factor plus a shift, either of which gets its gradient."""
-    if isinstance(factor, Tensor) or isinstance(shift, Tensor):
-        return ops.cast(_from_host(draw, seed, shape, dtype) * factor + shift, dtype)
-    factor, shift = _host(factor), _host(shift)
-    return _from_host(lambda s, n: draw(s, n) * factor + shift, seed, shape, dtype)
-
-
-def _host(x) -> np.ndarray:
-    """A parameter of a distribution, on the host."""
-    return np.array(x.numpy() if isinstance(x, Tensor) else x)
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
@@ -109,7 +24,7 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
         maxval: upper end, likewise; numbers are excluded, of tensors those that rounding reaches
             are not. Default: 1.
         dtype: a float dtype. Default: `floatx`.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -146,7 +61,7 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
         mean: a number, or values that broadcast to `shape`. Default: 0.
         stddev: standard deviation, likewise. Default: 1.
         dtype: a float dtype. Default: `floatx`.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -171,7 +86,7 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
         mean: a number, or values that broadcast to `shape`. Default: 0.
         stddev: standard deviation before the cut, likewise. Default: 1.
         dtype: a float dtype. Default: `floatx`.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -203,7 +118,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
         minval: the smallest.
         maxval: one more than the largest.
         dtype: an integer dtype. Default: int32.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -236,7 +151,7 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
         logits: tensor of shape (batch, classes).
         num_samples: how many for each row.
         dtype: of the result. Default: int32.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor of shape (batch, num_samples).
@@ -265,62 +180,6 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
         return ops.cast(ops.argmax(noisy, axis=-1), dtype)
 
 
-def dropout(inputs, rate, noise_shape=None, seed=None):
-    """Set a random fraction of the values to 0 and divide the others by 1 - rate.
-
-    Args:
-        inputs: tensor.
-        rate: the fraction, from 0 to 1.
-        noise_shape: shape of the draw, which broadcasts to that of the inputs; None stands for the
-            size of the inputs. Default: every value by itself.
-        seed: see the module. Default: None.
-
-    Returns:
-        A tensor of the shape of the inputs.
-
-    Raises:
-        ArgumentError: if the rate is not between 0 and 1.
-
-    Source: `keras.random.dropout`.
-
-    >>> sorted(set(gpunn.random.dropout(np.ones(100, "float32"), 0.5, seed=1).tolist()))
-    [0.0, 2.0]
-    """
-    if not 0 <= rate <= 1:
-        raise ArgumentError(f"dropout: the rate must lie between 0 and 1, got {rate}")
-    inputs = convert(inputs)
-    if rate == 0:
-        return inputs
-    if noise_shape is not None:
-        sizes = zip(noise_shape, inputs.shape, strict=True)
-        noise_shape = tuple(n if s is None else s for s, n in sizes)
-    return noise.dropout(inputs, rate=rate, stream=stream_of(seed), noise_shape=noise_shape)
-
-
-def shuffle(x, axis=0, seed=None):
-    """The slices of a tensor along an axis in random order.
-
-    Args:
-        x: tensor.
-        axis: Default: the first.
-        seed: see the module. Default: None.
-
-    Returns:
-        A tensor of the same shape; slices stay whole.
-
-    Raises:
-        ShapeError: if the axis is out of range.
-
-    Source: `keras.random.shuffle`.
-
-    >>> sorted(gpunn.random.shuffle([1, 2, 3], seed=1).tolist())
-    [1, 2, 3]
-    """
-    x = convert(x)
-    axis = ops.shaping.normalize_axis("shuffle", axis, x.ndim)
-    return ops.take(x, stream_of(seed).permutation(x.shape[axis]), axis)
-
-
 def gamma(shape, alpha, dtype=None, seed=None):
     """Floats drawn from a gamma distribution of scale 1.
 
@@ -328,7 +187,7 @@ def gamma(shape, alpha, dtype=None, seed=None):
         shape: an int or ints.
         alpha: the distribution's shape parameter: a float, or values that broadcast to `shape`.
         dtype: a float dtype. Default: `floatx`.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -357,7 +216,7 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
         alpha: first parameter: a float, or values that broadcast to `shape`.
         beta: second parameter.
         dtype: a float dtype. Default: `floatx`.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -386,7 +245,7 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
         counts: how many tries: a number, or values that broadcast to `shape`.
         probabilities: of success.
         dtype: a float dtype. Default: `floatx`.
-        seed: see the module. Default: None.
+        seed: see `gpunn.random`. Default: None.
 
     Returns:
         A tensor on the current device.
@@ -405,6 +264,31 @@ def binomial(shape, counts, probabilities, dtype=None, seed=None):
         lambda stream, n: _generator(stream).binomial(tries, probabilities, n),
         seed, as_shape("binomial", shape), dtype,
     )  # fmt: skip
+
+
+def _float_dtype(op, dtype):
+    dtype = standardize(dtype)
+    if not is_float(dtype):
+        raise DTypeError(f"{op}: expected a float dtype, got {dtype.name}")
+    return dtype
+
+
+def _from_host(draw, seed, shape, dtype, be=None) -> Tensor:
+    """What `draw(stream, shape)` gives on the host, as a tensor."""
+    return wrap((be or get_backend()).from_host(draw, stream_of(seed), shape, dtype))
+
+
+def _scaled(draw, factor, shift, seed, shape, dtype):
+    """Numbers from the host times a factor plus a shift, either of which gets its gradient."""
+    if isinstance(factor, Tensor) or isinstance(shift, Tensor):
+        return ops.cast(_from_host(draw, seed, shape, dtype) * factor + shift, dtype)
+    factor, shift = _host(factor), _host(shift)
+    return _from_host(lambda s, n: draw(s, n) * factor + shift, seed, shape, dtype)
+
+
+def _host(x) -> np.ndarray:
+    """A parameter of a distribution, on the host."""
+    return np.array(x.numpy() if isinstance(x, Tensor) else x)
 
 
 def _generator(stream) -> np.random.Generator:
