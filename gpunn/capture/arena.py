@@ -4,8 +4,8 @@ import numpy as np
 
 from gpunn.capture.ir import Call, Storage
 
-ALIGNED = 64  # bytes
-LARGE = 1 << 20  # bytes: caches do not keep as much for long
+ALIGNED = 64  # bytes: temps start at multiples of it, which are lines of the cache
+LARGE = 1 << 20  # bytes: no cache keeps a temp of this size until it is read
 
 Lives = dict[Storage, tuple[int, int]]
 

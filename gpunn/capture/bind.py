@@ -19,9 +19,9 @@ REDUCTIONS: dict[Callable, Callable] = {
     for function in (getattr(np, name), getattr(np.ndarray, name), ufunc.reduce)
 }  # fmt: skip
 
-# With operands of two types: a cast of its own is quicker than the ufunc's.
+# Of operands with two dtypes these are quicker if one operand is cast before, by a call of its own.
 OF_TWO = {np.add, np.subtract, np.multiply, np.divide, np.equal, np.not_equal}
-FEW = 4096  # elements
+FEW = 4096  # elements: with more it makes no difference
 WAY = 4096  # bytes: addresses so far apart share a set of the CPU's first cache
 
 
@@ -77,7 +77,7 @@ def _blocks(target: np.ndarray, source: np.ndarray) -> list[tuple[np.ndarray, np
 
 def _ufunc(fn: Callable, args: tuple, out: np.ndarray) -> list[Bound]:
     whole, out = out, _without_axes(out)
-    # an array stays the same object as the result's, which spares NumPy a look for overlaps
+    # an operand that is the result stays the same object: NumPy need not look for overlaps
     args = tuple([out if x is whole else _without_axes(x) for x in args])
     before: list[Bound] = []
     after: list[Bound] = []
@@ -88,7 +88,7 @@ def _ufunc(fn: Callable, args: tuple, out: np.ndarray) -> list[Bound]:
             wide = np.empty(b.shape, a.dtype)
             before, args = [(_direct(np.copyto), (wide, b))], (a, wide)
     if out.size == 1 and any(x is out for x in args):
-        spare = np.empty_like(out)  # one element takes NumPy three times as long in place
+        spare = np.empty_like(out)  # in place, NumPy takes three times as long for one element
         out, after = spare, [(_direct(np.copyto), (out, spare))]
     if fn in (np.maximum, np.minimum):  # NumPy wants out= by name
         return [*before, (partial(fn, out=out), args), *after]

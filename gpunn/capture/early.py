@@ -1,16 +1,16 @@
-"""Pass: calls are made sooner whose result takes less memory than what they are the last to read.
+"""Pass: a call is made sooner if its result is smaller than the arrays that only it still needs.
 
-The gradient of an activation is multiplied by a factor of the activation's shape. It is computed of
-arrays that wait for that all the time between forward and backward: it can wait in their place.
+An example is the factor that an activation's gradient is multiplied by. It is computed in backward,
+of arrays that are kept for it from forward on; computed in forward, it is kept in their place.
 """
 
 from bisect import bisect_left, bisect_right
 
 from gpunn.capture.ir import Call, Storage, uses_of
 
-GAP = 16  # calls between which something is worth to be freed
-WORTH = 1 << 20  # bytes
-MOST = 16  # calls that are made sooner together
+GAP = 16  # memory that would be free for fewer calls is not worth the search
+WORTH = 1 << 20  # bytes that must become free
+MOST = 16  # calls that are moved together, at most
 
 Uses = dict[Storage, list[int]]
 

@@ -14,11 +14,11 @@ from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.loops import loop_over
 from gpunn.capture.writer import Operand, Step
 
-LEAST = 4096  # elements: with fewer a loop takes longer to compile than it ever saves
-WORTH = 1 << 18  # elements of all calls that loops save: with fewer LLVM takes longer to load
-BACK = 12  # by how many places a call may come earlier
-MOST = 24  # arrays of a loop: each takes a register for its address
-LONG = 256  # elements of the inner axis that NumPy's functions are called on
+LEAST = 4096  # calls on fewer elements stay as they are: compiling takes longer than it saves
+WORTH = 1 << 18  # elements that loops must save in all: for fewer, LLVM takes longer to load
+BACK = 12  # places that a call may come earlier, to join a loop
+MOST = 24  # arrays of a loop, at most: each takes a register for its address
+LONG = 256  # least length of the inner axis of loops that call NumPy's functions, row by row
 
 
 class _Item:
@@ -41,7 +41,7 @@ class _Item:
         old = self.places if sizes == self.sizes else _places(self.forms, sizes)
         inputs = [_place(x, form.sizes, sizes) for x in form.arrays[:-1]]
         if not any(place in old and all(place[2]) for place in inputs):
-            return False  # they have no array in common, or one that is small
+            return False  # they have no array in common, or only small ones that are broadcast
         for place, (view, written) in new.items():
             for other, (seen, before) in old.items():
                 if place[0] is other[0] and place != other and (written or before):
@@ -61,9 +61,9 @@ class _Item:
         return True
 
     def stands_against(self, call: Call) -> bool:
-        """Whether a later call must stay behind."""
+        """Whether a later call must not come before this place."""
         if not self.sizes and self.calls[0].out is None:
-            return True  # what it does is not seen
+            return True  # a call that names no result may do anything
         if self.storages.isdisjoint([view.storage for view in call.uses()]):
             return False
         reads, writes = call.reads, _writes(call)

@@ -36,4 +36,4 @@ class Loop:
         return self._function, (Block(self.name, numbers, arrays),)
 
 
-loop_over = lru_cache(1024)(Loop)  # strips have loops that differ in nothing
+loop_over = lru_cache(1024)(Loop)  # parts of a call, for several threads, have equal loops

@@ -1,9 +1,9 @@
 """Pace: one thread or several, whichever is quicker now."""
 
 TRIES = 5  # runs of each way that are compared, after one that does not count
-FIRST, LONGEST = 16, 1024  # runs until they are compared again, at first and at most
-STALL = 1.5  # times what a run usually takes: something else has begun to run here,
-LATELY = 16  # if the mean of about so many runs says so: one run may wait for something brief
+FIRST, LONGEST = 16, 1024  # runs until the ways are compared again, at first and at most
+STALL = 1.5  # if runs take so many times what is usual, something else has begun to use the cores
+LATELY = 16  # runs, about, whose mean is looked at: a single run may wait for something brief
 
 
 class Pace:

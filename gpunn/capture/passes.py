@@ -83,7 +83,8 @@ def in_place(calls: list[Call]) -> list[Call]:
         out = call.out
         if out is not None and call.elementwise:
             fresh = out.storage
-            several = out.storage.nbytes > out.dtype.itemsize  # one takes NumPy longer in place
+            # a single element takes NumPy longer in place
+            several = out.storage.nbytes > out.dtype.itemsize
             if several and fresh.kind == "temp" and fresh not in seen and out.whole:
                 host = next(
                     (v.storage for v in call.reads if _gives_way(v, out, call, last, i)), None

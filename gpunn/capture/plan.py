@@ -58,7 +58,7 @@ class Plan:
             if view.storage.kind == "temp":
                 view.storage.kind = "kept"
         calls = list(recorder.calls)
-        recorder.calls.clear()  # an optimizer's numbers keep the recorder
+        recorder.calls.clear()  # the recorder lives on, in an optimizer's numbers
         for name, apply in PASSES.items():
             if name in chosen:
                 calls = apply(calls)
@@ -74,8 +74,9 @@ class Plan:
         real = _Memory(self.arena, places)
         self.calls = real.calls(calls)
         self.results = [real.array(view) for view in wanted]
-        self._recorded = (calls, real.own) if self.threads > 1 else None  # until it is arranged
-        self._worked = 0.0  # seconds until then
+        # what `_arrange` needs, until it is done
+        self._recorded = (calls, real.own) if self.threads > 1 else None
+        self._worked = 0.0  # seconds of runs until then
 
     def run(self) -> None:
         """Make every call, by several threads if that is quicker lately."""
@@ -87,7 +88,7 @@ class Plan:
         with one_blas_thread:
             if self.sections is None or not self.pace.several:
                 make(self.calls)
-            elif not TEAM.run(self.sections):  # it works for another plan
+            elif not TEAM.run(self.sections):  # the team is at work for another plan
                 make(self.calls)
                 return
         seconds = perf_counter() - start

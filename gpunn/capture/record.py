@@ -61,9 +61,9 @@ class Recorder(NumpyBackend):
         self.xp = _Module(self)
         self.calls: list[Call] = []
         self.closed = False
-        self.backend = self  # whose arrays the recorded ones are
+        self.backend = self  # as a `Graph` has it, which records a GPU's backend
         self.pages = Pages()
-        self.takes_arrays = False  # whether arrays that take part as they are never change
+        self.takes_arrays = False  # whether plain NumPy arrays may take part, as constants
         self._lifted: list[tuple[np.ndarray, np.ndarray]] = []
         self._externals: dict[int, RecArray] = {}
         for name in ("erfinv", "lgamma", "digamma"):
@@ -71,7 +71,7 @@ class Recorder(NumpyBackend):
 
     def __enter__(self):
         _one_at_a_time.acquire()
-        trim()  # a plan's memory must not come on top of what call by call steps have left
+        trim()  # memory that steps call by call have freed goes back, before the plan takes its own
         self._ownership = Ownership(self.calls)
         BY_TYPE[RecArray] = self
         self._tokens = frozen.set(True), maker.set(self)

@@ -14,18 +14,19 @@ import numpy as np
 from gpunn.capture.ir import Call, Storage
 from gpunn.capture.split import PRODUCTS, parts
 
-# Seconds, about, on one core: they decide what is tried, never a result.
+# Estimates, in seconds on one core. They decide how calls are arranged, and never change a result.
 CALL = 0.5e-6
 FLOP = 1 / 80e9
 BYTE = 1 / 60e9
-REDUCED = 1e-9  # an element of a reduction
-TURNED = 1e-9  # an element of a copy along another axis than the source lies
-FAST = 0.02e-9  # an element of a step of a loop
+REDUCED = 1e-9  # for each element of a reduction
+TURNED = 1e-9  # for each element of a copy whose source lies along another axis
+FAST = 0.02e-9  # for each element, in each step of a loop of machine code
 SLOW: dict = {np.exp: 1e-9, np.log: 1e-9, np.tanh: 0.7e-9, np.sqrt: 0.3e-9, np.divide: 0.3e-9}
-WORTH, ENOUGH = 1.1, 1.6  # times as quick: lists at all, and chains instead of parts
-JOIN = 50e-6  # a thread that waits begins, and is waited for
-SHORT = 16 * JOIN  # sections in which it tells that only one thread begins at once
-SOON = 40  # calls in which chains that do not wait for each other show
+WORTH = 1.1  # lists must be so many times quicker than one thread, or the calls stay in order
+ENOUGH = 1.6  # likewise chains of whole calls, to be taken instead of calls in parts
+JOIN = 50e-6  # until a thread that waits has begun, and until it has been waited for
+SHORT = 16 * JOIN  # in shorter sections it matters that the other threads begin later
+SOON = 40  # so many calls ahead, chains that do not wait for each other are looked for
 
 
 class Section(NamedTuple):

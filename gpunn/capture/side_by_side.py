@@ -10,7 +10,8 @@ from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.pages import Pages
 from gpunn.capture.sections import Section, sections
 
-MORE, LITTLE = 1.1, 1 << 22  # times as much memory as one thread needs, or bytes more, at most
+# Several threads may take MORE times the memory of one, or LITTLE bytes more.
+MORE, LITTLE = 1.1, 1 << 22
 
 
 def arranged(calls: list[Call], n: int) -> tuple[list[Section], Lives | None]:
@@ -58,11 +59,10 @@ Places = dict[Storage, tuple[Storage, int]]
 
 
 def _scratch(made: list[Section]) -> list[Places]:
-    """For each section the temps that one list alone uses, and where they lie: in a piece of memory
-    of that list.
+    """For each section, where the temps lie that one list alone uses: in memory of that list.
 
-    Its next calls use the same bytes again. Other temps of lists side by side are all needed at
-    once, as far as the plan's memory is concerned.
+    A list's later calls use the bytes of its earlier ones again. All other temps of lists side by
+    side count as needed at once.
     """
     users: dict[Storage, set[tuple[int, int]]] = {}
     for i, section in enumerate(made):

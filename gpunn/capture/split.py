@@ -16,12 +16,12 @@ PRODUCTS = (np.dot, np.matmul)
 EXACT = [  # reductions whose order cannot matter
     getattr(where, name) for where in (np, np.ndarray) for name in "max min argmax argmin".split()
 ]
-ROWS = 64  # of a product, or more, that are worth parts
-LONG = 8  # terms of a sum
-SURE = 16  # elements of a row that are compared
-AHEAD = 9 / 8  # times its share: the first part, if it is ahead of the others
-LARGE = 1 << 23  # multiplications: no BLAS looks at the number of rows if there are more
-NUMBERS = 65521  # random ones for a trial: a prime, so that rows differ
+ROWS = 64  # a product of fewer rows is not split
+LONG = 8  # sums of so many terms are tried on terms that add up to zero, which tells any order
+SURE = 16  # a trial compares at least so many elements of each row
+AHEAD = 9 / 8  # how many times its share the caller's part is, as the other threads begin later
+LARGE = 1 << 23  # multiplications: with more, no BLAS looks at the number of rows
+NUMBERS = 65521  # how many random numbers a trial repeats: a prime, so that rows differ
 
 
 def parts(call: Call, n: int, ahead: bool = False) -> list[Call]:

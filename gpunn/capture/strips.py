@@ -13,9 +13,9 @@ from gpunn.backend import native
 from gpunn.capture.ir import Call, Storage, View, uses_of
 from gpunn.capture.pages import Pages
 
-STRIP = 1 << 16  # elements
-LEAST = 4 * STRIP  # elements of arrays that are worth it
-FEW = 3  # calls that are not
+STRIP = 1 << 16  # elements of a strip
+LEAST = 4 * STRIP  # arrays of fewer elements stay whole
+FEW = 3  # a run of fewer calls is not cut
 
 
 def in_strips(calls: list[Call]) -> list[Call]:
@@ -66,7 +66,7 @@ def _cut(run: list[Call], uses: dict[Storage, list[int]], first: int) -> list[Ca
     """The calls of a run, which begins at a position, for one strip after the other."""
     size, pages = _size(run), Pages()
     inside = range(first, first + len(run))
-    scratch: dict[Storage, Storage] = {}  # for what nobody else uses
+    scratch: dict[Storage, Storage] = {}  # of temps that only the run uses
     for storage in {view.storage for call in run for view in call.uses()}:
         if storage.kind == "temp" and uses[storage][0] in inside and uses[storage][-1] in inside:
             nbytes = storage.nbytes // size * STRIP

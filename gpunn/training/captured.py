@@ -19,10 +19,12 @@ KINDS: dict[str, tuple[type[StepPlan], type[StepPlan]]] = {  # and for steps of 
     "predict": (PredictPlan, OwnPredictPlan),
 }
 MOST_PLANS = 16
-AT_ONCE = 2  # shapes of batches whose training is recorded at the first: most and the last one,
-LARGE = 1 << 21  # if the layers' results take so many bytes: a recording takes as long as ten steps
-FEW = 10  # steps of a plan: it was not worth making,
-MOST_DROPS = 8  # and after so many of those none is made any more
+# Training is recorded at the first step for AT_ONCE shapes of batches (the usual one, and the last
+# batch of an epoch) if the layers' results take at least LARGE bytes. Of smaller ones a recording
+# takes as long as ten steps.
+AT_ONCE, LARGE = 2, 1 << 21
+FEW = 10  # a plan that was dropped after fewer steps was not worth making
+MOST_DROPS = 8  # after so many of those in a row, no plan is made any more
 
 
 class CapturedStep:
