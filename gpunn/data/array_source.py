@@ -27,7 +27,7 @@ class ArraySource(Source):
         stream: the random stream of the permutations; the same on every device.
     """
 
-    is_own = True
+    is_gpunns = True
 
     def __init__(self, nesting, arrays, batch_size, shuffle, steps, device, stream):
         rows = self.num_samples = arrays[0].shape[0]

@@ -19,7 +19,7 @@ class Source:
     num_samples: int | None = None
     batch_size: int | None = None
     once = False  # whether there is one pass only, as of a generator
-    is_own = False  # whether no code but gpunn's runs while it makes a batch
+    is_gpunns = False  # whether no code but gpunn's runs while it makes a batch
 
     def __init__(self, batches_per_pass: int | None, steps: int | None):
         self.batches_per_pass = batches_per_pass

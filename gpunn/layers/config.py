@@ -2,6 +2,7 @@
 
 import inspect
 
+from gpunn.origin import from_gpunn
 from gpunn.serialization import serialize_value
 
 
@@ -36,7 +37,7 @@ def constructor_config(layer, root: type, base: dict) -> dict:
 
 
 def _adds_its_own(cls: type) -> bool:
-    return "get_config" in vars(cls) and cls.__module__.partition(".")[0] != "gpunn"
+    return "get_config" in vars(cls) and not from_gpunn(cls)
 
 
 def _given(layer) -> dict:

@@ -25,6 +25,7 @@ from gpunn.layers.remat_scope import current_scope
 from gpunn.layers.stateless import stateless_call
 from gpunn.layers.symbolic import SymbolicLayer
 from gpunn.naming import auto_name
+from gpunn.origin import from_gpunn
 from gpunn.serialization import serialize_value, snake_case
 from gpunn.tree import map_structure
 
@@ -78,8 +79,8 @@ class Layer(SymbolicLayer):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _marking_built(cls.__dict__["build"])
-        ours = cls.__module__.partition(".")[0] == "gpunn"
-        cls.built = cls.build is Layer.build and (ours or cls.built)  # it has no weights to make
+        # of gpunn's layers, those without a build() have no weights to make
+        cls.built = cls.build is Layer.build and (from_gpunn(cls) or cls.built)
         if "compute_mask" in cls.__dict__:
             cls._computes_mask = True
             cls.supports_masking = cls.__dict__.get("supports_masking", True)

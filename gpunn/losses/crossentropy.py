@@ -221,8 +221,12 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         super().__init__(sparse_categorical_crossentropy, reduction, name, dtype, **options)
 
     def _mean(self, y_true, y_pred):
-        is_own = type(self).call is not LossFunctionWrapper.call
-        if is_own or self.ignore_class is not None or not 1 < y_pred.shape[-1:][0] < y_pred.size:
+        overridden = type(self).call is not LossFunctionWrapper.call
+        if (
+            overridden
+            or self.ignore_class is not None
+            or not 1 < y_pred.shape[-1:][0] < y_pred.size
+        ):
             return None
         with asked_by(f"loss {self.name!r}"):
             return ops.sparse_categorical_crossentropy(

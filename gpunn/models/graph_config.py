@@ -7,6 +7,7 @@ from gpunn.autograd import KerasTensor, primitives
 from gpunn.autograd.symbolic import Operation
 from gpunn.errors import SerializationError
 from gpunn.layers.graph import Graph
+from gpunn.origin import from_gpunn
 from gpunn.serialization import custom_object_scope, deserialize_value, serialize_value
 
 KEYS = ("layers", "input_layers", "output_layers")
@@ -91,8 +92,8 @@ def _function_name(function):
     for prefix, names in (("", ops), ("linalg.", ops.linalg), ("image.", ops.image)):
         if getattr(names, name, None) is function:
             return prefix + name
-    own = function.__module__.partition(".")[0] == "gpunn"
-    return name if own and primitives.get(name) is function else serialize_value(function, name)
+    known = from_gpunn(function) and primitives.get(name) is function
+    return name if known else serialize_value(function, name)
 
 
 def _function(name):

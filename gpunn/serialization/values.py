@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunn.errors import ConfigTypeError, SerializationError
+from gpunn.origin import from_gpunn
 from gpunn.serialization.custom import (
     custom_object,
     custom_object_scope,
@@ -55,7 +56,7 @@ def serialize_value(value, where: str = "value"):
     if inspect.isroutine(value):
         if own:
             return {"class_name": "function", "config": value.__name__, "registered_name": own}
-        if _is_ours(value):
+        if from_gpunn(value):
             return value.__name__
         if value.__name__ == "<lambda>":
             raise SerializationError(
@@ -75,13 +76,9 @@ def serialize_value(value, where: str = "value"):
         "registered_name": own,
     }
     building = getattr(type(value), "get_build_config", None)
-    if building is not None and not _is_ours(building):
+    if building is not None and not from_gpunn(building):
         described["build_config"] = serialize_value(value.get_build_config(), f"{where}.build")
     return described
-
-
-def _is_ours(function) -> bool:
-    return (function.__module__ or "").partition(".")[0] == "gpunn"  # None: made by exec
 
 
 def deserialize_value(value, custom_objects: dict | None = None, safe_mode: bool = True):

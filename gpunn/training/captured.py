@@ -9,7 +9,7 @@ from gpunn.capture.ownership import Ownership
 from gpunn.training.others import Others, can_watch
 from gpunn.training.own_plans import OwnPredictPlan, OwnTestPlan, OwnTrainPlan
 from gpunn.training.step_plans import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
-from gpunn.training.watch import all_own
+from gpunn.training.watch import all_from_gpunn
 
 log = logging.getLogger("gpunn")
 
@@ -178,7 +178,7 @@ class CapturedStep:
     def _learn(self, model, key, anew: bool = False) -> Others | None:
         """Have the next step of a kind show what runs in it, if that is not gpunn's alone."""
         if anew or self._own is None:
-            self._own = all_own(self._type(model).objects(model))
+            self._own = all_from_gpunn(self._type(model).objects(model))
         found = None if self._own else self._others.get(key) or Others(model)
         self._others[key] = found
         return found
@@ -203,7 +203,9 @@ class CapturedStep:
         sizes = [prod([n or 1 for n in x.shape[1:]]) * x.dtype.itemsize for x in results]
         if sum(sizes) * len(arrays_of(batch)[0][0]) < LARGE:
             return False
-        return all_own(self._type(model).objects(model))  # a user's call() may build or print
+        return all_from_gpunn(
+            self._type(model).objects(model)
+        )  # a user's call() may build or print
 
     def _refuse(self, model, reason: str) -> None:
         self.refused = reason

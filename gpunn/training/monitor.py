@@ -5,9 +5,9 @@ import warnings
 from gpunn import ops
 from gpunn.checks import check_number
 from gpunn.errors import ArgumentError, unknown
+from gpunn.origin import from_gpunn
 from gpunn.training.callback import Callback
 from gpunn.training.lambda_callback import LambdaCallback
-from gpunn.training.watch import is_own
 
 # Parts of the names of metrics that shall rise, and of those that shall fall.
 RISING = (
@@ -134,4 +134,4 @@ def warn_of_missing(calls, model, validated: bool) -> None:
 
 
 def _adds_nothing(callback) -> bool:
-    return is_own(type(callback)) and not isinstance(callback, LambdaCallback)
+    return from_gpunn(type(callback)) and not isinstance(callback, LambdaCallback)

@@ -7,9 +7,10 @@ of which the optimizers note what their steps would do (`Rehearsal`).
 from gpunn.errors import CaptureError
 from gpunn.layers import Layer, tree
 from gpunn.optimizers import Optimizer
+from gpunn.origin import from_gpunn
 from gpunn.training.logs import Logs
 from gpunn.training.step_plans import ALL, PredictPlan, StepPlan, TestPlan, TrainPlan
-from gpunn.training.watch import is_own, optimizers_of
+from gpunn.training.watch import optimizers_of
 
 
 class OwnPlan(StepPlan):
@@ -52,7 +53,9 @@ class OwnPlan(StepPlan):
         reason = None if self._others is None else self._others.reasons.get(part)
         if reason is not None:
             raise CaptureError(reason)
-        theirs = [o for o in self.objects(self.model) if isinstance(o, Optimizer) and not is_own(o)]
+        theirs = [
+            o for o in self.objects(self.model) if isinstance(o, Optimizer) and not from_gpunn(o)
+        ]
         if theirs and self._others is not None:
             raise CaptureError(f"a {type(theirs[0]).__name__}, an optimizer that is not gpunn's")
         return True

@@ -60,7 +60,7 @@ class Predictor(Steps):
                     calls.on_predict_batch_end(step, {"outputs": y})
                 if self.stop_predicting:
                     break
-                unchanged = not heard and source.is_own
+                unchanged = not heard and source.is_gpunns
         calls.on_predict_end()
         if not parts:
             raise DataError("the data gave no batch at all")

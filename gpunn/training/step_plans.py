@@ -15,12 +15,12 @@ from gpunn.data import unpack_x_y_sample_weight
 from gpunn.data.gathered import Gathered, lying
 from gpunn.errors import CaptureError, DeviceError, NotLoadedError
 from gpunn.layers import tree
+from gpunn.origin import from_gpunn
 from gpunn.training.logs import Logs
 from gpunn.training.stand_in import StandIn
 from gpunn.training.watch import (
     PASSING,
     Watch,
-    is_own,
     layers_and_losses,
     metrics_of,
     optimizers_of,
@@ -251,7 +251,7 @@ class TrainPlan(StepPlan):
 
     def _takes(self, part: str) -> bool:
         others = self._others is not None and part == "optimizer"
-        if others and not all(is_own(type(o)) for o in optimizers_of([self.model.optimizer])):
+        if others and not all(from_gpunn(type(o)) for o in optimizers_of([self.model.optimizer])):
             return False
         return super()._takes(part)
 

@@ -12,11 +12,11 @@ from gpunn.autograd import Tensor, no_grad
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError
 from gpunn.layers import Layer, tree
+from gpunn.origin import from_gpunn
 from gpunn.training.captured import CapturedStep
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
 from gpunn.training.logs import Logs
-from gpunn.training.watch import is_own
 from gpunn.training.words import TakesWords
 from gpunn.tree import flatten
 
@@ -151,7 +151,7 @@ class Steps(TakesWords):
         """The metrics that are attributes, of layers inside as well; gpunn's own have none."""
         if self._held_metrics is not None:
             return self._held_metrics
-        inner = [x for x in self.walk() if not is_own(x) and not isinstance(x, Steps)]
+        inner = [x for x in self.walk() if not from_gpunn(x) and not isinstance(x, Steps)]
         held = [m for x in (self, *inner) for _, m in tree.find(x, metrics.Metric, Layer)]
         if self._keeps_sources and self.built:  # before, layers may still be made
             self._held_metrics = held
@@ -350,7 +350,7 @@ class Steps(TakesWords):
         """Whether every loss is gpunn's: one of the user's own may know what to do with NaN."""
         own = self.own_steps(("train_step", "test_step", "compute_loss"))
         return not own and all(
-            loss is None or is_own(loss) or isinstance(loss, str) for loss in flatten(self.loss)
+            loss is None or from_gpunn(loss) or isinstance(loss, str) for loss in flatten(self.loss)
         )
 
     def _bind(self, batch) -> None:

@@ -166,7 +166,7 @@ class Trainer(Predictor):
                     calls.on_train_batch_end(step, logs)
                 if self.stop_training:
                     break
-                unchanged = not heard and source.is_own
+                unchanged = not heard and source.is_gpunns
             if logs is None:
                 raise DataError("the data gave no batch at all")
             epoch_logs = to_floats(logs)
@@ -252,7 +252,7 @@ class Trainer(Predictor):
                     calls.on_test_batch_end(step, logs)
                 if self.stop_evaluating:
                     break
-                unchanged = not heard and source.is_own
+                unchanged = not heard and source.is_gpunns
             if logs is None:
                 raise DataError("the data gave no batch at all")
             results = to_floats(logs)

@@ -6,7 +6,7 @@ from gpunn.autograd import no_grad, values_kept
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
-from gpunn.training.watch import all_own
+from gpunn.training.watch import all_from_gpunn
 from gpunn.tree import flatten, map_structure
 
 STEPS = ("test_step", "compute_loss", "compute_metrics")
@@ -25,7 +25,7 @@ def try_validation(model, source) -> None:
         GpunnError: what `evaluate` would raise, with a note that it is the validation data.
     """
     batch = source.first()
-    if batch is None or model.own_steps(STEPS) or not all_own(model.walk()):
+    if batch is None or model.own_steps(STEPS) or not all_from_gpunn(model.walk()):
         return
     x, y, sample_weight = unpack_x_y_sample_weight(batch)
     try:
@@ -52,7 +52,9 @@ def try_validation(model, source) -> None:
 def _ours(given) -> bool:
     """Whether losses or metrics as they were given to `compile` are gpunn's own."""
     objects = [x for x in flatten(given) if hasattr(x, "__dict__")]
-    return all_own(objects) and all(all_own([type(x)]) or not callable(x) for x in objects)
+    return all_from_gpunn(objects) and all(
+        all_from_gpunn([type(x)]) or not callable(x) for x in objects
+    )
 
 
 def _copies(given):

@@ -7,6 +7,7 @@ from operator import itemgetter
 import numpy as np
 
 from gpunn.metrics import Metric
+from gpunn.origin import from_gpunn
 from gpunn.training.compiled_metrics import CompiledMetrics
 
 # What steps and the loop around them set all the time, and no step depends on.
@@ -115,16 +116,10 @@ def optimizers_of(optimizers) -> Iterator:
             yield inner
 
 
-def all_own(objects) -> bool:
-    """Whether no code that is not gpunn's takes part."""
+def all_from_gpunn(objects) -> bool:
+    """Whether the classes of objects, and what can be called in their attributes, are gpunn's."""
     parts = (part for o in objects for part in (type(o), *vars(o).values()) if callable(part))
-    return all(map(is_own, parts))
-
-
-def is_own(part) -> bool:
-    """Whether a class, a function or an object is of gpunn's own making."""
-    home = part if hasattr(part, "__qualname__") else type(part)
-    return home.__module__.partition(".")[0] == "gpunn"
+    return all(map(from_gpunn, parts))
 
 
 SIMPLE = {
