@@ -1,11 +1,11 @@
-"""gpunn beside PyTorch and JAX: the same models, data and weights, in one run, interleaved.
+"""gpunn beside PyTorch, JAX and NumPy by hand: the same models, data and weights, in turns.
 
     python ci/bench/peers.py --against torch,jax --threads 1 --rows beginner,mlp64
 
 Each contender of each row is a process of its own, with one CPU core (or two) and as many threads.
 Trials take turns, so that what else the machine does falls on all alike: look at the ratios. With
 one thread, time is CPU time; with more it is wall time. The losses of the first ten steps must
-agree to 1e-4 before anything is timed.
+agree to 1e-4 before anything is timed. Rows that nobody wrote in NumPy are without it.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from contend_numpy import by_hand
 from workloads import WORKLOADS
 
 HERE = Path(__file__).parent
@@ -145,13 +146,13 @@ def main() -> None:
     parser.add_argument(
         "--against",
         default="torch",
-        help="torch, torch-fused, torch-intel, jax, gpunn-fast, gpunn-eager, with commas",
+        help="torch, torch-fused, torch-intel, jax, numpy, gpunn-fast, gpunn-eager, with commas",
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", default=",".join(WORKLOADS), help="default: all")
     parser.add_argument("--trials", type=int, default=15)
     parser.add_argument("--json", type=Path, help="a file for the results")
-    for name in ("gpunn", "torch", "jax"):
+    for name in ("gpunn", "torch", "jax", "numpy"):
         parser.add_argument(f"--python-{name}", default=sys.executable, help=f"has {name}")
     args = parser.parse_args()
     names = ["gpunn", *filter(None, args.against.split(","))]
@@ -165,8 +166,9 @@ def main() -> None:
     reference = next((n for n in names if not n.startswith("gpunn")), names[0])
     found = {}
     for row in rows:
-        found[row] = compare(row, pythons, args.threads, args.trials)
-        show(row, found[row], reference)
+        here = {n: p for n, p in pythons.items() if n != "numpy" or by_hand(WORKLOADS[row])}
+        found[row] = compare(row, here, args.threads, args.trials)
+        show(row, found[row], reference if reference in here else "gpunn")
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
 

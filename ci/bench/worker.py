@@ -1,8 +1,8 @@
 """The process of one contender and one row: does what `peers.py` writes to its standard input.
 
-    python worker.py gpunn|gpunn-fast|gpunn-eager|torch|torch-fused|torch-intel|jax ROW THREADS
+    python worker.py gpunn|gpunn-fast|gpunn-eager|torch|torch-fused|torch-intel|jax|numpy ROW N
 
-Each request and each answer is a line of JSON.
+N is the number of threads. Each request and each answer is a line of JSON.
 """
 
 import importlib
