@@ -10,7 +10,7 @@ from gpunn.optimizers.optimizer import Optimizer
 class Adam(Optimizer):
     """Adaptive moments (Keras: `optimizers.Adam`).
 
-    `m += (1 - beta_1) * (g - m); v += (1 - beta_2) * (g**2 - v);`
+    `m = beta_1 * m + (1 - beta_1) * g; v = beta_2 * v + (1 - beta_2) * g**2;`
     `w -= alpha * m / (sqrt(v) + epsilon)` with
     `alpha = lr * sqrt(1 - beta_2**t) / (1 - beta_1**t)`.
 
@@ -58,19 +58,19 @@ class Adam(Optimizer):
 
     def numbers(self, t, lr):
         alpha = lr * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        return alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon
+        return alpha, self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2, self.epsilon
 
     def update(self, be, p, g, slots, h, scratch):
         xp = be.xp
-        alpha, rest_1, rest_2, epsilon = h
+        alpha, beta_1, rest_1, beta_2, rest_2, epsilon = h
         m, v, *v_hat = slots
         (work,) = scratch
-        xp.subtract(g, m, out=work)
-        xp.multiply(work, rest_1, out=work)
+        xp.multiply(g, rest_1, out=work)  # passes that read one array: less waits for memory
+        xp.multiply(m, beta_1, out=m)
         xp.add(m, work, out=m)
         xp.multiply(g, g, out=work)
-        xp.subtract(work, v, out=work)
         xp.multiply(work, rest_2, out=work)
+        xp.multiply(v, beta_2, out=v)
         xp.add(v, work, out=v)
         if v_hat:
             xp.maximum(v_hat[0], v, out=v_hat[0])
