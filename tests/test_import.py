@@ -28,6 +28,16 @@ def test_import_loads_nothing_heavy():
     assert not extra & HEAVY
 
 
+def test_training_loads_nothing_for_the_network():
+    train = """if True:
+        import gpunn, numpy
+        model = gpunn.Sequential([gpunn.layers.Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(numpy.ones((4, 2)), numpy.ones((4, 1)), epochs=4, verbose=0)
+    """
+    assert not modules_after(train) & {"urllib.request", "http.client", "ssl", "numpy.ma"}
+
+
 def test_wrappers_load_scikit_learn_when_one_is_asked_for():
     assert "sklearn" not in modules_after("import gpunn.wrappers; dir(gpunn.wrappers)")
     assert "sklearn" in modules_after(

