@@ -203,9 +203,8 @@ class CapturedStep:
         sizes = [prod([n or 1 for n in x.shape[1:]]) * x.dtype.itemsize for x in results]
         if sum(sizes) * len(arrays_of(batch)[0][0]) < LARGE:
             return False
-        return all_from_gpunn(
-            self._type(model).objects(model)
-        )  # a user's call() may build or print
+        objects = self._type(model).objects(model)
+        return all_from_gpunn(objects)  # a user's call() may build or print
 
     def _refuse(self, model, reason: str) -> None:
         self.refused = reason
