@@ -7,8 +7,8 @@ from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError
 from gpunn.layers import tree
 from gpunn.training.callbacks import callbacks_for
-from gpunn.training.inference import InferenceStep
 from gpunn.training.out_of_memory import out_of_memory_explained
+from gpunn.training.plans.inference import InferenceStep
 from gpunn.training.steps import Steps
 from gpunn.tree import flatten, map_structure
 

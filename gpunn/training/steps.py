@@ -13,10 +13,10 @@ from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError
 from gpunn.layers import Layer, tree
 from gpunn.origin import from_gpunn
-from gpunn.training.captured import CapturedStep
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
 from gpunn.training.logs import Logs
+from gpunn.training.plans.captured import CapturedStep
 from gpunn.training.words import TakesWords
 from gpunn.tree import flatten
 

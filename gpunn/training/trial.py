@@ -6,7 +6,7 @@ from gpunn.autograd import no_grad, values_kept
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
-from gpunn.training.watch import all_from_gpunn
+from gpunn.training.plans.watch import all_from_gpunn
 from gpunn.tree import flatten, map_structure
 
 STEPS = ("test_step", "compute_loss", "compute_metrics")

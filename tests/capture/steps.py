@@ -3,7 +3,7 @@
 import numpy as np
 
 import gpunn
-from gpunn.training.captured import CapturedStep
+from gpunn.training.plans.captured import CapturedStep
 
 
 def state(model) -> dict[str, bytes]:

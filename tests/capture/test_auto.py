@@ -42,7 +42,7 @@ def test_own_classes_are_captured_with_the_same_bits():
 
 def test_own_classes_are_not_watched():
     model, _ = fitted(plain)
-    assert set(model._captured._others.values()) <= {None}
+    assert set(model._captured._user_code.values()) <= {None}
 
 
 def test_code_of_others_is_captured_in_every_kind_of_step():

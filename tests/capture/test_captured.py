@@ -9,7 +9,7 @@ import pytest
 import gpunn
 from gpunn.errors import CaptureError, DataError
 from gpunn.layers import BatchNormalization, Dense, Dropout
-from gpunn.training.captured import CapturedStep
+from gpunn.training.plans.captured import CapturedStep
 from tests.capture.steps import assert_same, batches, state, train, twins
 
 
@@ -116,7 +116,7 @@ def test_a_recording_changes_nothing(monkeypatch):
         captured(model, b)
     attributes = [dict(vars(layer)) for layer in model.walk()]
     before = state(model)
-    monkeypatch.setattr("gpunn.training.step_plans.TrainPlan.run", lambda *args: None)
+    monkeypatch.setattr("gpunn.training.plans.steps.TrainPlan.run", lambda *args: None)
     captured(model, made[2])
     assert captured._steps
     assert state(model) == before

@@ -6,7 +6,7 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.errors import GpunnError
-from gpunn.training import captured
+from gpunn.training.plans import captured
 
 X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
 LABELS = np.arange(20) % 3

@@ -9,7 +9,7 @@ import gpunn
 from gpunn import layers
 from gpunn.errors import CaptureError
 from gpunn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
-from gpunn.training.captured import CapturedStep
+from gpunn.training.plans.captured import CapturedStep
 from tests.capture.steps import assert_same, twins
 from tests.harness import cuda_problem
 

@@ -6,7 +6,7 @@ import pytest
 import gpunn
 from gpunn import layers
 from gpunn.layers import Dense
-from gpunn.training.captured import CapturedStep
+from gpunn.training.plans.captured import CapturedStep
 from tests.capture.steps import batches, state, twins
 from tests.capture.test_captured import net, packed
 from tests.capture.test_steps import LAYERS, METRICS, ON_IMAGES, ON_SEQUENCES, sequence

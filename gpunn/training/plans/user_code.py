@@ -1,4 +1,4 @@
-"""Others: the code in a step that is not gpunn's, and whether a plan may stand for it."""
+"""UserCode: the code in a step that is not gpunn's, and whether a plan may stand for it."""
 
 import gc
 import sys
@@ -8,8 +8,8 @@ from typing import Any
 
 from gpunn.backend import Backend
 from gpunn.errors import CaptureError
-from gpunn.training.contents import Contents, Ran
-from gpunn.training.reads import describe, is_others
+from gpunn.training.plans.contents import Contents, Ran
+from gpunn.training.plans.reads import describe, is_users
 
 STEP = ""  # the stage that is not one of the parts that may be done call by call
 LIVE = "learning rate"  # is asked for at every step, replayed or not
@@ -29,8 +29,8 @@ class Run:
         return {key: code for stage in stages for key, code in self.codes.get(stage, {}).items()}
 
 
-class Others:
-    """Learns from steps that go call by call what code of others they run, and what it reads.
+class UserCode:
+    """Learns from steps that go call by call what user code they run, and what it reads.
 
     A plan may be made once a step has run nothing that the one before did not run, and has left
     everything that it reads beside tensors as it was. Python's tracing tells what runs.
@@ -160,7 +160,7 @@ def watched(entries):
         if id(code) in ours:
             return None
         stage, names = entries.get(id(code)), frame.f_globals
-        foreign = is_others(names.get("__name__"))
+        foreign = is_users(names.get("__name__"))
         if not foreign and stage is None:
             ours[id(code)] = code
             return None

@@ -9,8 +9,8 @@ from gpunn.layers import Layer, tree
 from gpunn.optimizers import Optimizer
 from gpunn.origin import from_gpunn
 from gpunn.training.logs import Logs
-from gpunn.training.step_plans import ALL, PredictPlan, StepPlan, TestPlan, TrainPlan
-from gpunn.training.watch import optimizers_of
+from gpunn.training.plans.steps import ALL, PredictPlan, StepPlan, TestPlan, TrainPlan
+from gpunn.training.plans.watch import optimizers_of
 
 
 class OwnPlan(StepPlan):
@@ -50,13 +50,13 @@ class OwnPlan(StepPlan):
         return Logs(lambda: self._outputs)
 
     def _takes(self, part: str) -> bool:
-        reason = None if self._others is None else self._others.reasons.get(part)
+        reason = None if self._user_code is None else self._user_code.reasons.get(part)
         if reason is not None:
             raise CaptureError(reason)
         theirs = [
             o for o in self.objects(self.model) if isinstance(o, Optimizer) and not from_gpunn(o)
         ]
-        if theirs and self._others is not None:
+        if theirs and self._user_code is not None:
             raise CaptureError(f"a {type(theirs[0]).__name__}, an optimizer that is not gpunn's")
         return True
 

@@ -17,8 +17,8 @@ from gpunn.errors import CaptureError, DeviceError, NotLoadedError
 from gpunn.layers import tree
 from gpunn.origin import from_gpunn
 from gpunn.training.logs import Logs
-from gpunn.training.stand_in import StandIn
-from gpunn.training.watch import (
+from gpunn.training.plans.stand_in import StandIn
+from gpunn.training.plans.watch import (
     PASSING,
     Watch,
     layers_and_losses,
@@ -36,8 +36,8 @@ class StepPlan:
     Args:
         model: the model.
         batch: one like those that it is for.
-        others: what is known of the code in it that is not gpunn's, which is watched then. Default:
-            such code is taken for what it is while it is recorded.
+        user_code: what is known of the code in it that is not gpunn's, which is watched then.
+            Default: such code is taken for what it is while it is recorded.
         passes: see `gpunn.capture.Plan`.
         beside: another plan for steps of this kind.
         whole: no step went before; do without a plan rather than have a part done call by call.
@@ -52,14 +52,14 @@ class StepPlan:
     one_at_a_time = True  # so that all plans work in the same memory
     keeps_gradients = False  # whether the step may find gradients of the one before, and leave some
 
-    def __init__(self, model, batch, others=None, passes=None, beside=None, whole: bool = False):
+    def __init__(self, model, batch, user_code=None, passes=None, beside=None, whole: bool = False):
         self._beside = beside if self.one_at_a_time else None
         self.model = model
         self.be = get_backend(model.device)
         self.runs = 0
         self.checked: Any = None  # when it was last known to be valid
         self.busy = threading.Lock() if self._beside is None else self._beside.busy
-        self._others = others
+        self._user_code = user_code
         if whole:
             self._bind(batch)
         self.variables = list({id(v): v for v in self._variables()}.values())
@@ -72,8 +72,8 @@ class StepPlan:
             try:
                 self._contents = None
                 watched = self.objects(model, self.inside)
-                if others is not None:
-                    self._contents = others.contents(self.inside, watched)
+                if user_code is not None:
+                    self._contents = user_code.contents(self.inside, watched)
                 self._watch = Watch(self.variables, watched, self._contents)
                 self._record(batch, passes)
                 self._beside = None
@@ -131,7 +131,7 @@ class StepPlan:
     def _record(self, batch, passes) -> None:
         """Rehearse the step on copies, without calculating anything."""
         recorder = recorder_for(self.be, self.inputs)
-        recorder.takes_arrays = self._others is not None
+        recorder.takes_arrays = self._user_code is not None
         stand_in = StandIn(recorder, self.be, self.keeps_gradients)
         self._stage = self.step
         try:
@@ -163,10 +163,10 @@ class StepPlan:
     @contextmanager
     def _watched_recording(self):
         """See to it that code that is not gpunn's does nothing that is not known of it."""
-        if self._others is None:
+        if self._user_code is None:
             yield
             return
-        with self._others.recording(self.inside):
+        with self._user_code.recording(self.inside):
             yield
         changed = self._contents.changed()
         if changed is not None:
@@ -196,7 +196,7 @@ class StepPlan:
         """Whether a part of the step is to be recorded."""
         if part == "metrics" and self.model.own_steps(("compute_metrics",)):
             return False  # it may give other logs
-        reason = None if self._others is None else self._others.reasons.get(part)
+        reason = None if self._user_code is None else self._user_code.reasons.get(part)
         if reason is not None:
             log.info("%s: its %s is done call by call: %s", self.model.name, part, reason)
         return reason is None
@@ -250,8 +250,8 @@ class TrainPlan(StepPlan):
         self.model._bind(batch)
 
     def _takes(self, part: str) -> bool:
-        others = self._others is not None and part == "optimizer"
-        if others and not all(from_gpunn(type(o)) for o in optimizers_of([self.model.optimizer])):
+        watched = self._user_code is not None and part == "optimizer"
+        if watched and not all(from_gpunn(type(o)) for o in optimizers_of([self.model.optimizer])):
             return False
         return super()._takes(part)
 

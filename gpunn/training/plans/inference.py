@@ -5,7 +5,7 @@ from gpunn.backend import backend_of, one_blas_thread, quiet
 from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import ArgumentError
 from gpunn.layers import tree
-from gpunn.training.captured import MOST_PLANS, CapturedStep
+from gpunn.training.plans.captured import MOST_PLANS, CapturedStep
 
 
 class InferenceStep(CapturedStep):

@@ -6,10 +6,10 @@ from math import prod
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.backend import standardize
 from gpunn.capture.ownership import Ownership
-from gpunn.training.others import Others, can_watch
-from gpunn.training.own_plans import OwnPredictPlan, OwnTestPlan, OwnTrainPlan
-from gpunn.training.step_plans import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
-from gpunn.training.watch import all_from_gpunn
+from gpunn.training.plans.own_steps import OwnPredictPlan, OwnTestPlan, OwnTrainPlan
+from gpunn.training.plans.steps import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
+from gpunn.training.plans.user_code import UserCode, can_watch
+from gpunn.training.plans.watch import all_from_gpunn
 
 log = logging.getLogger("gpunn")
 
@@ -32,14 +32,14 @@ class CapturedStep:
 
     On the CPU training of large batches is recorded at once, if it can be: a step that goes call by
     call needs more memory than a plan ever does. Code that is not gpunn's is run call by call
-    first, and watched (`Others`), and so is a step in which the recording meets an error.
+    first, and watched (`UserCode`), and so is a step in which the recording meets an error.
     A step that cannot be recorded stays as it is. A plan is dropped when something that it was
     made of is another thing: a weight's memory, `trainable`, an attribute of a layer or loss, or
     what code that is not gpunn's reads beside them.
 
     Args:
         strict: raise the reason why a step cannot be recorded, instead of logging it once.
-        safe: record code that is not gpunn's only where `Others` knows all that it depends on.
+        safe: record code that is not gpunn's only where `UserCode` knows all that it depends on.
             Default: where it does not, what such code does and reads stays what it was.
         passes: see `gpunn.capture.Plan`.
         kind: "train", "test" or "predict".
@@ -56,7 +56,7 @@ class CapturedStep:
         self._drops = 0
         self._now = 0
         self._last: StepPlan | None = None
-        self._others: dict[tuple, Others | None] = {}  # by kind of batch; None: all is gpunn's
+        self._user_code: dict[tuple, UserCode | None] = {}  # by kind of batch; None: all is gpunn's
         self._own: bool | None = None  # whether it was so when it was last looked at
 
     def __reduce__(self):
@@ -107,17 +107,17 @@ class CapturedStep:
 
     def _new_plan(self, model, batch, key, whole=False) -> StepPlan:
         beside = next(iter(self._steps.values()), None)
-        others = self._others.get(key)
-        others = others if others is not None and others.settled else None
-        return self._type(model)(model, batch, others, self.passes, beside, whole)
+        user_code = self._user_code.get(key)
+        user_code = user_code if user_code is not None and user_code.settled else None
+        return self._type(model)(model, batch, user_code, self.passes, beside, whole)
 
     def _first_steps(self, model, batch):
         """Do a step call by call, and learn what code it runs that is not gpunn's."""
-        others = self._others.get(_key(batch))
-        if others is None:
+        user_code = self._user_code.get(_key(batch))
+        if user_code is None:
             return self._call_by_call(model, batch)
         objects = self._type(model).objects(model)
-        return others.step(lambda: self._call_by_call(model, batch), objects)
+        return user_code.step(lambda: self._call_by_call(model, batch), objects)
 
     def _call_by_call(self, model, batch):
         return getattr(model, KINDS[self.kind][0].step)(batch)
@@ -146,14 +146,14 @@ class CapturedStep:
         if old is not None:  # not valid any more
             self._steps.clear()
             self._seen.clear()
-            self._others.clear()
+            self._user_code.clear()
             self._drops = self._drops + 1 if old.runs < FEW else 0
             if self._drops > MOST_DROPS:
                 self._refuse(model, "what it depends on changes again and again")
                 return None
         if len(self._seen) > 256:  # shapes that are new all the time
             self._seen.clear()
-            self._others.clear()
+            self._user_code.clear()
         seen = self._seen[key] = self._seen.get(key, 0) + 1
         if len(self._steps) >= MOST_PLANS:
             return None
@@ -175,22 +175,22 @@ class CapturedStep:
         self._steps[key] = step
         return step
 
-    def _learn(self, model, key, anew: bool = False) -> Others | None:
+    def _learn(self, model, key, anew: bool = False) -> UserCode | None:
         """Have the next step of a kind show what runs in it, if that is not gpunn's alone."""
         if anew or self._own is None:
             self._own = all_from_gpunn(self._type(model).objects(model))
-        found = None if self._own else self._others.get(key) or Others(model)
-        self._others[key] = found
+        found = None if self._own else self._user_code.get(key) or UserCode(model)
+        self._user_code[key] = found
         return found
 
     def _is_known(self, model, key) -> bool:
-        """Whether a plan may be made: all is gpunn's, or code of others that it can stand for."""
-        others = self._learn(model, key, anew=True)
-        if others is None:
+        """Whether a plan may be made: all is gpunn's, or user code that it can stand for."""
+        user_code = self._learn(model, key, anew=True)
+        if user_code is None:
             return True
-        if not others.settled and others.refused is not None:
-            self._refuse(model, others.refused)
-        return others.settled and can_watch()
+        if not user_code.settled and user_code.refused is not None:
+            self._refuse(model, user_code.refused)
+        return user_code.settled and can_watch()
 
     def _at_once(self, model, batch) -> bool:
         """Whether the first step of a kind is recorded."""

@@ -15,7 +15,7 @@ from gpunn.errors import CaptureError
 from gpunn.layers import Layer
 from gpunn.metrics import Metric
 from gpunn.optimizers import Optimizer
-from gpunn.training.places import (
+from gpunn.training.plans.places import (
     ABSENT,
     ITEMS,
     Attributes,
@@ -29,9 +29,17 @@ from gpunn.training.places import (
     parts_of_partial,
     settings,
 )
-from gpunn.training.reads import BUILTINS, RAW, describe, follow, is_others, reads, require_pure
-from gpunn.training.stand_in import COPIED
-from gpunn.training.watch import PASSING, is_simple
+from gpunn.training.plans.reads import (
+    BUILTINS,
+    RAW,
+    describe,
+    follow,
+    is_users,
+    reads,
+    require_pure,
+)
+from gpunn.training.plans.stand_in import COPIED
+from gpunn.training.plans.watch import PASSING, is_simple
 
 LARGEST = 1 << 20  # bytes of an array that is compared
 MOST = 20_000  # things that are looked at
@@ -117,7 +125,7 @@ class Contents:
             for module, name, found in follow(value, load, where, self._raw):
                 value = found
                 label = f"{label}.{name}"
-                if is_others(module.__name__):
+                if is_users(module.__name__):
                     self._place(vars(module), Items((name,)), label)
         elif "array" in load.attributes:
             raise CaptureError(f"{where}: {RAW}")
@@ -167,17 +175,17 @@ class Contents:
         elif isinstance(x, tuple | frozenset):
             for value in x:
                 self._add(value, label, copied)
-            self._of_others(x, label)
+            self._of_user(x, label)
         elif isinstance(x, list | dict | set | deque | types.MappingProxyType):
             self._items(x, ITEMS[_kind(x)], label, copied and isinstance(x, list | dict))
-            self._of_others(x, label)
+            self._of_user(x, label)
         elif isinstance(x, types.BuiltinFunctionType) and _is_object(x.__self__):
             self._add(x.__self__, label)
         elif isinstance(x, _FUNCTIONS):
             require_pure(x, label)
         elif isinstance(x, _DESCRIPTORS):
             pass
-        elif is_others(type(x).__module__):
+        elif is_users(type(x).__module__):
             self._look_at_object(x, label, copied)
         elif type(x).__module__.partition(".")[0] == "gpunn":
             self._look_at_ours(x, label, copied)
@@ -189,9 +197,9 @@ class Contents:
         for value in self.places[-1].then:
             self._add(value, label, copied)
 
-    def _of_others(self, x, label: str) -> None:
+    def _of_user(self, x, label: str) -> None:
         """The class and the attributes of what is made of lists and the like."""
-        if is_others(type(x).__module__):
+        if is_users(type(x).__module__):
             self._look_at_object(x, label, copied=False)
 
     def _look_at_array(self, x, label: str) -> None:
@@ -201,11 +209,11 @@ class Contents:
 
     def _look_at_function(self, f: FunctionType, label: str) -> None:
         home = f.__globals__.get("__name__")
-        if not is_others(home):
+        if not is_users(home):
             require_pure(f, label, home)
             for cell in f.__closure__ or ():
                 (value,) = content(cell)
-                if _is_of_others(value):
+                if _is_users_own(value):
                     self._add(value, label)
             return
         self._place(f, parts_of_function, label)
@@ -225,13 +233,13 @@ class Contents:
             self._place(cell, content, label)
 
     def _look_at_class(self, cls: type, label: str) -> None:
-        if not is_others(cls.__module__):
+        if not is_users(cls.__module__):
             require_pure(cls, label)
             return
-        if is_others(type(cls).__module__):
+        if is_users(type(cls).__module__):
             self._add(type(cls), label)
         for base in cls.__mro__:
-            if not is_others(base.__module__):
+            if not is_users(base.__module__):
                 home = base.__module__.partition(".")[0]
                 if base not in BASES and home not in ("gpunn", "typing", "abc", "enum"):
                     raise CaptureError(f"{label}: {cls.__name__} is a {base.__qualname__}")
@@ -311,13 +319,13 @@ def _kind(x) -> type:
     return next(k for k in ITEMS if isinstance(x, k))
 
 
-def _is_of_others(value) -> bool:
+def _is_users_own(value) -> bool:
     """Whether it is a function or an object that is not gpunn's, or holds one."""
     if isinstance(value, partial | MethodType):
-        return _is_of_others(value.func if isinstance(value, partial) else value.__func__)
+        return _is_users_own(value.func if isinstance(value, partial) else value.__func__)
     if isinstance(value, FunctionType):
-        return is_others(value.__globals__.get("__name__")) or bool(value.__closure__)
-    return is_others((value if isinstance(value, type) else type(value)).__module__)
+        return is_users(value.__globals__.get("__name__")) or bool(value.__closure__)
+    return is_users((value if isinstance(value, type) else type(value)).__module__)
 
 
 def _may_hold(value) -> bool:
@@ -325,7 +333,7 @@ def _may_hold(value) -> bool:
     if isinstance(value, list | tuple | dict | set | FunctionType | MethodType | partial):
         return True
     home = type(value).__module__
-    return is_others(home) or (home.partition(".")[0] == "gpunn" and not isinstance(value, Backend))
+    return is_users(home) or (home.partition(".")[0] == "gpunn" and not isinstance(value, Backend))
 
 
 def _slots(cls) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpunn.capture.record import FUNCTIONS
+from gpunn.capture.functions import FUNCTIONS
 from gpunn.errors import CaptureError
-from gpunn.training.watch import PASSING
+from gpunn.training.plans.watch import PASSING
 
 OURS = ("gpunn", "numpy", "cupy", "cupyx", "llvmlite")
 # Functions of Python that depend on their arguments alone, and change nothing else.
@@ -131,8 +131,8 @@ def describe(code: CodeType) -> str:
     return f"{code.co_qualname} (line {code.co_firstlineno})"
 
 
-def is_others(module: str | None) -> bool:
-    """Whether a module is neither gpunn's, nor of what gpunn stands on."""
+def is_users(module: str | None) -> bool:
+    """Whether a module is the user's: neither gpunn's, nor of what gpunn stands on."""
     top = (module or "").partition(".")[0]
     known = top in OURS or top in sys.stdlib_module_names or top == "builtins"
     return not known and not top.startswith(NAMED)
@@ -162,7 +162,7 @@ def follow(value, load: Load, where: str, raw: bool) -> Iterator[tuple[ModuleTyp
         if not hasattr(module, name):
             raise CaptureError(f"{where}: {module.__name__}.{name} is not there")
         value = getattr(module, name)
-        if not is_others(module.__name__):
+        if not is_users(module.__name__):
             _require_pure(module, name, value, where, raw)
         yield module, name, value
     if "array" in attributes:

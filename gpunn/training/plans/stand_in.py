@@ -21,7 +21,7 @@ from gpunn.optimizers.rehearsal import Rehearsal
 from gpunn.regularizers import Regularizer
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
-from gpunn.training.watch import equal
+from gpunn.training.plans.watch import equal
 
 COPIED = (Layer, Graph, Filler, Metric, Loss, Regularizer, CompiledLoss, CompiledMetrics)
 

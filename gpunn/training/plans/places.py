@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from gpunn.backend import epsilon, image_data_format
 from gpunn.layers import dtype_policy
-from gpunn.training.watch import equal
+from gpunn.training.plans.watch import equal
 
 ABSENT = object()  # where there is nothing
 
