@@ -23,8 +23,7 @@ REASONS = {
         keras.datasets.fashion_mnist.* keras.datasets.imdb.* keras.datasets.reuters.*""",
     "there is one backend, without JAX's modules": "keras.config.set_backend *nnx*",
     "stateless_call and stateless_apply take values for variables": "keras.StatelessScope",
-    "a call on symbolic tensors needs no scope; weights are named by their layers": """
-        keras.SymbolicScope keras.name_scope""",
+    "a call on symbolic tensors needs no scope": "keras.SymbolicScope",
     "gpunn.Model is a function of a graph, and functions of gpunn.ops are operations": """
         keras.Function keras.Operation""",
     "gpunn.__version__ is not one of Keras'": "keras.version",
@@ -53,7 +52,6 @@ REASONS = {
         *BoundingBox* keras.utils.bounding_boxes.* keras.visualization.*""",
     "gpunn.saving reads and writes Keras' files, it does not edit them": """
         keras.saving.KerasFileEditor""",
-    "tables of several kinds of columns: gpunn.data.Features": "keras.utils.FeatureSpace",
 }
 
 

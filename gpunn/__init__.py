@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         RematScope,
         clear_session,
         dtype_policy,
+        name_scope,
         set_dtype_policy,
     )
     from gpunn.losses import (
@@ -188,6 +189,7 @@ _NAMES = {
     "RematScope": "layers",
     "clear_session": "layers",
     "dtype_policy": "layers",
+    "name_scope": "layers",
     "set_dtype_policy": "layers",
     "Model": "models",
     "Sequential": "models",

@@ -18,6 +18,7 @@ from gpunn.datasets.get_file import get_file
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError
 from gpunn.layers import clear_session
 from gpunn.models.drawing import plot_model
+from gpunn.models.feature_space import FeatureSpace
 from gpunn.serialization import custom_object_scope
 from gpunn.serialization import deserialize_value as deserialize_keras_object
 from gpunn.serialization import register_serializable as register_keras_serializable
@@ -37,6 +38,7 @@ Sequence = PyDataset  # what it was called before Keras 3
 
 __all__ = [
     "CustomObjectScope",
+    "FeatureSpace",
     "Progbar",
     "PyDataset",
     "Sequence",

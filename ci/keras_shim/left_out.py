@@ -12,7 +12,7 @@ FILES = {
     "one device trains a model": "distribution/*",
     "a model may train another in its own train_step": "distillation/*",
     "no models with weights to be downloaded": "applications/*",
-    "no bounding boxes, no files of sounds, no tf.data pipelines": """
+    "no bounding boxes, no files of sounds, no tf.data pipelines (FeatureSpace's tests)": """
         *bounding_boxes/* utils/audio_dataset* *feature_space*""",
     "private to Keras: its engine, names of files, and tests of its tests": """
         backend/common/* legacy/* ops/function_test.py ops/node_test.py ops/operation_test.py

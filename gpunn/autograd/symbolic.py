@@ -143,7 +143,12 @@ _NESTED = {list, tuple, dict}
 
 
 def connect(operation, args, kwargs, outputs):
-    """Note a call of an operation; its outputs, new where they belong to another call."""
+    """Note a call of an operation; its outputs, new where they belong to another call.
+
+    One that gives None, such as a layer that only adds a loss, is no part of a graph, as in Keras.
+    """
+    if outputs is None:
+        return None
 
     def own(x):
         if not isinstance(x, KerasTensor):
@@ -189,10 +194,14 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
             return map_structure(_in_common, *map(run, sizes, makes))
         except GpunnError as e:
             errors.append(e)
-    known = {n for x in leaves if isinstance(x, KerasTensor) for n in x.shape if n is not None}
+    symbols = [x for x in leaves if isinstance(x, KerasTensor)]
+    known = {n for x in symbols for n in x.shape if n is not None}
     for sizes in ([(1, 1)], *[[(first, n) for first, _ in SMALL] for n in sorted(known)]):
         with suppress(GpunnError):
             return map_structure(_in_common, *_one_by_one(leaves, run, sizes))
+    for n in sorted({x.shape[0] for x in symbols if x.ndim and x.shape[0] is not None}):
+        with suppress(GpunnError):  # others come in batches of the size that is known of one
+            return map_structure(_in_common, *[run((n, size), _zeros) for _, size in SMALL])
     rows = SMALL[0][0] * (getattr(errors[0], "short", None) or 0)
     if rows > 1 and rows == int(rows):  # a shape that is asked for fits batches of one size alone
         with suppress(GpunnError):

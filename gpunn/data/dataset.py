@@ -10,6 +10,7 @@ from gpunn.data.intake import Intake
 from gpunn.data.make import _require_count
 from gpunn.data.nested import filler
 from gpunn.data.prefetch import prefetch
+from gpunn.errors import NotSupportedError
 from gpunn.tree import map_structure
 
 
@@ -109,8 +110,17 @@ class Dataset:
         """
         return self._planned(functions=(*self._plan.functions, function))
 
-    def cache(self) -> "Dataset":
-        """Keep the batches of the first whole iteration, as they are then, for all later ones."""
+    def cache(self, filename: str = "") -> "Dataset":
+        """Keep the batches of the first whole iteration, as they are then, for all later ones.
+
+        Raises:
+            NotSupportedError: for a file, which TensorFlow takes: they are kept in memory.
+        """
+        if filename:
+            raise NotSupportedError(
+                f"cache({filename!r}) would keep batches in a file: cache() keeps them in memory; "
+                "numpy.save, and numpy.load with mmap_mode, do for arrays that do not fit"
+            )
         return self._planned(kept=_Kept(len(self._plan.functions)))
 
     def prefetch(self, buffer_size: int = 2) -> "Dataset":

@@ -80,7 +80,11 @@ class Intake:
         for i in range(first_weight, len(arrays)):
             if not is_float(arrays[i].dtype):
                 arrays[i] = arrays[i].astype(standardize(self.dtype))
-        _check_lengths(names, arrays, where)
+        if batch and len({a.shape[0] for a in arrays[:inputs]}) > 1:  # the nodes, edges of graphs
+            del names[:inputs]
+            _check_lengths(names, arrays[inputs:], where)
+        else:
+            _check_lengths(names, arrays, where)
         return (shape_of(x), shape_of(y), shape_of(sample_weight)), arrays
 
     def batch(self, send, x, y=None, sample_weight=None, where="") -> tuple:

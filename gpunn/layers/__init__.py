@@ -104,6 +104,7 @@ from gpunn.layers.merging import (
 )
 from gpunn.layers.multi_head_attention import MultiHeadAttention
 from gpunn.layers.normalization import BatchNormalization, LayerNormalization
+from gpunn.layers.owner import name_scope
 from gpunn.layers.policy import DTypePolicy, dtype_policy, set_dtype_policy
 from gpunn.layers.pooling import (
     AveragePooling1D,
@@ -320,6 +321,7 @@ __all__ = [
     "maximum",
     "minimum",
     "multiply",
+    "name_scope",
     "serialize",
     "set_dtype_policy",
     "subtract",

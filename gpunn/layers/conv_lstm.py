@@ -56,7 +56,7 @@ class ConvLSTMCell(LSTMCell, Spatial):
         masks = self.get_dropout_mask(inputs) if training else None
         window = {"strides": self.strides, "dilation_rate": self.dilation_rate}
         z = self._convolved(inputs, self.kernel, self.bias, masks, self.padding, **window)
-        masks = self._state_masks(states, training)
+        masks = self._state_masks(h, training)
         z = z + self._convolved(h, self.recurrent_kernel, None, masks, "same")
         return self._gated(z, c, self._channels)
 

@@ -9,12 +9,39 @@ from gpunn.autograd import Variable, convert
 from gpunn.backend import Device, get_backend
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.checks import as_list
-from gpunn.errors import ArgumentTypeError, NotBuiltError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, NotBuiltError, ShapeError
 from gpunn.layers import tree
 from gpunn.naming import free_name
 
 # The names of the owners in which weights are being made, "model/block/": their paths begin so.
 _around: ContextVar[str] = ContextVar("gpunn_path", default="")
+
+
+@contextmanager
+def name_scope(name: str):
+    """Inside, the paths of weights that are made begin with a name: as "block/dense/kernel".
+
+    Args:
+        name: without a slash; scopes inside scopes add theirs.
+
+    Raises:
+        ArgumentError: for another name.
+
+    Source: keras.name_scope.
+
+    >>> with gpunn.name_scope("block"):
+    ...     dense = gpunn.layers.Dense(1, name="dense")
+    ...     y = dense(np.ones((1, 2)))
+    >>> dense.kernel.path
+    'block/dense/kernel'
+    """
+    if not isinstance(name, str) or not name or "/" in name:
+        raise ArgumentError(f"name_scope takes a name without a slash, got {name!r}")
+    token = _around.set(f"{_around.get()}{name}/")
+    try:
+        yield
+    finally:
+        _around.reset(token)
 
 
 class WeightOwner:

@@ -1,7 +1,7 @@
 """Cells: one step of a recurrent layer, from an input and states to an output and states."""
 
 from gpunn import activations, constraints, initializers, ops, regularizers
-from gpunn.errors import ShapeError
+from gpunn.errors import ArgumentTypeError, ShapeError
 from gpunn.layers.check import fraction, positive_integer, wrong
 from gpunn.layers.layer import Layer
 from gpunn.layers.regularization import random_stream
@@ -25,7 +25,7 @@ class SimpleRNNCell(Layer):
 
     Call arguments:
         inputs: of shape (batch, n).
-        states: [h], of shape (batch, units).
+        states: [h], of shape (batch, units); or h, which gives the new state without a list, too.
         training: whether there is dropout. Its mask is drawn once and kept until
             `reset_dropout_mask` and `reset_recurrent_dropout_mask`.
 
@@ -128,10 +128,11 @@ class SimpleRNNCell(Layer):
 
     def call(self, inputs, states, training=False):
         """One step."""
+        h = states[0] if isinstance(states, list | tuple) else states
         z = self._inputs_share(inputs, training)
-        y = z + self._product(states[0], self.recurrent_kernel, self._state_masks(states, training))
+        y = z + self._product(h, self.recurrent_kernel, self._state_masks(h, training))
         y = self._activated(y)
-        return y, [y]
+        return y, y if h is states else [y]
 
     def _activated(self, x):
         return x if self.activation is None else self.activation(x)
@@ -142,8 +143,8 @@ class SimpleRNNCell(Layer):
         z = self._product(inputs, self.kernel, masks)
         return z if self.bias is None else z + self.bias
 
-    def _state_masks(self, states, training):
-        return self.get_recurrent_dropout_mask(states[0]) if training else None
+    def _state_masks(self, h, training):
+        return self.get_recurrent_dropout_mask(h) if training else None
 
     def _product(self, x, w, masks):
         """x w, with some of x dropped: the same for all gates, or for each gate its own."""
@@ -289,9 +290,11 @@ class LSTMCell(_GatedCell):
 
     def call(self, inputs, states, training=False):
         """One step."""
+        if not isinstance(states, list | tuple):
+            raise wrong(self, f"takes states [h, c] in a list, got {states!r}", ArgumentTypeError)
         h, c = states
         z = self._inputs_share(inputs, training)
-        z = z + self._product(h, self.recurrent_kernel, self._state_masks(states, training))
+        z = z + self._product(h, self.recurrent_kernel, self._state_masks(h, training))
         return self._gated(z, c)
 
     def _gated(self, z, c, axis=-1):
@@ -318,7 +321,7 @@ class GRUCell(_GatedCell):
 
     Call arguments:
         inputs: of shape (batch, n).
-        states: [h], of shape (batch, units).
+        states: [h], of shape (batch, units); or h, which gives the new state without a list, too.
         training: whether there is dropout.
 
     Returns (by a call): the output and the new states. Weights: kernel (n, 3 units),
@@ -366,8 +369,8 @@ class GRUCell(_GatedCell):
 
     def call(self, inputs, states, training=False):
         """One step."""
-        h = states[0]
-        masks = self._state_masks(states, training)
+        h = before = states[0] if isinstance(states, list | tuple) else states
+        masks = self._state_masks(h, training)
         bias, state_bias = self.bias, None
         if self.reset_after and bias is not None:
             bias, state_bias = bias[0], bias[1]
@@ -387,4 +390,4 @@ class GRUCell(_GatedCell):
             last = masks[2] if per_gate else masks
             g = self._activated(xg + self._product(r * h, candidate, last))
         h = z * h + (1 - z) * g
-        return h, [h]
+        return h, h if before is states else [h]

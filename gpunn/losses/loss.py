@@ -10,6 +10,7 @@ from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float, result_type, standardize
 from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
 from gpunn.serialization import snake_case
+from gpunn.tree import flatten, is_nested, map_structure
 
 MEANS = ("sum_over_batch_size", "mean")
 REDUCTIONS = ("sum_over_batch_size", "mean", "mean_with_sample_weight", "sum", "none", None)
@@ -38,6 +39,7 @@ class Loss:
     """
 
     integer_labels = False  # whether call() wants integer labels as they are, not as floats
+    takes_structures = True  # whether lists and dicts of tensors are given to call() as such
 
     def __init__(self, name=None, reduction="sum_over_batch_size", dtype=None):
         if reduction not in REDUCTIONS:
@@ -57,7 +59,8 @@ class Loss:
 
         Args:
             y_true: the labels.
-            y_pred: the predictions.
+            y_pred: the predictions; a list or dict of tensors is given to a `call` of one's own as
+                it is, with the labels.
             sample_weight: a factor per sample: of the shape of the values, or of their leading
                 axes, or with axes of size 1.
             mask: which values count (bool), shaped like sample_weight; a mean is one over those.
@@ -69,6 +72,9 @@ class Loss:
         Raises:
             ShapeError: if the shapes do not fit.
         """
+        if self.takes_structures and _holds_tensors(y_pred):
+            y_true, y_pred = map_structure(self._float, y_true), map_structure(self._float, y_pred)
+            return self._reduced(self.call(y_true, y_pred), None, sample_weight, mask)
         y_pred = convert(y_pred)
         mask = mask_of(y_pred) if mask is None else mask
         y_true = labels_beside(y_true, y_pred)
@@ -87,9 +93,17 @@ class Loss:
                 values = self.call(y_true, y_pred)
         else:
             values = self.call(y_true, y_pred)
+        return self._reduced(values, y_true, sample_weight, mask)
+
+    def _float(self, x) -> Tensor:
+        x = convert(x)
+        return x.to(self._dtype or result_type(x.dtype, standardize(None)))
+
+    def _reduced(self, values, y_true, sample_weight, mask):
+        """The values of `call` as one number, with weights and masks."""
         if not isinstance(values, Tensor | KerasTensor):
             values = self._as_tensor(values)
-        valid = self.valid(y_true, values)
+        valid = None if y_true is None else self.valid(y_true, values)
         if sample_weight is None and mask is None and valid is None:
             return reduce_values(values, None, self.reduction)
         factors = [] if sample_weight is None else [fitted(sample_weight, values, "sample_weight")]
@@ -147,6 +161,8 @@ class LossFunctionWrapper(Loss):
     4.0
     """
 
+    takes_structures = False
+
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **options):
         super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
         self.fn = fn
@@ -163,6 +179,15 @@ class LossFunctionWrapper(Loss):
         if type(self) is LossFunctionWrapper:
             config["fn"] = self.fn
         return config
+
+
+def _holds_tensors(x) -> bool:
+    """Whether it is a list, tuple or dict with tensors in it."""
+    return (
+        not isinstance(x, Tensor)
+        and is_nested(x)
+        and any(isinstance(leaf, Tensor | KerasTensor) for leaf in flatten(x))
+    )
 
 
 # --- labels and weights fitted to predictions ---
@@ -199,7 +224,7 @@ def pair(name: str, y_true, y_pred, spread: bool = False) -> tuple[Tensor, Tenso
             all its labels, as in Keras; it warns.
 
     Raises:
-        ShapeError: if they do not fit; nothing else is broadcast.
+        ShapeError: if they do not fit; nothing else but one number for all labels is broadcast.
     """
     y_pred = convert(y_pred)
     if not is_float(y_pred.dtype):
@@ -207,6 +232,8 @@ def pair(name: str, y_true, y_pred, spread: bool = False) -> tuple[Tensor, Tenso
     y_true = labels_beside(y_true, y_pred)
     if y_true.dtype is not y_pred.dtype:
         y_true = y_true.to(y_pred.dtype)
+    if y_true.ndim == 0 and y_pred.ndim:
+        y_true = ops.broadcast_to(y_true, y_pred.shape)  # one number as every label
     if y_true.shape != y_pred.shape:
         before = y_true.shape, y_pred.shape
         y_true, y_pred = same_rank(y_true, y_pred)

@@ -1,6 +1,7 @@
 """Models: layers that can be trained."""
 
 from gpunn.models.cloning import clone_model
+from gpunn.models.feature_space import FeatureSpace
 from gpunn.models.model import Functional, Model
 from gpunn.models.saving import load_model, model_from_json, read_metadata, save_model
 from gpunn.models.sequential import Sequential
@@ -16,4 +17,6 @@ __all__ = [
     "save_model",
 ]
 
-REGISTRY = Registry("model", Model, [Functional, Model, Sequential], module="gpunn.models")
+REGISTRY = Registry(
+    "model", Model, [FeatureSpace, Functional, Model, Sequential], module="gpunn.models"
+)

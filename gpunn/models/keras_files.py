@@ -10,11 +10,12 @@ import numpy as np
 
 from gpunn import optimizers
 from gpunn.checks import as_path
-from gpunn.errors import MissingDependencyError, SerializationError
+from gpunn.errors import ArgumentError, MissingDependencyError, SerializationError
 from gpunn.layers import tree
 from gpunn.layers.lora import without_product
 from gpunn.layers.owner import WeightOwner
 from gpunn.models.keras_config import from_keras, to_keras
+from gpunn.models.legacy_h5 import is_legacy, read_legacy_weights
 from gpunn.serialization import (
     custom_object_scope,
     deserialize_value,
@@ -69,11 +70,24 @@ def _member(path, name: str) -> bytes:
         raise SerializationError(f"{path} is damaged or not written by Keras 3: {e}") from e
 
 
-def load_keras_weights(path, model, skip_mismatch: bool = False) -> None:
-    """Read weights from a `.weights.h5` or `.keras` file of Keras; see `Model.load_weights`."""
+def load_keras_weights(path, model, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Read weights from a `.h5` or `.keras` file of Keras; see `Model.load_weights`."""
     source = io.BytesIO(_member(path, WEIGHTS)) if is_keras_model(path) else path
     with _hdf5(source, "r") as file:
-        read_weights(file, model, path, skip_mismatch)
+        if is_legacy(file):
+            read_legacy_weights(file, model, path, by_name, skip_mismatch)
+        elif by_name:
+            raise only_legacy_by_name(path)
+        else:
+            read_weights(file, model, path, skip_mismatch)
+
+
+def only_legacy_by_name(path) -> ArgumentError:
+    """The error of `by_name` for a file that has a place for each weight."""
+    return ArgumentError(
+        f"load_weights: by_name=True is for .h5 files of Keras before version 3; the weights of "
+        f"{path} are found by the attributes that hold the layers"
+    )
 
 
 def save_keras(model, filepath, overwrite: bool = True) -> None:

@@ -319,27 +319,25 @@ class Model(Trainer):
         files.refuse_existing(filepath, overwrite)
         files.write(filepath, files.weights_of(self), {"kind": "weights"})
 
-    def load_weights(self, filepath, skip_mismatch: bool = False) -> None:
-        """Read the weights from a file that `save_weights` or `save` wrote, here or in Keras 3.
+    def load_weights(self, filepath, skip_mismatch: bool = False, by_name: bool = False) -> None:
+        """Read the weights from a file that `save_weights` or `save` wrote, here or in Keras.
 
         Args:
             filepath: the file.
             skip_mismatch: whether what does not fit is left out, with a warning that lists it.
+            by_name: of an old `.h5` file of Keras: whether layers get the weights of those with
+                their names, and other layers none. Default: in their order.
 
         Raises:
+            ArgumentError: if `by_name` is True for another file.
             FileNotFoundError: if there is no such file.
             SerializationError: if it is damaged, or listing all that does not fit; nothing is
                 changed then.
         """
         self._require_built("load")
-        from gpunn.models import keras_files
+        from gpunn.models.saving import load_weights
 
-        if keras_files.is_keras_file(filepath):
-            keras_files.load_keras_weights(filepath, self, skip_mismatch)
-            return
-        tensors, _ = files.read(filepath)
-        own = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
-        files.restore(self, own, filepath, skip_mismatch)
+        load_weights(self, filepath, skip_mismatch, by_name)
 
     def save(
         self,

@@ -7,7 +7,13 @@ from gpunn import optimizers
 from gpunn.backend import current_device
 from gpunn.backend import device as on_device
 from gpunn.errors import NotBuiltError, SerializationError
-from gpunn.models.keras_files import is_keras_model, load_keras_model
+from gpunn.models.keras_files import (
+    is_keras_file,
+    is_keras_model,
+    load_keras_model,
+    load_keras_weights,
+    only_legacy_by_name,
+)
 from gpunn.serialization import custom_object_scope, deserialize_value, serialize_value
 from gpunn.training import files
 
@@ -114,6 +120,18 @@ def load_model(
             model.optimizer.build(model.trainable_variables)
             model.optimizer.load_state_dict(state, files.names_of(model))
     return model
+
+
+def load_weights(model, filepath, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Read weights into a model; see `Model.load_weights`."""
+    if is_keras_file(filepath):
+        load_keras_weights(filepath, model, skip_mismatch, by_name)
+        return
+    if by_name:
+        raise only_legacy_by_name(filepath)
+    tensors, _ = files.read(filepath)
+    own = {n: a for n, a in tensors.items() if not n.startswith(files.OPTIMIZER)}
+    files.restore(model, own, filepath, skip_mismatch)
 
 
 def read_metadata(filepath) -> dict:

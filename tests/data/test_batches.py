@@ -158,3 +158,15 @@ def test_empty_sequence():
 
     with pytest.raises(DataError, match="the Empty has no batch"):
         make_source(Empty())
+
+
+def test_inputs_of_a_batch_may_have_lengths_of_their_own():
+    def graph(weights):
+        return {"nodes": np.ones((5, 2)), "edges": np.ones((9, 2))}, np.ones(3), np.ones(weights)
+
+    ((x, y, _),) = make_source(iter([graph(3)])).epoch()
+    assert (len(x["nodes"]), len(x["edges"]), len(y)) == (5, 9, 3)
+    with pytest.raises(DataError, match="y has 3 rows, sample_weight has 2 rows"):
+        list(make_source(iter([graph(2)])).epoch())
+    with pytest.raises(DataError, match=r"x\['nodes'\] has 5 rows"):
+        make_source(graph(3)[0], np.ones(3))

@@ -9,7 +9,7 @@ import pytest
 import gpunn
 from gpunn.data import Dataset, make_source, train_validation_split
 from gpunn.data.prefetch import prefetch
-from gpunn.errors import ArgumentError, ArgumentTypeError, DataError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, NotSupportedError
 
 X, Y = np.arange(10.0).reshape(5, 2), np.arange(5)
 
@@ -90,6 +90,11 @@ def test_cache_keeps_the_first_iteration():
     next(iter(cached))
     assert len(list(cached)) == 3
     assert [len(y) for _, y in kept.batch(5)] == [5]  # other batches are made anew
+
+
+def test_cache_takes_no_file():
+    with pytest.raises(NotSupportedError, match="keeps them in memory"):
+        Dataset(np.arange(3)).cache("/tmp/cached")
 
 
 def test_a_cached_set_trains_the_same(device):

@@ -1,6 +1,9 @@
 """WeightOwner: finding weights."""
 
+import pytest
+
 import gpunn
+from gpunn.errors import ArgumentError
 from gpunn.layers import Dense, Layer
 
 
@@ -24,3 +27,20 @@ def test_first_weight_finds_variables_in_attributes():
 
 def test_first_weight_without_weights():
     assert gpunn.Sequential().first_weight() is None
+
+
+def test_paths_begin_with_the_names_of_scopes():
+    with gpunn.name_scope("model"):
+        first = gpunn.layers.Dense(1, name="first")
+        with gpunn.name_scope("block"):
+            x = gpunn.Input((2,))
+            gpunn.layers.Dense(3, name="second")(x)
+            inside = gpunn.Sequential([gpunn.layers.Dense(2, name="third")], name="inside")
+            inside.build((None, 2))
+        with pytest.raises(ArgumentError, match="without a slash"), gpunn.name_scope("a/b"):
+            pass
+        first.build((None, 2))
+    outside = gpunn.layers.Dense(1, name="outside")
+    outside.build((None, 2))
+    paths = [layer.weights[0].path for layer in (first, inside, outside)]
+    assert paths == ["model/first/kernel", "model/block/inside/third/kernel", "outside/kernel"]

@@ -5,7 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, tree
-from gpunn.errors import GpunnError, ShapeError
+from gpunn.errors import ArgumentTypeError, GpunnError, ShapeError
 from tests.capture.steps import train
 from tests.golden.cases_recurrent import CASES, MASK, first_states, sequences, values, weights
 from tests.harness import assert_close, golden, rand
@@ -254,6 +254,31 @@ def test_cells_of_ones_own(device):
     assert_close(layer(x)[:, -1], x.mean(1), rtol=1e-5, atol=1e-6)
     again = layers.RNN.from_config(layer.get_config())
     assert type(again.cell) is Mean
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.SimpleRNNCell(3),
+        lambda: layers.GRUCell(3),
+        lambda: layers.GRUCell(3, reset_after=False, recurrent_dropout=0.5),
+    ],
+)
+def test_one_state_without_a_list(make, device):
+    x, h = rand(2, 4).astype("float32"), rand(2, 3).astype("float32")
+    with gpunn.device(device):
+        cell = make()
+        y, (listed,) = cell(x, [h])
+        z, state = cell(x, gpunn.Tensor(h, device=device))
+    assert_close(z, y.numpy())
+    assert state.shape == (2, 3)
+    assert_close(state, listed.numpy())
+
+
+def test_the_states_of_an_lstm_are_a_list():
+    x = rand(2, 4).astype("float32")
+    with pytest.raises(ArgumentTypeError, match=r"takes states \[h, c\] in a list"):
+        layers.LSTMCell(3)(x, gpunn.Tensor(rand(2, 3)))
 
 
 def test_the_state_of_a_stacked_cell_with_one_is_no_list():

@@ -121,3 +121,44 @@ def test_layers_inside_are_built_before_training_though_the_shape_is_known():
     for _ in range(2):
         model.fit(np.ones((8, 6, 4)), np.ones((8, 6, 1)), verbose=0)
     assert (model.get_weights()[0] != before).any()
+
+
+class Noted(gpunn.layers.Layer):
+    """Adds a loss, and gives nothing."""
+
+    def call(self, x):
+        self.add_loss(gpunn.ops.sum(x))
+
+
+def test_a_layer_that_gives_none_is_no_part_of_a_graph():
+    x = gpunn.Input((3,))
+    layer = Noted()
+    assert layer(x) is None
+    assert layer(np.ones((2, 3), "float32")) is None
+    assert layer.losses[0].item() == 6
+    model = gpunn.Model(x, gpunn.layers.Dense(1)(x))
+    assert layer not in model.layers
+
+
+class Nodes(gpunn.layers.Layer):
+    """The sums of edges at nodes, whose number is known."""
+
+    def call(self, edges, at):
+        return gpunn.ops.segment_sum(edges, at, num_segments=6)
+
+
+class Masked(gpunn.layers.Layer):
+    def call(self, x, mask_of_nodes):
+        return x * gpunn.ops.expand_dims(mask_of_nodes, -1)
+
+
+def test_inputs_of_an_unknown_batch_beside_one_of_a_known_size():
+    edges, at, counts = gpunn.Input((2,)), gpunn.Input((), dtype="int32"), gpunn.Input(())
+    nodes = Nodes()(edges, at)
+    assert nodes.shape == (6, 2)
+    kept = Masked()(nodes, counts)
+    assert kept.shape == (6, 2)
+    model = gpunn.Model([edges, at, counts], kept)
+    x = np.arange(8.0, dtype="float32").reshape(4, 2)
+    y = model([x, np.array([0, 1, 1, 5]), np.array([1, 1, 1, 1, 1, 0], "float32")])
+    np.testing.assert_array_equal(y.numpy(), [[0, 1], [6, 8], [0, 0], [0, 0], [0, 0], [0, 0]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpunn
-from gpunn import losses
+from gpunn import losses, ops
 from gpunn.autograd import check_gradients
 from gpunn.errors import ArgumentError, DataError, ShapeError
 from gpunn.losses.terms import MeanOfTerms
@@ -263,6 +263,27 @@ def test_a_loss_of_yours(device):
     value.backward()
     assert_close(value, 1.5)
     assert_close(p.grad, [0.5, 0.5])
+
+
+def test_structures_of_tensors_are_given_to_a_loss_of_yours(device):
+    class Features(losses.Loss):
+        def call(self, y_true, y_pred):
+            assert isinstance(y_true, list) and isinstance(y_pred, list)
+            pairs = zip(y_true, y_pred, strict=True)
+            return sum(ops.mean(ops.abs(a - b), axis=(1,)) for a, b in pairs)
+
+    p = [tensor(np.ones((2, n), "float32"), device=device) for n in (3, 4)]
+    y = [np.zeros((2, 3)), np.full((2, 4), 3)]
+    assert Features()(y, p).item() == 3
+    assert_close(Features(reduction=None)(y, p, sample_weight=[1.0, 0.5]), [3.0, 1.5])
+    same = [tensor(np.ones(3, "float32"), device=device)] * 2  # for ours, one tensor
+    assert losses.MeanSquaredError()(np.zeros((2, 3)), same).item() == 1
+
+
+@pytest.mark.parametrize("fn", [losses.hinge, losses.mean_squared_error])
+def test_one_number_for_all_labels(fn, device):
+    p = tensor(np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3), device=device)
+    assert_close(fn(1.0, p), fn(np.ones((4, 3), "float32"), p).numpy())
 
 
 def test_resolve_crossentropy():
