@@ -1,6 +1,7 @@
 """Symbolic tensors: the shape and dtype of values to come, and the calls that will make them."""
 
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import cache, update_wrapper
 from types import FunctionType
 
@@ -22,6 +23,11 @@ from gpunn.tree import flatten, map_structure, pack
 # a stride, a window or a bound makes one size of both. The second pair is for functions that need
 # more, a multiple of something, or one size for all axes.
 SMALL, LARGE = ((2, 2), (5, 17)), ((24, 24), (48, 48))
+
+
+# While a function is run for its shapes: what it is given are zeros and empty words.
+_inferring: ContextVar[bool] = ContextVar("gpunn_inferring", default=False)
+is_inferring = _inferring.get
 
 
 class KerasTensor:
@@ -179,9 +185,12 @@ def infer(function, args, kwargs, be=CPU_BACKEND):
     def run(size, make, leaves=leaves):
         given = [make(be, x, size) if isinstance(x, KerasTensor) else x for x in leaves]
         args_given, kwargs_given = pack((args, kwargs), given)
-        # a logarithm of zeros is no mistake here
-        with device(be.device), no_grad(), values_kept(), np.errstate(all="ignore"):
-            return function(*args_given, **kwargs_given)
+        token = _inferring.set(True)
+        try:  # a logarithm of zeros is no mistake here
+            with device(be.device), no_grad(), values_kept(), np.errstate(all="ignore"):
+                return function(*args_given, **kwargs_given)
+        finally:
+            _inferring.reset(token)
 
     errors = []
     for sizes, makes in (

@@ -5,7 +5,7 @@ import pytest
 
 import gpunn
 from gpunn import layers, ops
-from gpunn.errors import CaptureError, DTypeError
+from gpunn.errors import CaptureError, DataError, DTypeError
 
 COLORS = ["red", "green", "blue", "grey"]
 
@@ -180,3 +180,26 @@ def test_layers_of_numbers_refuse_words(layer):
         layer(gpunn.Input((1,), dtype="string"))
     with pytest.raises(DTypeError, match="expected numbers"):
         layer(np.array([["a"]]))
+
+
+class Hashed(layers.Layer):
+    """Looks words up that may not be unknown."""
+
+    def __init__(self):
+        super().__init__()
+        self.lookup = layers.StringLookup(vocabulary=["a", "b"], num_oov_indices=0)
+        self.embedding = layers.Embedding(2, 3)
+
+    def call(self, words):
+        return self.embedding(self.lookup(words))
+
+
+def test_a_lookup_without_unknown_words_inside_a_layer_of_a_graph():
+    words = gpunn.Input((), dtype="string")
+    hashed = Hashed()
+    model = gpunn.Model(words, hashed(words))
+    assert model.output_shape == (None, 3)
+    y = model.predict(np.array(["b", "a"]), verbose=0)
+    np.testing.assert_array_equal(y, hashed.embedding.embeddings.numpy()[[1, 0]])
+    with pytest.raises(DataError, match="'c' is not in the vocabulary"):
+        model.predict(np.array(["c"]), verbose=0)

@@ -7,6 +7,7 @@ import numpy as np
 
 from gpunn import ops
 from gpunn.autograd import KerasTensor
+from gpunn.autograd.symbolic import is_inferring
 from gpunn.backend import floatx
 from gpunn.errors import ArgumentTypeError, DataError, MissingFileError, NotBuiltError
 from gpunn.layers.categories.hashes import bucket
@@ -219,6 +220,8 @@ class VocabularyLayer(HostLayer):
         return [index[t] if t in index else unknown[t] for t in tokens]
 
     def _unknown(self, token) -> int:
+        if not self.num_oov_indices and is_inferring():
+            return 0
         if not self.num_oov_indices:
             raise wrong(
                 self,
