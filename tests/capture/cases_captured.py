@@ -64,6 +64,14 @@ def a_loss_class():
 
 
 @case()
+def a_loss_of_normalized_vectors():
+    def apart(y, p):
+        return -ops.sum(gpunn.utils.normalize(y) * gpunn.utils.normalize(p, axis=1), axis=-1)
+
+    return {"loss": apart}
+
+
+@case()
 def a_loss_that_calls_another():
     mse = gpunn.losses.MeanSquaredError()
     return {"loss": lambda y, p: mse(y, p) + gpunn.losses.mean_absolute_error(y, p)}

@@ -47,7 +47,7 @@ NUMPYS = ("numpy.linalg", "numpy.fft", "numpy._core", "numpy.core", "numpy.lib",
 PARTS = {
     "activations", "autograd", "backend", "config", "constraints", "dtype_policies", "errors",
     "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "ops", "random",
-    "regularizers", "tree",
+    "regularizers", "tree", "utils",
 }  # fmt: skip
 SETTERS = ("set_", "enable_", "disable_", "clear_", "save", "load", "seed")
 # What steps and the loop around them change, and recorded ones do not see.
