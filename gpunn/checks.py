@@ -30,7 +30,7 @@ def check_number(name: str, value, low=None, high=None, above=None, below=None) 
         )
 
 
-def check_steps(name: str, value, low: int) -> None:
+def check_integer(name: str, value, low: int) -> None:
     """Refuse what is not an integer >= low."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise ArgumentTypeError(f"{name} must be an integer >= {low}, got {value!r}")

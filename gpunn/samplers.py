@@ -9,7 +9,7 @@ anything (Keras-hub: hidden states), and the cache after this step.
 
 from gpunn import ops, random
 from gpunn.autograd import convert, no_grad
-from gpunn.checks import check_number, check_steps
+from gpunn.checks import check_integer, check_number
 from gpunn.errors import ShapeError
 from gpunn.serialization import Registry
 
@@ -168,7 +168,7 @@ class TopKSampler(RandomSampler):
 
     def __init__(self, k=5, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        check_steps("k", k, 1)
+        check_integer("k", k, 1)
         self.k = k
 
     def get_next_token(self, probabilities):
@@ -202,7 +202,7 @@ class TopPSampler(RandomSampler):
         super().__init__(seed=seed, **kwargs)
         check_number("p", p, low=0, high=1)
         if k is not None:
-            check_steps("k", k, 1)
+            check_integer("k", k, 1)
         self.p = p
         self.k = k
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpunn.checks import check_steps
+from gpunn.checks import check_integer
 from gpunn.errors import ArgumentError, ShapeError
 
 
@@ -50,7 +50,7 @@ def pad_sequences(
         )
     shape = next((np.shape(s)[1:] for s in sequences if len(s)), ())
     if maxlen is not None:
-        check_steps("pad_sequences: maxlen", maxlen, low=0)
+        check_integer("pad_sequences: maxlen", maxlen, low=0)
     else:
         maxlen = max(map(len, sequences), default=0)
     y = np.full((len(sequences), maxlen, *shape), value, dtype)

@@ -1,4 +1,7 @@
-"""Walks: over nested inputs, and over the attributes of a layer."""
+"""Walks: over nested inputs of layers, and over the attributes of a layer.
+
+`gpunn.tree` walks any nested lists; here a list of plain numbers is data, which becomes a tensor.
+"""
 
 from gpunn.autograd import Tensor
 from gpunn.tree import map_shape_structure
@@ -10,7 +13,7 @@ def map_shapes(function, shapes):
 
 
 def leaves(structure):
-    """The tensors of nested lists, tuples and dicts, in order."""
+    """The tensors in nested lists, tuples and dicts, in order; anything else is passed over."""
     if isinstance(structure, dict):
         for value in structure.values():
             yield from leaves(value)

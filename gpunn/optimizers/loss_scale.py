@@ -4,7 +4,7 @@ import numpy as np
 
 from gpunn.autograd import Variable
 from gpunn.backend import backend_of
-from gpunn.checks import check_number, check_steps
+from gpunn.checks import check_integer, check_number
 from gpunn.errors import ArgumentError, ArgumentTypeError, SerializationError, unknown
 from gpunn.optimizers.optimizer import Optimizer
 from gpunn.optimizers.scaled_step import ScaledStep, takes
@@ -67,7 +67,7 @@ class LossScaleOptimizer(Optimizer):
             known = ("initial_scale", "dynamic_growth_steps", "name")
             raise unknown("argument of LossScaleOptimizer", setting, known)
         check_number("initial_scale", initial_scale, above=0)
-        check_steps("dynamic_growth_steps", dynamic_growth_steps, 1)
+        check_integer("dynamic_growth_steps", dynamic_growth_steps, 1)
         super().__init__(0.0, name=name)
         self.inner_optimizer = inner_optimizer
         self.initial_scale = initial_scale

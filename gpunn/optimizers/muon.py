@@ -3,7 +3,7 @@
 import re
 from math import sqrt
 
-from gpunn.checks import check_flag, check_number, check_steps
+from gpunn.checks import check_flag, check_integer, check_number
 from gpunn.optimizers.lamb import squares
 from gpunn.optimizers.optimizer import Optimizer
 
@@ -94,7 +94,7 @@ class Muon(Optimizer):
             check_number(name, value)
         check_number("adam_lr_ratio", adam_lr_ratio, low=0)
         check_number("momentum", momentum, low=0, high=1)
-        check_steps("ns_steps", ns_steps, 0)
+        check_integer("ns_steps", ns_steps, 0)
         check_flag("nesterov", nesterov)
         if rms_rate is not None:
             check_number("rms_rate", rms_rate, low=0)

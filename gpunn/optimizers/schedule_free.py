@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-from gpunn.checks import check_number, check_steps
+from gpunn.checks import check_integer, check_number
 from gpunn.optimizers.optimizer import Optimizer
 
 
@@ -50,7 +50,7 @@ class ScheduleFreeAdamW(Optimizer):
         check_number("beta_1", beta_1, above=0, high=1)
         check_number("beta_2", beta_2, low=0, below=1)
         check_number("epsilon", epsilon, low=0)
-        check_steps("warmup_steps", warmup_steps, 0)
+        check_integer("warmup_steps", warmup_steps, 0)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

@@ -7,7 +7,7 @@ import numpy as np
 
 from gpunn.autograd import Tensor, Variable
 from gpunn.backend import floatx
-from gpunn.checks import check_flag, check_number, check_steps
+from gpunn.checks import check_flag, check_integer, check_number
 from gpunn.errors import ArgumentError, ArgumentTypeError, unknown
 from gpunn.optimizers.schedules import LearningRateSchedule, deserialize, serialize
 from gpunn.serialization import snake_case
@@ -67,9 +67,9 @@ class Settings:
         if use_ema:
             check_number("ema_momentum", ema_momentum, low=0, high=1)
         if ema_overwrite_frequency is not None:
-            check_steps("ema_overwrite_frequency", ema_overwrite_frequency, 1)
+            check_integer("ema_overwrite_frequency", ema_overwrite_frequency, 1)
         if gradient_accumulation_steps is not None:
-            check_steps("gradient_accumulation_steps", gradient_accumulation_steps, 2)
+            check_integer("gradient_accumulation_steps", gradient_accumulation_steps, 2)
         self.name = name or snake_case(type(self).__name__)
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm

@@ -1,6 +1,6 @@
 """EarlyStopping: no more epochs once a metric gets no better."""
 
-from gpunn.checks import check_steps
+from gpunn.checks import check_integer
 from gpunn.training.monitor import MonitorCallback
 
 
@@ -34,7 +34,7 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch=0,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
-        check_steps("patience", patience, low=0)
+        check_integer("patience", patience, low=0)
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline

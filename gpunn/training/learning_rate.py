@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from gpunn.checks import check_callable, check_steps
+from gpunn.checks import check_callable, check_integer
 from gpunn.errors import ArgumentError, NotBuiltError
 from gpunn.naming import free_name
 from gpunn.training.callback import Callback
@@ -108,7 +108,7 @@ class ReduceLROnPlateau(MonitorCallback):
         super().__init__(monitor, mode, min_delta=min_delta)
         if not 0 <= factor < 1:
             raise ArgumentError(f"factor must be in [0, 1), got {factor}")
-        check_steps("patience", patience, low=0)
+        check_integer("patience", patience, low=0)
         self.factor = factor
         self.patience = patience
         self.verbose = verbose

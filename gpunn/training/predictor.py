@@ -2,7 +2,7 @@
 
 from gpunn.autograd import Tensor, convert, no_grad, wrap
 from gpunn.backend import backend_of, get_backend, is_array, one_blas_thread, quiet
-from gpunn.checks import check_steps
+from gpunn.checks import check_integer
 from gpunn.data import pack_x_y_sample_weight
 from gpunn.errors import ArgumentError, DataError
 from gpunn.layers import tree
@@ -30,7 +30,7 @@ class Predictor(Steps):
         Source: keras.Model.predict.
         """
         if batch_size is not None:
-            check_steps("batch_size", batch_size, low=1)
+            check_integer("batch_size", batch_size, low=1)
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
             explained = out_of_memory_explained(self, "predict", _rows(x))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from gpunn import data
 from gpunn.autograd import no_grad, values_kept
 from gpunn.backend import current_seed, one_blas_thread, quiet
-from gpunn.checks import check_number, check_steps
+from gpunn.checks import check_integer, check_number
 from gpunn.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from gpunn.errors import DataError
 from gpunn.training.callbacks import History, callbacks_for
@@ -63,7 +63,7 @@ class Trainer(Predictor):
                 (x, y, sample_weight).
             y: targets, like x; None where x gives them.
             batch_size: default 32.
-            epochs: the epoch to stop before, counted from 0.
+            epochs: how many epochs, or with `initial_epoch` the number of the epoch to stop before.
             verbose: 0: silent; 1: a progress bar; 2: a line per epoch; "auto": 1 in a terminal,
                 else 2.
             callbacks: a list of `gpunn.callbacks.Callback`.
@@ -74,7 +74,8 @@ class Trainer(Predictor):
             sample_weight: (n,) weights.
             initial_epoch: the epoch to start from.
             steps_per_epoch: batches per epoch; default: all.
-            validation_steps, validation_batch_size: the same for validation.
+            validation_steps: batches of each validation; default: all.
+            validation_batch_size: default: `batch_size`.
             validation_freq: validate every so many epochs, or after the epochs of a list.
 
         Returns:
@@ -89,10 +90,10 @@ class Trainer(Predictor):
         """
         self._require_compiled()
         for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-            check_steps(name, value, low=0)
+            check_integer(name, value, low=0)
         check_number("validation_split", validation_split, low=0.0, below=1.0)
         if not isinstance(validation_freq, Iterable) or isinstance(validation_freq, str):
-            check_steps("validation_freq", validation_freq, low=1)
+            check_integer("validation_freq", validation_freq, low=1)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.train_validation_split(
                 (x, y, sample_weight), validation_split
@@ -107,14 +108,9 @@ class Trainer(Predictor):
         )  # fmt: skip
         validation = None
         if validation_data is not None:
-            vx, vy, vw = unpack_x_y_sample_weight(validation_data)
-            validation = self._source(
-                vx,
-                vy,
-                vw,
-                batch_size if validation_batch_size is None else validation_batch_size,
-                steps=validation_steps,
-            )
+            rows = batch_size if validation_batch_size is None else validation_batch_size
+            triple = unpack_x_y_sample_weight(validation_data)
+            validation = self._source(*triple, rows, steps=validation_steps)
         history = History()
         calls = callbacks_for(
             self, callbacks, history, verbose, epochs=epochs, steps=source.num_batches
@@ -147,7 +143,8 @@ class Trainer(Predictor):
     def _train_epoch(self, epoch, source, validation, validation_freq, calls) -> dict:
         logs = None
         heard = calls.hears("on_train_batch_begin", "on_train_batch_end")
-        unchanged = False  # for the first step nobody knows
+        # whether only steps can have changed the model since the last one: plans need no check then
+        unchanged = False
         with self._sources_kept():
             self.reset_metrics()
             calls.on_epoch_begin(epoch)
