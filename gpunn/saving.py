@@ -14,15 +14,27 @@ from gpunn.serialization import (
 
 
 def save_weights(model, filepath, overwrite=True) -> None:
-    """Write the weights of a model; see `Model.save_weights`.
+    """Write the weights of a model to a file.
+
+    Args:
+        model, filepath, overwrite: see `Model.save_weights`, which this calls.
 
     Source: keras.saving.save_weights.
+
+    >>> import tempfile
+    >>> model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gpunn.saving.save_weights(model, f"{folder}/model.weights.h5")
+    ...     gpunn.saving.load_weights(model, f"{folder}/model.weights.h5")
     """
     model.save_weights(filepath, overwrite)
 
 
 def load_weights(model, filepath, skip_mismatch=False) -> None:
-    """Give a model the weights of a file; see `Model.load_weights`.
+    """Give a model the weights of a file.
+
+    Args:
+        model, filepath, skip_mismatch: see `Model.load_weights`, which this calls.
 
     Source: keras.saving.load_weights.
     """

@@ -150,7 +150,12 @@ def map_structure(func, *structures, none_is_leaf=True):
 
 
 def map_structure_up_to(shallow_structure, func, *structures):
-    """The same where structures may be deeper than a shallow one, whose leaves are mapped.
+    """`map_structure` down to the leaves of a shallow structure; others may be deeper there.
+
+    Args:
+        shallow_structure: says how deep to go.
+        func: gets the parts of all structures at one leaf of the shallow one.
+        *structures: nested like the shallow one, as far as that goes.
 
     Raises:
         ArgumentError: if the structures differ from the shallow one, as far as that goes.

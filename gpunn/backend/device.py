@@ -91,6 +91,9 @@ def set_device(name) -> Device:
 def device(name):
     """Make a device the current one inside a `with` block, for this thread or task only.
 
+    Args:
+        name: "cpu", "cuda", "cuda:N" or "auto", as for `set_device`.
+
     Raises:
         DeviceError: if the device cannot be used, with what is missing and how to install it.
 

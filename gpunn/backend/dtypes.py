@@ -23,7 +23,21 @@ def floatx() -> str:
 
 
 def set_floatx(value: str) -> None:
-    """Set the default float dtype: "float16", "float32" or "float64" (Keras: `set_floatx`)."""
+    """Set the default float dtype, of weights and of what is computed.
+
+    Args:
+        value: "float16", "float32" or "float64".
+
+    Raises:
+        ArgumentError: for anything else.
+
+    Source: keras.config.set_floatx.
+
+    >>> gpunn.set_floatx("float64")
+    >>> gpunn.ops.ones(2).dtype
+    dtype('float64')
+    >>> gpunn.set_floatx("float32")
+    """
     global _floatx
     name = str(value)
     if name not in ("float16", "float32", "float64"):

@@ -164,6 +164,12 @@ _global = Seed(secrets.randbits(63))
 def set_seed(seed: int) -> None:
     """Seed everything gpunn draws: weights, shuffles, dropout (Keras: `set_random_seed`).
 
+    Args:
+        seed: any integer. Equal seeds give equal numbers, on every device.
+
+    Raises:
+        ArgumentError: if it is no integer.
+
     >>> gpunn.set_seed(42)
     """
     global _global

@@ -25,9 +25,25 @@ def save_model(
     include_optimizer: bool = True,
     metadata: dict | None = None,
 ) -> None:
-    """Write a model; see `Model.save`.
+    """Write a whole model to one file.
+
+    Args:
+        model: a model that has its weights.
+        filepath, overwrite, include_optimizer, metadata: see `Model.save`, which calls this.
+
+    Raises:
+        NotBuiltError: if the model has no weights yet.
+        FileExistsError: if the file exists and `overwrite` is False.
+        SerializationError: if something in the model cannot be written, with its name.
 
     Source: keras.saving.save_model.
+
+    >>> import tempfile
+    >>> model = gpunn.Sequential([gpunn.Input((2,)), gpunn.layers.Dense(1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     gpunn.saving.save_model(model, f"{folder}/model.keras")
+    ...     gpunn.load_model(f"{folder}/model.keras").output_shape
+    (None, 1)
     """
     if not model.knows_weights:
         raise NotBuiltError(f"{model.name!r} has no weights yet: call it on data, or build it")

@@ -88,7 +88,13 @@ def registered_objects() -> dict:
 
 
 def registered_name(obj) -> str | None:
-    """The name that `register_serializable` gave an object, or None."""
+    """The name that `register_serializable` gave an object, or None.
+
+    Source: keras.saving.get_registered_name.
+
+    >>> gpunn.serialization.registered_name(gpunn.layers.Dense) is None
+    True
+    """
     return next((key for key, known in _custom.items() if known is obj), None)
 
 

@@ -36,6 +36,9 @@ class Registry:
         classes: the classes.
         aliases: more names, a dict from name to class or function.
         module: where the public finds them, for configs.
+
+    >>> gpunn.layers.REGISTRY.find("flatten").__name__
+    'Flatten'
     """
 
     def __init__(self, kind: str, base: type, classes, aliases=None, module: str | None = None):

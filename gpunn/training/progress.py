@@ -18,6 +18,8 @@ def enable_interactive_logging() -> None:
     """Show progress on the standard output, as when gpunn is imported.
 
     Source: keras.config.enable_interactive_logging.
+
+    >>> gpunn.config.enable_interactive_logging()
     """
     global _interactive
     _interactive = True
@@ -41,6 +43,9 @@ def is_interactive_logging_enabled() -> bool:
     """Whether progress is shown on the standard output.
 
     Source: keras.config.is_interactive_logging_enabled.
+
+    >>> gpunn.config.is_interactive_logging_enabled()
+    True
     """
     return _interactive
 
