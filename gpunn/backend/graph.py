@@ -16,7 +16,7 @@ import numpy as np
 
 from gpunn.backend import cublas
 from gpunn.backend.late import make_all
-from gpunn.backend.random import Stream, frozen
+from gpunn.backend.random import Renewed, Stream, frozen
 from gpunn.backend.rows import Rows
 from gpunn.backend.shared import Shared
 from gpunn.errors import CaptureError, NotLoadedError
@@ -213,6 +213,8 @@ class Graph:
 
     def drawn(self, stream: Stream):
         """Where the position of a stream's next draw stands: (a slot, draws to add to it)."""
+        if type(stream) is Renewed:
+            raise CaptureError("a new random stream at every step cannot be recorded: keep one")
         if stream not in self._positions:
             self._positions[stream] = self.number(lambda: stream.position, np.uint64)
         return self._positions[stream], self._next_draw(stream)

@@ -10,6 +10,7 @@ import secrets
 import threading
 from contextvars import ContextVar
 from copy import copy
+from functools import partial
 
 import numpy as np
 
@@ -86,6 +87,10 @@ class Stream:
             before.setdefault(self, position)
         return position
 
+    def drawing(self, draw):
+        """`draw(stream, ...)` as a function of its other arguments, for a recording."""
+        return partial(draw, self)
+
     def ahead(self, draws: int) -> "Stream":
         """A stream that stands so many draws further on; this one stays."""
         found = copy(self)
@@ -133,6 +138,28 @@ class Stream:
             raise SerializationError(
                 f"a stream's state has the keys seed, name and position, not {state!r}"
             ) from e
+
+
+class Renewed(Stream):
+    """In a recording, a stream that is made for a draw: so it is made anew at each replay.
+
+    Args:
+        make: makes it.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make):
+        self._make = make
+
+    def drawing(self, draw):
+        return lambda *args: draw(self._make(), *args)
+
+    def ahead(self, draws: int) -> Stream:
+        return self._make()
+
+    def move(self, draws: int) -> int:
+        return 0
 
 
 class Seed:

@@ -349,7 +349,7 @@ class Recorder(NumpyBackend):
         if drawn.get() is not None:
             raise CaptureError("numbers drawn in a checkpoint: backward draws them once more")
         out = self.empty(shape, dtype)
-        self.note("store", draw, (stream, shape, *more), out, lasting=True, reads=())
+        self.note("store", stream.drawing(draw), (shape, *more), out, lasting=True, reads=())
         return out
 
     def look(self, check, x, *more):

@@ -9,8 +9,9 @@ import math
 from numbers import Integral
 
 from gpunn.autograd import primitive
-from gpunn.backend import Stream, current_seed
+from gpunn.backend import CPU_BACKEND, Stream, current_seed
 from gpunn.backend.kernels import Drawn
+from gpunn.backend.random import Renewed, frozen
 from gpunn.errors import ArgumentTypeError
 from gpunn.ops.arithmetic import add, multiply
 from gpunn.ops.shaping import _shape
@@ -40,6 +41,21 @@ def stream_of(seed) -> Stream:
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise ArgumentTypeError(f"seed must be an integer, a SeedGenerator or None, not {seed!r}")
     return Stream(int(seed))
+
+
+def stream_of_draw(seed) -> Stream:
+    """`stream_of` for one draw alone: a recording makes a stream anew at each replay."""
+    if frozen.get() and not isinstance(getattr(seed, "stream", seed), Stream):
+        return Renewed(lambda: stream_of(seed))
+    return stream_of(seed)
+
+
+def uniform_of(be, seed, shape, dtype="float32"):
+    """`be.uniform` of a `seed`; a GPU's graph cannot make streams, so the host draws of these."""
+    stream = stream_of_draw(seed)
+    if type(stream) is Renewed:
+        return be.from_host(lambda s, n: CPU_BACKEND.uniform(s, n, dtype), stream, shape, dtype)
+    return be.uniform(stream, shape, dtype)
 
 
 @primitive

@@ -12,7 +12,7 @@ from gpunn.backend import CPU_BACKEND, Stream, backend_of, get_backend
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.checks import as_shape
 from gpunn.errors import ArgumentError, DTypeError, ShapeError
-from gpunn.ops.noise import stream_of
+from gpunn.ops.noise import stream_of_draw, uniform_of
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
@@ -40,11 +40,11 @@ def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """
     dtype, be = _float_dtype("uniform", dtype), get_backend()
     if any(isinstance(end, Tensor) or np.ndim(end) for end in (minval, maxval)):
-        y = wrap(be.uniform(stream_of(seed), as_shape("uniform", shape), dtype))
+        y = wrap(uniform_of(be, seed, as_shape("uniform", shape), dtype))
         return ops.cast(y * (convert(maxval) - minval) + minval, dtype)
     if maxval < minval:
         raise ArgumentError(f"uniform: maxval {maxval} is less than minval {minval}")
-    y = be.uniform(stream_of(seed), as_shape("uniform", shape), dtype)
+    y = uniform_of(be, seed, as_shape("uniform", shape), dtype)
     if (minval, maxval) != (0, 1):
         y = y * (maxval - minval) + minval
     if (minval, maxval) != (0, 1) or dtype.itemsize < 4:  # rounding may reach the upper end
@@ -139,7 +139,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     minval, maxval = int(minval), int(maxval)
     if maxval <= minval or maxval - minval > 2**53:
         raise ArgumentError(f"randint: cannot draw from {minval}, ..., {maxval} - 1")
-    u = be.uniform(stream_of(seed), as_shape("randint", shape), "float64")
+    u = uniform_of(be, seed, as_shape("randint", shape), "float64")
     numbers = (be.xp.floor(u * (maxval - minval)).astype(np.int64) + minval).astype(dtype)
     return wrap(be.wrap(numbers))
 
@@ -275,7 +275,7 @@ def _float_dtype(op, dtype):
 
 def _from_host(draw, seed, shape, dtype, be=None) -> Tensor:
     """What `draw(stream, shape)` gives on the host, as a tensor."""
-    return wrap((be or get_backend()).from_host(draw, stream_of(seed), shape, dtype))
+    return wrap((be or get_backend()).from_host(draw, stream_of_draw(seed), shape, dtype))
 
 
 def _scaled(draw, factor, shift, seed, shape, dtype):

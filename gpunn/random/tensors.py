@@ -1,10 +1,13 @@
 """What chance does to the values of a tensor: dropout, shuffle."""
 
+import numpy as np
+
 from gpunn import ops
-from gpunn.autograd import convert
+from gpunn.autograd import convert, wrap
+from gpunn.backend import backend_of
 from gpunn.errors import ArgumentError
 from gpunn.ops import noise
-from gpunn.ops.noise import stream_of
+from gpunn.ops.noise import stream_of_draw
 
 
 def dropout(inputs, rate, noise_shape=None, seed=None):
@@ -36,7 +39,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     if noise_shape is not None:
         sizes = zip(noise_shape, inputs.shape, strict=True)
         noise_shape = tuple(n if s is None else s for s, n in sizes)
-    return noise.dropout(inputs, rate=rate, stream=stream_of(seed), noise_shape=noise_shape)
+    return noise.dropout(inputs, rate=rate, stream=stream_of_draw(seed), noise_shape=noise_shape)
 
 
 def shuffle(x, axis=0, seed=None):
@@ -60,4 +63,6 @@ def shuffle(x, axis=0, seed=None):
     """
     x = convert(x)
     axis = ops.shaping.normalize_axis("shuffle", axis, x.ndim)
-    return ops.take(x, stream_of(seed).permutation(x.shape[axis]), axis)
+    be, rows = backend_of(x.array), (x.shape[axis],)
+    order = be.from_host(lambda s, n: s.permutation(*n), stream_of_draw(seed), rows, np.int64)
+    return ops.take(x, wrap(order), axis)

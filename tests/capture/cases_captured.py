@@ -337,3 +337,17 @@ def a_model_with_its_own_losses_and_metrics():
             return {"twice": 2 * self.seen.result(), **results}
 
     return {"model": Own()}
+
+
+@case()
+def numbers_of_a_fixed_seed():
+    return of_function(lambda x: x + gpunn.random.normal(x.shape, seed=7))
+
+
+@case()
+def numbers_of_no_seed():
+    def noisy(x):
+        noise = gpunn.random.normal(x.shape) * gpunn.random.uniform((x.shape[0], 1))
+        return gpunn.random.shuffle(x + noise + ops.cast(gpunn.random.randint((4,), 0, 3), x.dtype))
+
+    return of_function(noisy)

@@ -92,7 +92,7 @@ def losses_in_a_list_elsewhere(jit):
     return stepped(more, jit)
 
 
-@case("values of a tensor|D2H")
+@case("values of a tensor|in a capture")
 def a_value_that_is_read(jit):
     def more(self, loss, y_pred):
         return loss * (2.0 if float(loss) > 0.5 else 1.0)
@@ -158,3 +158,23 @@ def an_optimizer_with_a_rule_of_ones_own(jit):
             p -= h[0] * self.by * g
 
     return compiled(Guide(), Slower(0.05), jit=jit)
+
+
+@case("values of a tensor|in a capture")
+def a_model_that_is_trained_by_itself(jit):
+    """It has a plan, which must not run while another one is recorded."""
+    inner = gpunn.Sequential([gpunn.Input((4,)), layers.Dense(1)])
+    inner.compile("adam", "mse", jit_compile=jit)
+    x = np.linspace(-1, 1, 40, dtype="float32").reshape(10, 4)
+    for _ in range(4):
+        inner.train_on_batch(x, x[:, :1])
+
+    class Own(Stepped):
+        def __init__(self):
+            super().__init__()
+            self.inner = inner
+
+        def train_step(self, data):
+            return {"loss": self.inner.train_on_batch(data[0], data[1])}
+
+    return compiled(Own(), loss=None, jit=jit)

@@ -141,8 +141,8 @@ def numbers_of_python():
 
 
 @case("random stream")
-def numbers_of_a_fixed_seed():
-    return of_function(lambda x: gpunn.random.dropout(x, 0.5, seed=7))
+def numbers_of_a_new_generator():
+    return of_function(lambda x: gpunn.random.dropout(x, 0.5, seed=gpunn.random.SeedGenerator(7)))
 
 
 @case("time")

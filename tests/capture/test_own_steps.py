@@ -8,7 +8,7 @@ import pytest
 
 import gpunn
 from gpunn.errors import CaptureError
-from tests.capture import cases_own_refused  # noqa: F401
+from tests.capture import cases_own_guides, cases_own_refused  # noqa: F401
 from tests.capture.cases_own_steps import CASES
 
 X = np.random.default_rng(0).normal(size=(44, 4)).astype("float32")
@@ -153,7 +153,7 @@ def test_jit_compile_captures_the_step_or_raises(device):
         assert model._captured._steps
     for name, reason in (
         ("a_counter", "attributes are set while it runs: steps"),
-        ("a_value_that_is_read", "values of a tensor|D2H"),
+        ("a_value_that_is_read", "values of a tensor|in a capture"),
         ("the_learning_rate", "learning_rate is read"),
     ):
         with pytest.raises(CaptureError, match=reason):

@@ -5,6 +5,7 @@ from math import prod
 
 from gpunn.autograd.mode import grad_enabled, observers
 from gpunn.backend import standardize
+from gpunn.backend.random import frozen
 from gpunn.capture.ownership import Ownership
 from gpunn.training.plans.own_steps import OwnPredictPlan, OwnTestPlan, OwnTrainPlan
 from gpunn.training.plans.steps import PredictPlan, StepPlan, TestPlan, TrainPlan, arrays_of
@@ -124,6 +125,8 @@ class CapturedStep:
 
     def _takes_mode(self) -> bool:
         """Whether nobody wants to see every op, but for recordings by other threads."""
+        if frozen.get():  # it is a part of a step that is recorded
+            return False
         if observers and any(type(o) is not Ownership for o in observers):
             return False
         return grad_enabled.get() or self.kind != "train"
