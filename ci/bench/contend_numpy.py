@@ -6,6 +6,7 @@ its batch beside the numbers (labels as ones and zeros, a column of ones) is pre
 """
 
 from by_hand_dense import autoencoder, beginner, digits, neuron, small
+from by_hand_recurrent import gru, lstm
 from workloads import batches
 
 ROWS = {
@@ -14,6 +15,8 @@ ROWS = {
     "20-64-1": beginner,
     "784-512-256-10": digits,
     "784-128-32-128-784": autoencoder,
+    "GRU 256": gru,
+    "LSTM 256": lstm,
 }  # by what their titles begin with
 
 
