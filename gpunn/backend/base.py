@@ -12,8 +12,8 @@ from gpunn.backend.random import Stream
 from gpunn.backend.words import is_words
 from gpunn.errors import DTypeError
 
-# A row number on a GPU of NOWHERE + i, which is at least FAR, stands for an index i that is out of
-# the range of one of several axes.
+# On a GPU, where an index out of range cannot raise, the row number NOWHERE + i stands for such an
+# index i of one of several axes. All of these are at least FAR, as i may be negative.
 NOWHERE, FAR = 1 << 48, 1 << 47
 
 

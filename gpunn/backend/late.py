@@ -1,7 +1,8 @@
-"""Sums on a GPU that are not made at once: a normalization that comes next makes them on its way.
+"""Late: a sum on a GPU that is not made at once, since a normalization after it can make it too.
 
-Until then a `Late` stands for the array. Whoever else asks for it makes it, by a launch of its own,
-so nobody can tell but by counting launches.
+In x + f(x) with a normalization behind it, the normalization's kernel reads both terms, and writes
+their sum as well: one launch instead of two. Until then a `Late` stands for the array. Whoever else
+asks for it makes it, by a launch of its own, so that results are the same.
 """
 
 import threading
@@ -15,7 +16,7 @@ class Late:
     Args:
         make: `make(*parts) -> array`.
         *parts: arrays or other late ones, the first of the shape and dtype of the result.
-        draw: if it is the one part with some values dropped, what that takes (`dropout.py`).
+        draw: where it is a dropout, of its one part: what the kernel draws by (`dropout.py`).
     """
 
     __slots__ = ("__weakref__", "_array", "_make", "draw", "dtype", "kind", "parts", "shape")
@@ -67,6 +68,6 @@ def made(x):
 
 
 def make_all() -> None:
-    """Make what is late in this thread: a part is about to be changed, or a recording to start."""
+    """Make all that waits in this thread: a part may be changed next, or a recording may start."""
     while _mine.waiting:
         _mine.waiting.pop().made()

@@ -88,7 +88,8 @@ def to_array(data, dtype=None, device=None):
     be = backend_of(array)
     if device is not None:
         target = get_backend(device)
-        if be is not target and be.device != target.device:  # else it is a recorded array
+        # a recorded array has a backend of its own, on the same device
+        if be is not target and be.device != target.device:
             be = target
     elif be is CPU_BACKEND:
         be = get_backend()

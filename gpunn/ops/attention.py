@@ -11,8 +11,8 @@ from gpunn.ops.reduction import narrow, wide
 
 __all__ = ["dot_product_attention"]
 
-# A matrix of scores of more bytes than this is made in tiles, and again for the gradient; where
-# tiles are left out, as a whole half is hidden, that is quicker already from a quarter on.
+# A larger matrix of scores (in bytes) is never made as a whole, but in tiles, and once more for the
+# gradient. With a causal mask half of the tiles are left out: a quarter of this is enough then.
 LARGEST = 1 << 26
 
 

@@ -25,7 +25,7 @@ def constant(values, like: Tensor, dtype=None) -> Tensor:
     return wrap(backend_of(like.array).const(key, lambda be: be.asarray(values)))
 
 
-FEW = 4096  # elements
+FEW = 4096  # elements: up to here, a number is compared as an array of the same shape
 
 
 def to_compare(be, x, value: float):
@@ -45,7 +45,7 @@ def at_least(be, x, value: float):
 
 
 def at_most(be, x, value: float):
-    """min(x, value), likewise."""
+    """min(x, value), as `at_least` makes max(x, value)."""
     if be.kind == "cpu" and x.size > FEW and x.dtype.char in "fd":
         return x.clip(-math.inf, value)
     return be.xp.minimum(x, to_compare(be, x, value))

@@ -25,7 +25,7 @@ __all__ = ["adaptive_average_pool", "adaptive_max_pool", "average_pool", "max_po
 
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 40}  # bytes of the images that are worked on at a time
 
-NARROW = 16  # columns of a matrix
+NARROW = 16  # columns: many matrices with fewer are multiplied as one
 
 
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):

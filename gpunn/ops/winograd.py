@@ -16,8 +16,9 @@ from gpunn.ops.spatial import add, cut, lined, strips
 
 TILE, REACH = 4, 6  # results and values of a tile along an axis
 POINTS = (0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)  # where polynomials are multiplied; these round least
-STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of the numbers of a strip of tiles,
-REREAD = 8  # or this part of the taps' bytes, which are read again for each strip
+# Tiles are worked on in strips. The numbers of a strip take so many bytes, or an eighth of those of
+# the taps if that is more, since each strip reads all taps again.
+STRIP, REREAD = {"cpu": 1 << 20, "cuda": 1 << 26}, 8
 
 
 def pays(win, groups, channels, filters) -> bool:

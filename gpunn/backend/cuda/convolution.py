@@ -18,8 +18,8 @@ from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
 from gpunn.backend.kernels import FLOATS, Placing, kernel
 from gpunn.backend.precision import get_float32_matmul_precision
 
-FILTERS = 128  # of a group, at most
-FEW = 16  # the same where cuBLAS has tensor cores to make its products with
+FILTERS = 128  # of a group, at most: with more, `columns.py` is quicker
+FEW = 16  # the same where cuBLAS can use tensor cores
 TILE = 4096  # results that a block makes
 BLOCKS, PLACES = 512, 256  # blocks that shall share the weights' gradient; places of one, at least
 

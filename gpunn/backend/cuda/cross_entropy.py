@@ -9,9 +9,9 @@ from gpunn.backend.cupy_ import THREADS, cuda_type, wide
 from gpunn.backend.kernels import FLOATS, kernel
 
 VALUES_A_LANE = 8
-ROUNDS = 16  # of rows, that one block takes before the mean is worth a second launch
+ROUNDS = 16  # of rows, that one block takes; for more, several share the mean, in a second launch
 MOST_BLOCKS = 256  # that share a mean
-EPSILON = 1e-7  # of cross_entropy.cu
+EPSILON = 1e-7  # as in cross_entropy.cu
 
 
 def _is_float(dtype) -> bool:

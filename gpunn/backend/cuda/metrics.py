@@ -10,10 +10,10 @@ from gpunn.backend.dtypes import standardize
 from gpunn.backend.fusing import Inside
 from gpunn.backend.kernels import kernel
 
-SHARE = 1 << 15  # values that a block sums, if there are more than four times as many
+SHARE = 1 << 15  # values for each block; up to four times as many are left to one
 MOST_BLOCKS = 256
 MOST_THREADS = 1024
-MOST_PAIRS = 1 << 24  # of predictions and thresholds, each of which is looked at
+MOST_PAIRS = 1 << 24  # predictions times thresholds, at most: each pair is looked at
 FLOATS = ("float16", "float32", "float64")
 LABELS = ("int32", "int64", "uint8", *FLOATS)
 

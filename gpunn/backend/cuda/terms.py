@@ -12,7 +12,7 @@ from gpunn.backend.fusing import elementwise_kernel
 from gpunn.backend.kernels import FLOATS, kernel
 
 VALUES = 8 * THREADS  # that a block sums
-ROUNDS = 16  # so many times as many before the mean is worth a second launch
+ROUNDS = 16  # one block sums up to so many times VALUES; for more, a second launch is worth it
 MOST_BLOCKS = 256
 
 
