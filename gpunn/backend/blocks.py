@@ -15,6 +15,7 @@ from gpunn.backend.threads import small_products
 
 ROWS, TURNED_ROWS = 16, 32  # of a block, at most, where there are many; if the left one is turned
 LANES = 16  # columns that a register holds
+NARROW = 128  # columns, at most, that stay together; of so few the BLAS itself makes little
 LEAST = 512  # elements of a block: with so few, what is read for them takes longer than copies
 TURNED, LONG = 1200, 256  # if the right one is turned: elements, at most; terms of a sum, at least
 MANY = 512  # rows that are worth a copy of the right operand, a block's columns after each other,
@@ -77,17 +78,19 @@ def _sizes(small, m, k, n, itemsize: int, turned_a, turned_b) -> tuple[int, int,
     most, nbytes = small // k, (m * k + k * n + m * n) * itemsize
     if most < LEAST or (turned_a and most < 2 * LEAST):
         return None
-    packed = m >= MANY and most >= 2 * LEAST and not turned_a and (turned_b or nbytes > LARGE)
-    if not packed and nbytes > (MORE if min(m, n / 2) <= FEW else CACHED):
+    narrow = 1 < n <= min(NARROW, most // ROWS)
+    large = not narrow and nbytes > LARGE
+    packed = m >= MANY and most >= 2 * LEAST and not turned_a and (turned_b or large)
+    if not packed and not narrow and nbytes > (MORE if min(m, n / 2) <= FEW else CACHED):
         return None
     if not packed and turned_b:
         if k < (LONG if m > FEW else LONG // 4):
             return None
         most = min(most, TURNED)
     rows = _divisor(m, TURNED_ROWS if turned_a else ROWS, 4)
-    columns = _divisor(n, most // rows, LANES)
+    columns = n if narrow else _divisor(n, most // rows, LANES)
     rows = _divisor(m, most // columns, 4)
-    idle = -columns % LANES  # of the registers' lanes
+    idle = 0 if narrow else -columns % LANES  # of the registers' lanes
     least = 8 if rows % 4 else 4  # OpenBLAS takes some rows at a time
     return (rows, columns, packed) if rows >= least and 8 * idle <= columns else None
 

@@ -11,7 +11,7 @@ from gpunn.ops import winograd
 from gpunn.ops.spatial import add, cut, lined, phases, remainders, strips
 
 STRIP = {"cpu": 1 << 20, "cuda": 1 << 26}  # bytes of such rows
-FEW = 4  # channels: with no more a line of places is copied faster than a window
+FEW = 12  # numbers in a row: of windows with fewer a line of places is copied faster
 
 
 def correlate(be, x, kernel, win, groups, bias=None):
@@ -114,6 +114,7 @@ def _strips(be, x, win, groups):
     n, channels = len(x), x.shape[-1] // groups
     length, line = math.prod(win.taps) * channels, math.prod(win.out[1:])
     as_it_lies = groups == length // channels == 1 and win.out == win.size and x.flags.c_contiguous
+    together = channels * win.taps[-1] if win.dilation[-1] == groups == 1 else channels
     size = line * groups * length * x.dtype.itemsize
     for i, j, a, b in strips(n, win.out[0], size, STRIP[be.kind]):
         low, high = win.lines(a, b)
@@ -134,7 +135,7 @@ def _strips(be, x, win, groups):
                 step,
             ),
         )
-        if channels > FEW:
+        if together >= FEW:
             columns = be.empty((groups, rows, length), x.dtype)
             be.copyto(columns.reshape(windows.shape), windows)
         else:  # the same matrix, laid out column by column

@@ -108,6 +108,20 @@ def test_blocks_are_small(small_blocks, monkeypatch):
         assert small_blocks / 4 < rows * terms * columns <= small_blocks and terms == k
 
 
+@pytest.mark.parametrize("turned", LAYOUTS)
+def test_narrow_results(small_blocks, turned, monkeypatch):
+    """Few columns stay together, however many lanes of a register they leave idle."""
+    shapes = noted(monkeypatch)
+    for n in (2, 5, 12):
+        a = numbers(512, 24, turned=turned[0])
+        b = numbers(24, n, turned=turned[1], seed=1)
+        assert_close(CPU_BACKEND.dot(a, b), (a.astype("float64") @ b).astype("f4"), atol=1e-4)
+        (*_, rows, _), (*_, columns) = shapes.pop()
+        assert columns == n and rows * 24 * n <= small_blocks
+    CPU_BACKEND.dot(numbers(512, 24), numbers(24, 1))
+    assert not shapes
+
+
 def test_as_a_whole(small_blocks, monkeypatch):
     """Small products, sizes without good divisors, vectors, and what no cache holds."""
     shapes = noted(monkeypatch)
