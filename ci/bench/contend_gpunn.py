@@ -49,8 +49,7 @@ class Contender:
         gpunn.set_num_threads(threads)
         if variant == "fast" and not native.available():
             raise SystemExit("gpunn-fast needs llvmlite: pip install 'gpunn[fast]'")
-        self.model = gpunn.Sequential([gpunn.Input(workload.shape), *net(workload.layers)])
-        self.model.set_weights(weights)
+        self.model = self.net(workload, weights)
         rate = workload.rate
         optimizer = gpunn.optimizers.SGD(rate)
         if workload.optimizer == "adam":
@@ -67,6 +66,11 @@ class Contender:
             (gpunn.Tensor(a), gpunn.Tensor(b)) for a, b in batches(x, y, workload.batch)
         ]
         self.kind = workload.kind
+
+    def net(self, workload, weights):
+        model = gpunn.Sequential([gpunn.Input(workload.shape), *net(workload.layers)])
+        model.set_weights(weights)
+        return model
 
     def losses(self, steps):
         model = self.model

@@ -134,7 +134,7 @@ def swapped(w):
 class Contender:
     def __init__(self, workload, x, y, weights, threads, variant=""):
         torch.set_num_threads(threads)
-        self.model = net(workload.layers, workload.shape, weights)
+        self.model = self.net(workload, weights)
         self.loss = LOSSES.get(workload.loss, CrossEntropy)()
         rate = workload.rate
         parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -150,6 +150,9 @@ class Contender:
         self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
         self.batches = batches(self.x, self.y, workload.batch)
         self.kind, self.batch = workload.kind, workload.batch
+
+    def net(self, workload, weights):
+        return net(workload.layers, workload.shape, weights)
 
     def train(self, x, y):
         self.optimizer.zero_grad()

@@ -18,10 +18,16 @@ def main(contender: str, row: str, threads: int) -> None:
     from workloads import WORKLOADS, data, weights
 
     kind, _, variant = contender.partition("-")
-    module = importlib.import_module(f"contend_{kind}")
-    workload = WORKLOADS[row]
-    x, y = data(workload)
-    made = module.Contender(workload, x, y, weights(workload), threads, variant)
+    if row in WORKLOADS:
+        family, workload = "contend", WORKLOADS[row]
+        given = *data(workload), weights(workload)
+    else:
+        import zoo
+
+        family, workload = "zoo", zoo.workload(row)
+        given = *zoo.data(row), zoo.drawing()
+    module = importlib.import_module(f"{family}_{kind}")
+    made = module.Contender(workload, *given, threads, variant)
     clock = time.process_time if threads == 1 else time.perf_counter
     run = getattr(made, workload.kind)
     for line in sys.stdin:
