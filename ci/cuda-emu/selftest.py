@@ -602,9 +602,9 @@ def cublaslt():
     ptr = lambda x: c_void_p(x.data.ptr)
     put = lambda kind, of, i, x: getattr(L, f'cublasLt{kind}SetAttribute')(of, i, byref(x), ctypes.c_size_t(ctypes.sizeof(x)))
 
-    def layout(rows, columns):
+    def layout(rows, columns, kind=0):
         made = c_void_p()
-        assert L.cublasLtMatrixLayoutCreate(byref(made), 0, c_uint64(rows), c_uint64(columns), c_int64(rows)) == 0
+        assert L.cublasLtMatrixLayoutCreate(byref(made), kind, c_uint64(rows), c_uint64(columns), c_int64(rows)) == 0
         return made
     la, lb, lo = layout(m, k), layout(k, n), layout(m, n)
     assert L.cublasLtMatmulDescCreate(byref(desc), 68, 0) == 0
@@ -632,6 +632,11 @@ def cublaslt():
     assert matmul(scale=ptr(a)) == 7                                         # on the device
     assert put('MatmulDesc', desc, 7, c_uint32(256)) == 0 and choose() == 0 and matmul() == 0
     sync(); eq(out, b.get() @ a.get(), 1e-6); eq(v, a.get().sum(0), 1e-6)    # BGRADA
+    halves = layout(m, k, 2), layout(k, n, 2), lo                            # float16 to float32, and so are the sums
+    a, b, (la, lb, _) = a.astype('e'), b.astype('e'), halves
+    assert choose((halves[0], halves[1], halves[0])) == 7 and choose((halves[0], layout(k, n), lo)) == 15
+    assert choose(halves) == 0 and matmul() == 0
+    sync(); eq(out, b.get().astype('f') @ a.get().astype('f'), 1e-6); eq(v, a.get().astype('f').sum(0), 1e-6)
     assert put('MatmulDesc', desc, 7, c_uint32(32)) == 0 and choose() == 15  # GELU is not emulated
     assert put('MatmulDesc', desc, 99, c_int32(0)) == 7
     for of, kind in ((desc, 'MatmulDesc'), (pref, 'MatmulPreference'), *((x, 'MatrixLayout') for x in (la, lb, lo))):

@@ -69,12 +69,10 @@ def differentiate(root, dy, wanted: set | None, sink: dict, ends: dict | None = 
                 grads.setdefault(main, [None] * len(main.shape))[node.pull.index] = dy
             elif any(needs):
                 dxs = _pull(node, operands[node], results[node], dy, tuple(needs))
-                for parent, x, dx, needed in zip(
-                    node.parents, operands[node], dxs, needs, strict=True
-                ):
+                for parent, dx, needed in zip(node.parents, dxs, needs, strict=True):
                     if needed and dx is not None:
                         into = grads if type(parent) is Node and parent not in ends else sink
-                        dx = _fitted(dx, x)
+                        dx = _fitted(dx, parent)
                         into[parent] = into[parent] + dx if parent in into else dx
 
 
@@ -119,7 +117,7 @@ def _values(order, ends: dict) -> tuple[dict, dict]:
         elif any(type(v) is Stream for v in static.values()) and static.get("rate", 1):
             raise _without(node, "it draws random numbers: let an op of its own draw them")
         operands[node] = xs = [
-            x if p is None else results[p] if type(p) is Node else p
+            x if p is None else results[p] if type(p) is Node else p if x is None else p.to(x)
             for p, x in zip(node.parents, held, strict=True)
         ]
         with no_grad():
@@ -165,9 +163,9 @@ def _without(node, why: str) -> GradientError:
 
 
 def _fitted(dx, x):
-    """A gradient as one of x: summed over what was broadcast, in its dtype."""
+    """A gradient as one of a node or leaf: summed over what was broadcast, in its dtype."""
     if dx.shape != x.shape:
-        extra = dx.ndim - x.ndim
+        extra = dx.ndim - len(x.shape)
         axes = [
             i for i, n in enumerate(dx.shape) if i < extra or (x.shape[i - extra] == 1 and n != 1)
         ]

@@ -17,7 +17,8 @@ class Node:
         "needs",  # per operand: whether it needs a gradient
         "shape",  # of the result; of an op with several results, a tuple of shapes
         "dtype",  # likewise
-        "recipe",  # (op, the operands that need no gradient and None for others, static parameters)
+        "recipe",  # (op, the operands that need no gradient, else None or what a leaf is cast to,
+        # static parameters)
         "retained",  # a weak reference to the tensor, if `retain_grad` asked for its gradient
         "where",  # what `detect_anomaly` notes: the layer, and checksums of saved arrays
     )

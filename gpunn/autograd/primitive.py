@@ -12,7 +12,7 @@ from functools import update_wrapper
 
 import numpy as np
 
-from gpunn.autograd.autocast import cast_weights, in_use
+from gpunn.autograd.autocast import CastWeight, cast_weights, in_use
 from gpunn.autograd.clock import tick
 from gpunn.autograd.late import LateTensor
 from gpunn.autograd.mode import grad_enabled, observers
@@ -50,7 +50,7 @@ def primitive(body=None, *, promote=None, late=False):
             and `pullback(dy, needs) -> one gradient per operand`, or None if it has no gradient.
         promote: "same" casts the operands to their common dtype first, "float" to a common float;
             "first" does too, but the result, and dy with it, has the dtype of the first operand, if
-            it is a float.
+            it is a float; beside halves the body may get operands of float32.
         late: whether it has kernels that take operands as `Late`.
 
     >>> @gpunn.primitive
@@ -71,6 +71,7 @@ def primitive(body=None, *, promote=None, late=False):
     kernels = table(op)
     tensor = Tensor
     by_type = BY_TYPE
+    widens = promote == "first"
 
     def apply(*operands, **static):
         if len(operands) != count and not variadic:
@@ -92,15 +93,19 @@ def primitive(body=None, *, promote=None, late=False):
                     wants = True
                 if kind is None:
                     kind, dtype = of, a.dtype
-                elif of is not kind or (promote is not None and a.dtype is not dtype):
+                elif of is not kind:
                     odd = True
+                elif promote is not None and a.dtype is not dtype:
+                    odd = odd or not (widens and a.dtype.char == "f" and _is_half(dtype))
                 arrays.append(a)
             else:
                 if x is not None and type(x) not in _SCALARS:
                     odd = True
                 arrays.append(x)
         be = by_type.get(kind)
-        if odd or be is None or (promote is not None and dtype.kind != "f"):  # the long way
+        if not odd and promote is not None and dtype is not None and dtype.kind != "f":
+            odd = not (widens and _is_half(dtype))
+        if odd or be is None:  # the long way
             if KerasTensor in map(type, operands):
                 return call(apply, operands, static)
             operands, arrays, be, dtype, narrow = _prepare(op, names, operands, promote)
@@ -143,9 +148,9 @@ def primitive(body=None, *, promote=None, late=False):
         held = []  # operands without a gradient: what it takes to do the op again
         for x in operands:
             if isinstance(x, tensor) and x.requires_grad:
-                parents.append(x.node or x)
+                parents.append(x.node or x.leaf)
                 needs.append(True)
-                held.append(None)
+                held.append(x.dtype if type(x) is CastWeight else None)
             else:
                 parents.append(None)
                 needs.append(False)
@@ -178,6 +183,10 @@ def primitive(body=None, *, promote=None, late=False):
     apply.promote = promote
     primitives[op] = apply
     return apply
+
+
+def _is_half(dtype) -> bool:
+    return dtype.itemsize == 2 and is_float(dtype)
 
 
 def _parameters(body):

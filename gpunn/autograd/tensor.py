@@ -78,6 +78,11 @@ class Tensor:
         """Whether it was made by the user, not by an op that recorded it."""
         return self.node is None
 
+    @property
+    def leaf(self) -> "Tensor":
+        """Where gradients of this leaf go: to itself, but for a weight in another dtype."""
+        return self
+
     def __repr__(self) -> str:
         text = str(self.numpy())
         where = "" if self.device.kind == "cpu" else f", device={str(self.device)!r}"
@@ -327,7 +332,8 @@ def derive(x: Tensor, array, op: str, pull, again=lambda x: x) -> Tensor:
     """The result of a one-operand op that is not a primitive; `again` does the op on tensors."""
     y = wrap(array)
     if x.requires_grad and grad_enabled.get() and is_float(array.dtype):
-        parents, recipe = (x.node or x,), (again, (None,), {})
+        held = (x.dtype if x.leaf is not x else None,)
+        parents, recipe = (x.node or x.leaf,), (again, held, {})
         y.node = Node(tick(), op, pull, parents, (True,), array.shape, array.dtype, recipe)
         y.requires_grad = True
     return y

@@ -32,46 +32,53 @@ REFUSALS = (7, 8, 15)  # invalid value, architecture mismatch, not supported
 
 OFF, NONE, HIDES = "GPUNN_CUBLASLT=0", "it has no algorithm for it", "it hides NaN"
 EXPECTED = ("", OFF, NONE, HIDES)
-DTYPES = {"e": "float16", "E": "bfloat16", "f": "float32"}  # that have epilogues
+DTYPES = {  # that have epilogues: of the operands and of the result
+    "ee": "float16",
+    "EE": "bfloat16",
+    "ff": "float32",
+    "ef": "float16 to float32",
+    "Ef": "bfloat16 to float32",
+}
 ALIGNED = 16  # bytes that a kernel reads at most at once
 MOST_PLANS = 1000
 TRIED = ((40, 24, 56), (32, 16, 4096))  # (m, n, k): one block does it all, or several share k
 
 
-def multiply(epilogue: str, vector, char: str, shape, a, b, out, batch=None) -> bool:
+def multiply(epilogue: str, vector, chars: str, shape, a, b, out, batch=None) -> bool:
     """`Handle.gemm` with an epilogue; False, and nothing is done, where there is none to trust.
 
     Args:
         epilogue: "bias": out = a b + vector, of contiguous values, one for each row of out;
             "relu_bias": max(that, 0); "sums": out = a b, and vector becomes a's sums along k.
         vector: (address, elements from one of a batch to the next).
-        char, shape, a, b, out, batch: as in `Handle.gemm`, of halves or float32; no addresses.
+        chars, shape, a, b, out, batch: as in `Handle.gemm`, of halves or float32; no addresses.
+            The vector is of the dtype of out.
     """
     handle = cublas.handle()
-    compute = cublas.types(char)[-1]
+    compute = cublas.types(chars[0])[-1]
     batched = batch is not None
-    why_not = _why_not.get((handle.device, epilogue, char, compute, batched))
+    why_not = _why_not.get((handle.device, epilogue, chars, compute, batched))
     if why_not is None:
         if cupy.cuda.get_current_stream().is_capturing():
             return False  # nothing can be looked at
-        why_not = _try(handle, epilogue, char, compute, batched)
+        why_not = _try(handle, epilogue, chars, compute, batched)
         if why_not not in EXPECTED:
             warnings.warn(
-                f"{'batched ' * batched}{DTYPES[char]} products do without cuBLASLt's epilogue "
+                f"{'batched ' * batched}{DTYPES[chars]} products do without cuBLASLt's epilogue "
                 f"{epilogue!r}: {why_not}",
                 stacklevel=2,
             )
-    return not why_not and _multiply(handle, epilogue, vector, char, shape, a, b, out, batch)
+    return not why_not and _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch)
 
 
 def about() -> str:
     """Which epilogues the current device has, for people; all are tried."""
     handle = cublas.handle()
     lacks = []
-    for char, dtype in DTYPES.items():
+    for chars, dtype in DTYPES.items():
         for epilogue in EPILOGUES:
             for batched in (False, True):
-                why_not = _try(handle, epilogue, char, cublas.types(char)[-1], batched)
+                why_not = _try(handle, epilogue, chars, cublas.types(chars[0])[-1], batched)
                 if why_not:
                     lacks.append(f"{epilogue}{', batched' * batched}, {dtype}: {why_not}")
     if len(lacks) == 2 * len(DTYPES) * len(EPILOGUES):
@@ -105,7 +112,7 @@ class Product(NamedTuple):
     """
 
     epilogue: str
-    char: str
+    chars: str
     compute: int
     shape: tuple[int, int, int]
     a: tuple[bool, int]
@@ -123,7 +130,7 @@ class Plan:
 
     def __init__(self, lib, product: Product):
         m, n, k = product.shape
-        kind, *_ = cublas.types(product.char)
+        kind, kind_out = (cublas.DATA_TYPES[char] for char in product.chars)
         self._lib = lib
         self.operation = self._made("MatmulDesc", product.compute, 0)  # 0: scaled in float32
         (flip_a, lead_a), (flip_b, lead_b) = product.a, product.b
@@ -137,10 +144,10 @@ class Plan:
             self._set("MatmulDesc", self.operation, attribute, value)
         sizes = (k, m) if flip_a else (m, k), (n, k) if flip_b else (k, n), (m, n)
         self.layouts = []
-        for (rows, columns), lead, step in zip(
-            sizes, (lead_a, lead_b, product.lead), steps, strict=True
+        for of, (rows, columns), lead, step in zip(
+            (kind, kind, kind_out), sizes, (lead_a, lead_b, product.lead), steps, strict=True
         ):
-            layout = self._made("MatrixLayout", kind, rows, columns, lead)
+            layout = self._made("MatrixLayout", of, rows, columns, lead)
             self._set("MatrixLayout", layout, BATCH_COUNT, c_int32(product.batch))
             self._set("MatrixLayout", layout, BATCH_STEP, c_int64(step))
             self.layouts.append(layout)
@@ -182,15 +189,15 @@ _why_not: dict[tuple, str] = {}  # an epilogue is not used; "" if it is
 _algorithms: dict[tuple, Algorithm | None] = {}  # by (device, product): one for all streams
 
 
-def _multiply(handle, epilogue, vector, char, shape, a, b, out, batch) -> bool:
+def _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch) -> bool:
     lib = _library()
     (at_a, *a), (at_b, *b), (at_out, lead), (at_vector, vector_step) = a, b, out, vector
     count, steps = batch or (1, (0, 0, 0))
     alignments = tuple([min(p & -p, ALIGNED) for p in (at_a, at_b, at_out, at_vector)])
-    compute = cublas.types(char)[-1]
+    _, one, zero, compute = cublas.types(chars[0])
     steps = (*steps, vector_step)
     product = Product(
-        epilogue, char, compute, shape, tuple(a), tuple(b), lead, count, steps, alignments
+        epilogue, chars, compute, shape, tuple(a), tuple(b), lead, count, steps, alignments
     )
     plan = handle.plans.get(product)
     if plan is None:
@@ -202,7 +209,6 @@ def _multiply(handle, epilogue, vector, char, shape, a, b, out, batch) -> bool:
     if plan.algorithm is None:
         return False
     plan.point_to(at_vector)
-    _, one, zero, _ = cublas.types(char)
     layout_a, layout_b, layout = plan.layouts
     status = lib.cublasLtMatmul(
         handle.pointer, plan.operation, one, at_a, layout_a, at_b, layout_b,
@@ -223,9 +229,9 @@ def _keep(known: dict, key, value) -> None:
     known[key] = value
 
 
-def _try(handle, epilogue: str, char: str, compute: int, batched: bool) -> str:
+def _try(handle, epilogue: str, chars: str, compute: int, batched: bool) -> str:
     """Why an epilogue is not to be used; "" if it gives what NumPy does."""
-    key = handle.device, epilogue, char, compute, batched
+    key = handle.device, epilogue, chars, compute, batched
     if key in _why_not:
         return _why_not[key]
     if not enabled():
@@ -234,7 +240,7 @@ def _try(handle, epilogue: str, char: str, compute: int, batched: bool) -> str:
     try:
         with cupy.cuda.using_allocator(pool.malloc):
             for shape in TRIED:
-                _compare(handle, epilogue, char, compute, batched, shape)
+                _compare(handle, epilogue, chars, compute, batched, shape)
         why_not = ""
     except (OSError, AttributeError, DeviceError) as e:
         why_not = str(e)
@@ -242,18 +248,20 @@ def _try(handle, epilogue: str, char: str, compute: int, batched: bool) -> str:
     return _why_not.setdefault(key, why_not)
 
 
-def _compare(handle, epilogue, char, compute, batched, shape) -> None:
+def _compare(handle, epilogue, chars, compute, batched, shape) -> None:
     """Make a product with an epilogue; DeviceError says what is wrong with it."""
-    (m, n, k), dtype, count = shape, standardize(DTYPES[char]), 1 + batched
+    (m, n, k), count = shape, 1 + batched
+    dtype, dtype_out = (standardize(DTYPES[2 * char]) for char in chars)
     rng = np.random.default_rng(0)
     shapes = (count, k, m), (1, n, k), (count, m)  # one b for all of a batch, as it is used
     a, b, vector = (rng.standard_normal(s).astype(dtype) for s in shapes)
+    vector = vector.astype(dtype_out)
     a[0, 0, 0] = np.nan  # one row of the results
     on_device = [cupy.asarray(x) for x in (a, b, vector)]
-    y = cupy.empty((count, n, m), dtype)
+    y = cupy.empty((count, n, m), dtype_out)
     at_a, at_b, at_vector = (x.data.ptr for x in on_device)
     if not _multiply(
-        handle, epilogue, (at_vector, m), char, shape, (at_a, False, m), (at_b, False, k),
+        handle, epilogue, (at_vector, m), chars, shape, (at_a, False, m), (at_b, False, k),
         (y.data.ptr, m), (count, (k * m, 0, n * m)) if batched else None,
     ):  # fmt: skip
         raise DeviceError(NONE)
@@ -267,7 +275,8 @@ def _compare(handle, epilogue, char, compute, batched, shape) -> None:
     if epilogue == "relu_bias":
         expected[0] = np.maximum(expected[0], 0)
     # float32 in full lies well below what TF32 would give
-    rtol = {"f": 2e-5 if compute == cublas.COMPUTE_32F else 1e-2, "e": 5e-3, "E": 3e-2}[char]
+    exact = 2e-5 if compute == cublas.COMPUTE_32F else 1e-2
+    rtol = {"f": exact, "e": 5e-3, "E": 3e-2}[chars[1]]
     for x, e in zip(made, expected, strict=True):
         x, hole = x.get().astype(np.float64), np.isnan(e)
         if not np.allclose(x[~hole], e[~hole], 0, rtol * np.nanmax(abs(e))):

@@ -72,32 +72,34 @@ def with_epilogue(be, epilogue, a, b, vector, out=None):
         epilogue: "bias" or "relu_bias": a b + vector, and max(that, 0), for vectors as long as rows
             of the result; "sums": a b, and vector becomes the sums of b over its rows.
         a, b: matrices, which may be a batch along one axis.
-        vector: its values contiguous; with a batch one for each.
-        out: None, or an array for the result, of rows that are contiguous.
+        vector: its values contiguous, of the dtype of the result; with a batch one for each.
+        out: None, or an array for the result, of rows that are contiguous; of halves it may be
+            float32.
     """
     char, leading = b.dtype.char, b.shape[:-2]
     lies_a, lies_b = _lies(a), _lies(b)
-    if char not in cublaslt.DTYPES or not a.size or not b.size or not (lies_a and lies_b):
+    chars = char + vector.dtype.char
+    if chars not in cublaslt.DTYPES or not a.size or not b.size or not (lies_a and lies_b):
         return None
-    if not a.dtype == b.dtype == vector.dtype or vector.strides[-1] != vector.itemsize:
+    if a.dtype != b.dtype or vector.strides[-1] != vector.itemsize:
         return None
     m, n, k = a.shape[-2], b.shape[-1], a.shape[-1]
     if epilogue == "sums" and m * n * k > MOST_WITH_SUMS:
         return None
     y = cupy.empty((*leading, m, n), b.dtype) if out is None else out
     lies = _lies(y)
-    if lies is None or lies[0]:
+    if lies is None or lies[0] or y.dtype != vector.dtype:
         return None
     batch, step = None, 0
     if leading:
         axes = _joined_axes(leading, [_steps(x, leading) for x in (b, a, y)])
         if len(axes) != 1 or min(axes[0][1]) < 0:
             return None
-        count, steps = axes[0]
-        batch = count, tuple([s // y.itemsize for s in steps])
-        step = vector.strides[0] // y.itemsize
+        count, (step_b, step_a, step_y) = axes[0]
+        batch = count, (step_b // b.itemsize, step_a // a.itemsize, step_y // y.itemsize)
+        step = vector.strides[0] // vector.itemsize
     done = cublaslt.multiply(
-        epilogue, (vector.data.ptr, step), char, (n, m, k),
+        epilogue, (vector.data.ptr, step), chars, (n, m, k),
         (b.data.ptr, *lies_b), (a.data.ptr, *lies_a), (y.data.ptr, lies[1]), batch,
     )  # fmt: skip
     return y if done else None

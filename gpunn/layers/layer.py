@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from contextlib import nullcontext
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any
@@ -10,7 +11,7 @@ from gpunn import regularizers
 from gpunn.autograd import KerasTensor, Tensor, Variable, convert, mask_of, with_mask
 from gpunn.autograd.anomaly import current_layer
 from gpunn.autograd.autocast import autocast as casting
-from gpunn.autograd.autocast import weights_dtype
+from gpunn.autograd.autocast import casting_together, in_use, weights_dtype
 from gpunn.autograd.mode import observers
 from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend import quiet
@@ -223,7 +224,7 @@ class Layer(SymbolicLayer):
         try:
             if outer is not None:
                 return self._called(args, kwargs, training, scope[0])
-            with quiet():
+            with quiet(), casting_together(self) if in_use else nullcontext():
                 return self._called(args, kwargs, training, scope[0])
         except GpunnError as e:
             e.add_note(f"in layer {self.name!r} ({type(self).__name__})")

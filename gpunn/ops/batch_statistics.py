@@ -16,7 +16,7 @@ STRIP = {"cpu": 1 << 20, "cuda": 1 << 40}  # bytes of a strip of rows
 WIDE = 8192  # elements of a row: below that NumPy copies what is broadcast to its buffer
 
 
-@primitive(promote="float")
+@primitive(promote="first")
 def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
     """Normalize by the statistics of the batch itself, through which gradients flow.
 
@@ -28,7 +28,7 @@ def batch_standardization(be, x, offset, scale, /, axis, epsilon, update=None):
             them; no gradient flows there.
 
     Returns:
-        A tensor of the shape of x.
+        A tensor of the shape and dtype of x.
     """
     rows = ChannelRows(be, x.shape, normalize_axis("batch_standardization", axis, x.ndim))
     dtype, x = x.dtype, wide(x).reshape(rows.shape)

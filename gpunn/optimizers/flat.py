@@ -8,36 +8,13 @@ gets a new home.
 from copy import copy
 from itertools import accumulate
 from math import prod
-from typing import Any, NamedTuple
 
+from gpunn.autograd.home import Flat, Home, home
 from gpunn.backend import backend_of
 
 # Bytes that a variable's start is a multiple of. It changes nothing for a GEMM on the CPU; cuBLAS
 # asks for 16 to use its vector loads. The gaps stay zero, in parameters and in gradients.
 ALIGNMENT = {"cpu": 1, "cuda": 16}
-
-
-class Flat(NamedTuple):
-    """The buffers that some variables and their gradients are views of."""
-
-    be: Any
-    params: Any
-    grads: Any
-
-
-class Home(NamedTuple):
-    """Where a variable lies in flat memory: `span` elements from `start`, gaps included."""
-
-    flat: Flat
-    start: int
-    span: int
-    array: Any
-
-
-def home(variable) -> Home | None:
-    """The variable's place in flat memory; None if it has none, or was moved out of it."""
-    found = getattr(variable, "_home", None)
-    return found if found is not None and variable.array is found.array else None
 
 
 def settle(variables) -> None:

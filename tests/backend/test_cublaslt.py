@@ -101,6 +101,23 @@ def test_batches(be, lt, epilogue, dtype):
         check(be, epilogue, a, w, label=label)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("leading", [(), (3,)])
+def test_halves_to_float32(be, lt, dtype, leading):
+    """What exceeds the halves, and their rounding, in the product and in the sums."""
+    a, b = array(be, dtype, 5, 70), array(be, dtype, *leading, 70, 20, seed=1)
+    a *= 300
+    b *= 300
+    out, sums = be.empty((*leading, 5, 20), "float32"), be.empty((*leading, 20), "float32")
+    assert product(be, "sums", a, b, sums, out) is out
+    x, w = (to_numpy(t).astype(np.float64) for t in (a, b))
+    assert np.abs(x @ w).max() > 65504
+    assert_close(out, x @ w, rtol=0, atol=1e-5 * np.abs(x @ w).max())
+    assert_close(sums, w.sum(-2), rtol=0, atol=1e-5 * np.abs(w.sum(-2)).max())
+    assert product(be, "sums", a, b, sums) is None  # the result would be half
+    assert product(be, "sums", a, b, sums.astype(dtype), out) is None
+
+
 def test_vectors_of_any_alignment(be, lt):
     """An algorithm chosen for one is not used for one that is aligned less."""
     a, b = array(be, "float32", 5, 8), array(be, "float32", 8, 20)
@@ -381,10 +398,10 @@ def test_the_trial_tells_tf32_from_float32(be, lt, monkeypatch):
     handle = cublas.handle()
     for compute in (68, 77):
         monkeypatch.setattr(be.xp, "asarray", asarray)
-        lt._compare(handle, "bias", "f", compute, False, lt.TRIED[1])
+        lt._compare(handle, "bias", "ff", compute, False, lt.TRIED[1])
         monkeypatch.setattr(be.xp, "asarray", rounded)
         with pytest.raises(DeviceError, match="numbers") if compute == 68 else nullcontext():
-            lt._compare(handle, "bias", "f", compute, False, lt.TRIED[1])
+            lt._compare(handle, "bias", "ff", compute, False, lt.TRIED[1])
 
 
 def test_structures_have_the_sizes_of_the_header(cuda):

@@ -7,8 +7,8 @@ import pytest
 
 import gpunn
 from gpunn import optimizers
+from gpunn.autograd.home import home
 from gpunn.errors import ArgumentError, ArgumentTypeError, GradientError, NotBuiltError, ShapeError
-from gpunn.optimizers.flat import home
 from tests.harness import assert_close
 
 SHAPES = {"a": (3, 2), "b": (4,), "c": (1,), "d": (2, 2, 3)}

@@ -1,4 +1,4 @@
-// cuBLASLt on the host: products of float32 and halves with the epilogues BIAS, RELU, RELU_BIAS and BGRADA.
+// cuBLASLt on the host: products of float32 and halves (also of halves to float32) with the epilogues BIAS, RELU, RELU_BIAS and BGRADA.
 // A cuBLAS handle serves as a cuBLASLt handle, as with NVIDIA's.
 #include "cublas.h"
 #include "cublaslt.h"
@@ -61,7 +61,8 @@ static cublasStatus_t check(const void *h, const Desc *d, const Layout *a, const
   if (!m || !n || !k || !fits(*a, d->ta ? k : m, d->ta ? m : k) || !fits(*b, d->tb ? n : k, d->tb ? k : n) || !fits(*o, m, n) || !fits(*c, m, n)) return CUBLAS_STATUS_INVALID_VALUE;
   for (auto *l : {b, c, o}) if (l->count != a->count || l->count < 1) return CUBLAS_STATUS_INVALID_VALUE;
   uint32_t t = a->type;
-  for (auto *l : {b, c, o}) if (l->type != t) { note("cublasLtMatmul: mixed types are not emulated"); return CUBLAS_STATUS_NOT_SUPPORTED; }
+  bool wider = o->type == CUDA_R_32F && (t == CUDA_R_16F || t == CUDA_R_16BF);   // the result, and the bias with it
+  if (b->type != t || c->type != o->type || (o->type != t && !wider)) { note("cublasLtMatmul: types %u, %u to %u are not emulated", t, b->type, o->type); return CUBLAS_STATUS_NOT_SUPPORTED; }
   bool single = d->compute == CUBLAS_COMPUTE_32F || (d->compute == CUBLAS_COMPUTE_32F_FAST_TF32 && t == CUDA_R_32F);
   if ((t != CUDA_R_32F && t != CUDA_R_16F && t != CUDA_R_16BF) || !single || d->scale != CUDA_R_32F || d->pointer_mode) { note("cublasLtMatmul: type %u, compute %d, scale %d, pointer mode %d are not emulated", t, d->compute, d->scale, d->pointer_mode); return CUBLAS_STATUS_NOT_SUPPORTED; }
   switch (d->epilogue) {
@@ -104,26 +105,26 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t de
   if (be != 0 && C != D) { note("cublasLtMatmul: C other than D is not emulated"); return CUBLAS_STATUS_NOT_SUPPORTED; }
   std::string name = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ? "" : d.epilogue == CUBLASLT_EPILOGUE_BGRADA ? "bgrada" : d.epilogue == CUBLASLT_EPILOGUE_BIAS ? "bias" : d.epilogue == CUBLASLT_EPILOGUE_RELU ? "relu" : "relu_bias";
   return (cublasStatus_t)status(submit(stream, Op{Op::CUBLAS, "cublasLtMatmul(" + name + ")", [=] {
-    const int t = a.type; const size_t size = type_size(t);
+    const int t = a.type, u = o.type; const size_t from = type_size(t), size = type_size(u);
     const long m = o.rows, n = o.cols, k = d.ta ? a.rows : a.cols;
     for (int i = 0; i < a.count; i++) {
-      const char *x = (const char *)A + i * a.step * (long)size, *y = (const char *)B + i * b.step * (long)size, *bias = (const char *)d.bias + i * d.bias_step * (long)size;
+      const char *x = (const char *)A + i * a.step * (long)from, *y = (const char *)B + i * b.step * (long)from, *bias = (const char *)d.bias + i * d.bias_step * (long)size;
       char *z = (char *)D + i * o.step * (long)size;
       if (d.bias && d.epilogue & (4 | 256)) if (cudaError_t e = need(bias, m * size, "cublasLtMatmul's bias")) return e;
       if (cudaError_t e = need(z, extent(m, n, o.ld) * size, "cublasLtMatmul")) return e;
       std::vector<float> f((size_t)m * n);               // the sum stays float32 to the end
-      if (be != 0) for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) f[r + q * m] = load(z, r + q * o.ld, t);
+      if (be != 0) for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) f[r + q * m] = load(z, r + q * o.ld, u);
       if (cudaError_t e = gemm_into(d.ta, d.tb, m, n, k, al, x, t, a.ld, y, t, b.ld, be, f.data(), m)) return e;
       for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) {
         float v = f[r + q * m];
-        if (d.epilogue & 4) v += load(bias, r, t);
+        if (d.epilogue & 4) v += load(bias, r, u);
         if (d.epilogue & 2) v = v < 0 ? 0 : v;             // keeps NaN
-        store(z, r + q * o.ld, t, v);
+        store(z, r + q * o.ld, u, v);
       }
       if (d.epilogue == CUBLASLT_EPILOGUE_BGRADA) for (long r = 0; r < m; r++) {
         float s = 0;
         for (long p = 0; p < k; p++) s += load(x, d.ta ? p + r * a.ld : r + p * a.ld, t);
-        store((void *)bias, r, t, s);
+        store((void *)bias, r, u, s);
       }
     }
     return cudaSuccess;

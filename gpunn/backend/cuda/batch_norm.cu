@@ -1,7 +1,7 @@
 // Batch normalization of arrays (before, channels, after) by the batch's own statistics. A block takes
 // `lanes` channels (a power of two) that lie beside each other, and a split of the rows, which are the
 // values of a channel. What the splits sum is combined by every block that needs it, always in the
-// same order. T: the values, A: what is computed in, I: counts elements.
+// same order. T: the values, A: what is computed in, G: scale and offset, I: counts elements.
 
 template <typename I>
 struct Channels {
@@ -72,9 +72,9 @@ __global__ void batch_moments(A* moments, const T* x, Channels<I> of) {
 
 // y = (x - mean) / sqrt(variance + epsilon) scale + offset. statistics[0] = mean, [1] = variance,
 // which the update is given. offset and scale may be null.
-template <typename T, typename A, typename I>
-__global__ void batch_normalize(T* y, A* statistics, const A* moments, const T* x, const T* offset,
-                                const T* scale, Channels<I> of, double epsilon, Update update) {
+template <typename T, typename A, typename G, typename I>
+__global__ void batch_normalize(T* y, A* statistics, const A* moments, const T* x, const G* offset,
+                                const G* scale, Channels<I> of, double epsilon, Update update) {
     __shared__ Moments<A> shared[256];
     I groups = of.jobs() / of.splits, each = blockDim.x / of.lanes;
     for (I job = blockIdx.x; job < of.jobs(); job += gridDim.x) {
@@ -172,9 +172,9 @@ __global__ void batch_sums(A* sums, const T* dy, const T* x, const A* statistics
 
 // dx = scale / s (dy - mean(dy) - z mean(dy z)), s = sqrt(variance + epsilon), z = (x - mean) / s, unless
 // dx is null; doffset and dscale likewise.
-template <typename T, typename A, typename I>
-__global__ void batch_gradient(T* dx, T* doffset, T* dscale, const A* sums, const T* dy, const T* x,
-                               const A* statistics, const T* scale, Channels<I> of,
+template <typename T, typename A, typename G, typename I>
+__global__ void batch_gradient(T* dx, G* doffset, G* dscale, const A* sums, const T* dy, const T* x,
+                               const A* statistics, const G* scale, Channels<I> of,
                                double epsilon) {
     __shared__ Sums<A> shared[256];
     I groups = of.jobs() / of.splits, each = blockDim.x / of.lanes;
@@ -190,8 +190,8 @@ __global__ void batch_gradient(T* dx, T* doffset, T* dscale, const A* sums, cons
         A mean = statistics[channel];
         A inv = A(1) / sqrt(statistics[of.channels + channel] + A(epsilon));
         if (split == 0 && threadIdx.x < of.lanes) {
-            if (doffset) doffset[channel] = (T)all.plain;
-            if (dscale) dscale[channel] = (T)(all.along * inv);
+            if (doffset) doffset[channel] = (G)all.plain;
+            if (dscale) dscale[channel] = (G)(all.along * inv);
         }
         A shift = all.plain / A(of.rows), slope = all.along / A(of.rows) * inv * inv;
         A factor = scale ? inv * (A)scale[channel] : inv;

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from gpunn.backend.cuda.sums import NOTHING, placed
+from gpunn.backend.cuda.sums import NOTHING, placed, scale_dtype
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
 from gpunn.backend.fusing import Inside
 from gpunn.backend.kernels import FLOATS, Placing, kernel
@@ -18,9 +18,13 @@ CHANNELS = {  # `struct Channels` of batch_norm.cu
 }
 
 
-@kernel("batch_standardization", "cuda", FLOATS)
+def _takes_scale(x, offset, scale, axis, epsilon, update=None) -> bool:
+    return scale_dtype(x, offset, scale) is not None
+
+
+@kernel("batch_standardization", "cuda", FLOATS, _takes_scale)
 def batch_standardization(be, x, offset, scale, axis, epsilon, update=None):
-    x = be.xp.ascontiguousarray(x)
+    x, of_scale = be.xp.ascontiguousarray(x), scale_dtype(x, offset, scale)
     launch = _Launcher(be, x, axis % x.ndim)
     offset, scale = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (offset, scale))
     y, statistics = be.empty(x.shape, x.dtype), launch.two(wide(x.dtype))
@@ -31,17 +35,24 @@ def batch_standardization(be, x, offset, scale, axis, epsilon, update=None):
     moments = launch.partial()
     launch("batch_moments", (moments, x))
     args = (y, statistics, moments, x, offset, scale)
-    launch("batch_normalize", args, (float(epsilon), inside.argument), inside.text)
+    launch("batch_normalize", args, (float(epsilon), inside.argument), inside.text, of=of_scale)
 
     def pullback(dy, needs, places):
         dy, sums, shape = be.xp.ascontiguousarray(dy), launch.partial(), variance.shape
         launch("batch_sums", (sums, dy, x, statistics))
         found = [
-            placed(be, place, s, x.dtype) if needed else None
-            for needed, place, s in zip(needs, places, (x.shape, shape, shape), strict=True)
+            placed(be, place, s, dtype) if needed else None
+            for needed, place, s, dtype in zip(
+                needs,
+                places,
+                (x.shape, shape, shape),
+                (x.dtype, of_scale, of_scale),
+                strict=True,
+            )
         ]
         into = [NOTHING if d is None else d for d in found]
-        launch("batch_gradient", (*into, sums, dy, x, statistics, scale), (float(epsilon),))
+        args = (*into, sums, dy, x, statistics, scale)
+        launch("batch_gradient", args, (float(epsilon),), of=of_scale)
         return tuple(found)
 
     return y, Placing(pullback)
@@ -105,8 +116,9 @@ class _Launcher:
         """A new array of two numbers for each split of each channel."""
         return self._be.empty((self._splits, 2, self._channels), wide(self._dtype))
 
-    def __call__(self, name: str, arrays, more=(), before: str = Inside.NONE, n=None):
-        types = f"{cuda_type(self._dtype)}, {cuda_type(wide(self._dtype))}, {self._index}"
+    def __call__(self, name: str, arrays, more=(), before: str = Inside.NONE, n=None, of=None):
+        dtypes = (self._dtype, wide(self._dtype), *(() if of is None else (of,)))
+        types = ", ".join([*map(cuda_type, dtypes), self._index])
         args = (*arrays, self._sizes, *more)
         n = self._blocks * THREADS if n is None else n
         self._be.launch("batch_norm", f"{name}<{types}>", n, args, before=before)

@@ -51,8 +51,8 @@ class Columns:
     def weights(self, x, y, kernel) -> None:
         """Fill the kernel, or its gradient: what the windows see, times y, summed over places."""
         total = dw = self._by_group(kernel)
-        dtype = wide(self.dtype) if len(self.strips) > 1 else self.dtype
-        if dtype != self.dtype:
+        dtype = wide(self.dtype) if len(self.strips) > 1 else dw.dtype
+        if dtype != dw.dtype:
             total = self.be.empty(dw.shape, dtype)
         for s in self.strips:
             seen = self._seen(x[s]).swapaxes(1, 2)

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunn.backend.cuda.columns import Columns
 from gpunn.backend.cuda.linear import Finish
-from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
+from gpunn.backend.cuda.sums import NOTHING, kept_in, placed, sum_splits
 from gpunn.backend.cuda.window import window_of
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
 from gpunn.backend.kernels import FLOATS, Placing, kernel
@@ -53,8 +53,9 @@ def _convolve(be, x, kernel, bias=None, *, win, groups, activation=None):
             dx = be.empty(x.shape, x.dtype)
             run("convolve_back", (dx, *dz, kernel), run.values, run.channels)
         if needs[1] or needs[2]:
-            dw = placed(be, places[1], kernel.shape, x.dtype)
-            db = placed(be, places[2], kernel.shape[-1:], x.dtype)
+            dtype = kept_in(places[1:], x.dtype)
+            dw = placed(be, places[1], kernel.shape, dtype)
+            db = placed(be, places[2], kernel.shape[-1:], dtype)
             run.weights(dw, db, x, dz)
         return dx, dw, db
 
@@ -76,7 +77,7 @@ def _by_columns(be, x, kernel, bias, y, finish, win, groups):
             dx = be.empty(x.shape, x.dtype)
             products.spread(dz, kernel, dx)
         if needs[1]:
-            dw = placed(be, places[1], kernel.shape, x.dtype)
+            dw = placed(be, places[1], kernel.shape, kept_in(places[1:2], x.dtype))
             products.weights(x, dz, dw)
         return dx, dw, db
 
@@ -108,9 +109,9 @@ def _convolve_transposed(be, x, kernel, bias, win):
             else:
                 products.correlate(dy, kernel, dx)
         if needs[1]:
-            dw = placed(be, places[1], kernel.shape, x.dtype)
+            dw = placed(be, places[1], kernel.shape, kept_in(places[1:2], x.dtype))
             if run:  # the sums of x, which it makes as well, are no one's gradient
-                run.weights(dw, be.empty(kernel.shape[-1:], x.dtype), dy, (x, NOTHING))
+                run.weights(dw, be.empty(kernel.shape[-1:], dw.dtype), dy, (x, NOTHING))
             else:
                 products.weights(dy, x, dw)
         if needs[2]:
@@ -150,7 +151,7 @@ class _Launcher:
         blocks = _tiles(rows, self.filters) * self.groups
         splits = max(min(-(-BLOCKS // blocks), self.places // PLACES), 1)
         if splits == 1:
-            self("convolve_weights", (dw, db, x, *dz), rows, self.filters, self.dtype)
+            self("convolve_weights", (dw, db, x, *dz), rows, self.filters, dw.dtype)
             return
         kept = wide(self.dtype)
         sums = self.be.empty((splits, rows, self.groups * self.filters), kept)

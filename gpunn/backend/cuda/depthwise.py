@@ -2,7 +2,7 @@
 
 from math import prod
 
-from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
+from gpunn.backend.cuda.sums import NOTHING, kept_in, placed, sum_splits
 from gpunn.backend.cuda.window import window_of
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, wide
 from gpunn.backend.kernels import FLOATS, Placing, kernel
@@ -30,7 +30,7 @@ def _convolve_depthwise(be, x, kernel, bias, win):
     def weights(dw, db, dy):
         blocks = -(-filters // 32) * (taps + 1)
         splits = max(min(-(-BLOCKS // blocks), places // PLACES), 1)
-        into, kept = (dw, db), x.dtype
+        into, kept = (dw, db), dw.dtype
         if splits > 1:
             kept = dtype
             into = be.empty((splits, taps + 1, filters), kept), NOTHING
@@ -45,8 +45,9 @@ def _convolve_depthwise(be, x, kernel, bias, win):
             dx = be.empty(x.shape, x.dtype)
             launch("depthwise_back", dx.size, (dx, dy, kernel), (dx.size,))
         if needs[1] or needs[2]:
-            dw = placed(be, places[1], kernel.shape, x.dtype)
-            db = placed(be, places[2], (filters,), x.dtype)
+            kept = kept_in(places[1:], x.dtype)
+            dw = placed(be, places[1], kernel.shape, kept)
+            db = placed(be, places[2], (filters,), kept)
             weights(dw, db, dy)
         return dx, dw, db
 

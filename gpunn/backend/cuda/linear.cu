@@ -77,8 +77,8 @@ __global__ void narrow(T* y, T* saved, const T* x, const T* w, const T* bias, lo
 
 // dw[k][unit] = the sum over rows of x[k] dy[unit]; as if x had a last column of ones, its row is db,
 // the gradient of the bias. Neither is made if it is null. A block takes 32 k.
-template <typename T, typename A, int M>
-__global__ void narrow_back(T* dw, T* db, const T* x, const T* dy, int rows, int n) {
+template <typename G, typename T, typename A, int M>
+__global__ void narrow_back(G* dw, G* db, const T* x, const T* dy, int rows, int n) {
     __shared__ A shared[8][32][M];
     int lane = threadIdx.x % 32, part = threadIdx.x / 32;
     for (int first = blockIdx.x * 32; first <= n; first += gridDim.x * 32) {
@@ -96,8 +96,8 @@ __global__ void narrow_back(T* dw, T* db, const T* x, const T* dy, int rows, int
         for (int e = threadIdx.x; e < 32 * M && first + e / M <= n; e += blockDim.x) {
             A total = shared[0][e / M][e % M];
             for (int p = 1; p < 8; ++p) total += shared[p][e / M][e % M];
-            T* to = first + e / M < n ? dw ? dw + first * M + e : dw : db ? db + e % M : db;
-            if (to) *to = (T)total;
+            G* to = first + e / M < n ? dw ? dw + first * M + e : dw : db ? db + e % M : db;
+            if (to) *to = (G)total;
         }
         __syncthreads();
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
+from gpunn.backend.cuda.sums import NOTHING, kept_in, placed, sum_splits
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, wide
 from gpunn.backend.fusing import activation as text_of
 from gpunn.backend.kernels import FLOATS, Placing, kernel
@@ -46,9 +46,9 @@ def linear(be, x, w, b=None, activation=None, axes=1):
 
     def pullback(dy, needs, places):
         dy = be.xp.ascontiguousarray(dy).reshape(len(rows), units)
-        dx = None
+        dx, dtype_kept = None, kept_in(places[1:], x.dtype)
         made = [
-            placed(be, at, shape, x.dtype) if need else None
+            placed(be, at, shape, dtype_kept) if need else None
             for at, shape, need in zip(places[1:], (shape_w, shape_b), needs[1:], strict=True)
         ]
         dw = made[0].reshape(n, units) if needs[1] else None
@@ -57,7 +57,7 @@ def linear(be, x, w, b=None, activation=None, axes=1):
             into = [NOTHING if d is None else d for d in (dw, db)]
             args = (*into, rows, dy, np.int32(len(rows)), np.int32(n))
             blocks = n // 32 + 1
-            name = f"narrow_back<{types}>"
+            name = f"narrow_back<{cuda_type(dtype_kept)}, {types}>"
             be.launch("linear", name, blocks * THREADS, args, before=finish.text)
         else:
             done = None
@@ -118,16 +118,16 @@ class Finish:
             saved: what was kept of the forward pass; None if there is no activation.
             dy: of y.
             sums_wanted: whether that of b is.
-            place: where to put that of b, or None.
+            place: where to put that of b, of any dtype, or None.
         """
         be, (rows, units) = self.be, dy.shape
         if self.activation is None and not sums_wanted:
             return dy, None
         dz = dy if self.activation is None else be.empty(dy.shape, self.dtype)
-        db = placed(be, place, (units,), self.dtype) if sums_wanted else None
+        kept = kept_in((place,), self.dtype)
+        db = placed(be, place, (units,), kept) if sums_wanted else None
         splits = min(max(rows // ROWS_A_SPLIT, 1), MOST_SPLITS)
         sums: Any = NOTHING if db is None else db
-        kept = self.dtype
         if splits > 1 and sums_wanted:
             kept = wide(self.dtype)
             sums = be.empty((splits, units), kept)

@@ -4,6 +4,7 @@ from math import prod
 
 import cupy
 
+from gpunn.backend.cuda.sums import kept_in
 from gpunn.backend.kernels import FLOATS, Placing, kernel
 from gpunn.backend.products import with_epilogue
 
@@ -34,7 +35,7 @@ def _split(operands) -> tuple:
 def _places(be, places, like) -> list:
     """Where gradients of arrays of one shape go: to where they are kept, if these lie alike too."""
     if any(p is None for p in places) or _stacked(places) is None:
-        return list(be.empty((len(like), *like[0].shape), like[0].dtype))
+        return list(be.empty((len(like), *like[0].shape), kept_in(places, like[0].dtype)))
     return places
 
 

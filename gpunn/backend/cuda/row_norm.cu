@@ -1,5 +1,5 @@
 // Normalization of rows of n values: layer normalization, with `centred` 0 that by the root mean
-// square, and that of groups of channels. Sums are made in type A. gamma and beta may be null. Rows
+// square, and that of groups of channels. Sums are made in type A. gamma and beta, of type G, may be null. Rows
 // are shared by teams of a warp or a whole block, of which all have WARPS warps.
 
 constexpr int WARPS = 8;
@@ -54,8 +54,8 @@ struct Term {
 
 // y = z gamma + beta, z = (x - mean) / sqrt(variance + epsilon); means and invs (1 / that root) are
 // kept for the gradient. With TERMS (2 at most) x is made first, as their sum.
-template <typename T, typename A, typename I, int LIES, int N, int TERMS>
-__global__ void row_norm(T* y, A* means, A* invs, T* x, const T* gamma, const T* beta, Layout<I> at,
+template <typename T, typename A, typename G, typename I, int LIES, int N, int TERMS>
+__global__ void row_norm(T* y, A* means, A* invs, T* x, const G* gamma, const G* beta, Layout<I> at,
                          double epsilon, int centred, int team, Term first, Term second) {
     __shared__ A shared[WARPS];
     using Values = Pack<T, N>;
@@ -142,10 +142,10 @@ struct Gradient {
 // The first blocks make dx = (dz - mean(dz) - z mean(dz z)) inv for dz = dy gamma (not if it is null),
 // to which `so_far` is added unless that is null. Each of the others sums 32 channels over a split of the places (none if there are no splits): of
 // dy z, which is dgamma[split][channel], and of dy, which is dbeta; either may be null.
-template <typename T, typename A, typename S, typename I, int LIES, int N>
+template <typename T, typename A, typename G, typename S, typename I, int LIES, int N>
 __global__ void row_norm_back(T* dx, S* dgamma, S* dbeta, const T* dy0, const T* dy1, const T* dy2,
                               const T* dy3, const T* so_far, const T* x, const A* means,
-                              const A* invs, const T* gamma, Layout<I> layout, I splits,
+                              const A* invs, const G* gamma, Layout<I> layout, I splits,
                               int centred, int team) {
     const Gradient<T, A, N> dy = {{dy0, dy1, dy2, dy3}};
     __shared__ A along[WARPS][32], plain[WARPS][32];

@@ -4,7 +4,7 @@ from math import prod
 
 import numpy as np
 
-from gpunn.backend.cuda.sums import NOTHING, placed, sum_splits
+from gpunn.backend.cuda.sums import NOTHING, kept_in, placed, scale_dtype, sum_splits
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, packed, row_team, wide
 from gpunn.backend.kernels import FLOATS, MOST_TERMS, Placing, kernel
 from gpunn.backend.late import Late
@@ -25,7 +25,8 @@ def _takes(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False) -
     first = x.ndim - len(axes)
     if rms_scaling or sorted(a + x.ndim * (a < 0) for a in axes) != list(range(first, x.ndim)):
         return False
-    return first < x.ndim and all(v is None or v.shape == x.shape[first:] for v in (gamma, beta))
+    fits = all(v is None or v.shape == x.shape[first:] for v in (gamma, beta))
+    return first < x.ndim and fits and scale_dtype(x, gamma, beta) is not None
 
 
 @kernel("layer_normalization", "cuda", FLOATS, _takes, late=True)
@@ -52,7 +53,7 @@ def _takes_groups(x, gamma=None, beta=None, groups=32, axis=-1, epsilon=1e-3) ->
     if x.ndim < 2 or axis not in (1, 1 - x.ndim, x.ndim - 1, -1) or not x.shape[axis]:
         return False
     fits = all(v is None or v.shape == (x.shape[axis],) for v in (gamma, beta))
-    return fits and x.shape[axis] % groups == 0
+    return fits and x.shape[axis] % groups == 0 and scale_dtype(x, gamma, beta) is not None
 
 
 @kernel("group_normalization", "cuda", FLOATS, _takes_groups)
@@ -76,10 +77,11 @@ def _normalized(
     rows = x.size // max(n, 1)
     index = index_type(x.size)
     layout = np.array((rows, n, groups, channels // groups), LAYOUTS[index])[()]
+    of_scale = scale_dtype(x, gamma, beta)
     beside = {"ROWS": n, "LAST": channels // groups, "FIRST": n // max(channels // groups, 1)}
     gamma_, beta = (NOTHING if v is None else be.xp.ascontiguousarray(v) for v in (gamma, beta))
     types, lying = (
-        f"{cuda_type(x.dtype)}, {cuda_type(dtype)}",
+        ", ".join(map(cuda_type, (x.dtype, dtype, of_scale))),
         f"{index}, {lies}, {pack(x.dtype, beside[lies])}",
     )
     team, centred = row_team(n), np.int32(centred)
@@ -95,11 +97,12 @@ def _normalized(
     def pullback(dys, needs, places, so_far):
         while len(dys) > MOST_TERMS:
             dys = (dys[0] + dys[1], *dys[2:])
-        # half where x was, before wider weights met it
+        # narrower where x was, before wider weights met it
         dys = [packed(be, dy.astype(x.dtype, copy=False)) for dy in dys]
         dys += [NOTHING] * (MOST_TERMS - len(dys))
         dx = be.empty(x.shape, x.dtype) if needs[0] else None
-        sums = [placed(be, at, scaled, x.dtype) if need else None
+        kept = kept_in(places[1:], of_scale)
+        sums = [placed(be, at, scaled, kept) if need else None
                 for at, need in zip(places[1:], needs[1:], strict=True)]  # fmt: skip
         columns = x.size // max(channels, 1)
         splits = -(-columns // ROWS_A_SPLIT) or 1 if any(needs[1:]) else 0
@@ -122,7 +125,7 @@ def _normalized(
         )
         blocks = -(-rows * int(team) // THREADS) if needs[0] else 0
         blocks += -(-channels // 32) * splits
-        summed = cuda_type(dtype if splits > 1 else x.dtype)
+        summed = cuda_type(dtype if splits > 1 else kept)
         name = f"row_norm_back<{types}, {summed}, {lying}>"
         be.launch("row_norm", name, blocks * THREADS, args)
         for part, d in zip(parts, sums, strict=True):

@@ -10,6 +10,7 @@ from types import MethodType
 from typing import Any
 
 from gpunn.autograd import Tensor, Variable, wrap
+from gpunn.autograd.home import Flat, home
 from gpunn.backend import backend_of
 from gpunn.errors import CaptureError
 from gpunn.layers import Layer
@@ -129,8 +130,18 @@ class StandIn:
                 raise CaptureError(f"variable {x.path!r} has a gradient that no optimizer takes")
             made._grad = made._grad_slot
         self.variables.append((x, made))
+        place = home(x)
+        if place is not None:
+            made._home = place._replace(flat=self._flat(place.flat), array=made.array)
         made.regularizer = self.of(x.regularizer)
         return made
+
+    def _flat(self, flat: Flat) -> Flat:
+        found = self._copies.get(id(flat.params))
+        if found is None:
+            params = self._recorder.external(flat.params)
+            found = self._known(flat.params, flat._replace(params=params))
+        return found
 
 
 def _contents(x) -> dict:
