@@ -226,12 +226,9 @@ def _complete(dys: list, node: Node) -> tuple:
 
 def unbroadcast(dx, shape: tuple[int, ...], node: Node):
     """The gradient of an operand of `shape` that was broadcast: summed over what was stretched."""
-    extra = dx.ndim - len(shape)
-    stretched = tuple(
-        i for i, n in enumerate(dx.shape) if i < extra or (shape[i - extra] == 1 and n != 1)
-    )
+    stretched = stretched_axes(dx.shape, shape)
     out = dx
-    if extra >= 0 and stretched:
+    if dx.ndim >= len(shape) and stretched:
         half = dx.dtype.itemsize == 2  # sums of these are made in float32
         out = dx.sum(axis=stretched, dtype="float32" if half else None).reshape(shape)
     if out.shape != shape:
@@ -240,6 +237,14 @@ def unbroadcast(dx, shape: tuple[int, ...], node: Node):
             f"shape {shape}"
         )
     return out
+
+
+def stretched_axes(broadcast: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of a broadcast shape that one of its operands' shapes lacks, or has with size 1."""
+    extra = len(broadcast) - len(shape)
+    return tuple(
+        i for i, n in enumerate(broadcast) if i < extra or (shape[i - extra] == 1 and n != 1)
+    )
 
 
 def _array(dx, node: Node):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpunn.autograd import tensor
-from gpunn.autograd.backward import leading_to, topological
+from gpunn.autograd.backward import leading_to, stretched_axes, topological
 from gpunn.autograd.clock import changes_since, overlapping
 from gpunn.autograd.mode import enable_grad, no_grad
 from gpunn.autograd.node import Node, Pick
@@ -127,7 +127,7 @@ def _values(order, ends: dict) -> tuple[dict, dict]:
 
 
 def _once_more(static: dict) -> dict:
-    """An op's static parameters without what it does beside its result: that was done."""
+    """An op's static parameters without what it does beside its result, which is done already."""
     return {**static, "update": None} if "update" in static else static
 
 
@@ -165,11 +165,8 @@ def _without(node, why: str) -> GradientError:
 def _fitted(dx, x):
     """A gradient as one of a node or leaf: summed over what was broadcast, in its dtype."""
     if dx.shape != x.shape:
-        extra = dx.ndim - len(x.shape)
-        axes = [
-            i for i, n in enumerate(dx.shape) if i < extra or (x.shape[i - extra] == 1 and n != 1)
-        ]
-        dx = (dx.sum(tuple(axes)) if axes else dx).reshape(x.shape)
+        axes = stretched_axes(dx.shape, x.shape)
+        dx = (dx.sum(axes) if axes else dx).reshape(x.shape)
     return dx if dx.dtype == x.dtype else dx.to(x.dtype)
 
 
