@@ -5,10 +5,10 @@ results out in memory and makes the calls, again and again. It knows no op and n
 On a GPU the driver does both: `graph.py` chooses.
 """
 
-from gpunn.capture.carrier import RecArray
 from gpunn.capture.graph import plan_of, recorder_for
 from gpunn.capture.passes import PASSES
 from gpunn.capture.plan import Plan
+from gpunn.capture.recarray import RecArray
 from gpunn.capture.record import Recorder
 
 __all__ = ["PASSES", "Plan", "RecArray", "Recorder", "plan_of", "recorder_for"]

@@ -3,7 +3,7 @@
 import threading
 
 from gpunn.autograd.mode import Observer, observers
-from gpunn.capture.carrier import arrays_in
+from gpunn.capture.recarray import arrays_in
 from gpunn.errors import CaptureError
 
 

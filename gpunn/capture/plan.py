@@ -11,10 +11,10 @@ from gpunn.backend.pages import fresh
 from gpunn.backend.team import TEAM, Calls, make
 from gpunn.capture.arena import arena
 from gpunn.capture.bind import bound
-from gpunn.capture.carrier import RecArray
 from gpunn.capture.ir import Call, Storage, View
 from gpunn.capture.pace import Pace
 from gpunn.capture.passes import PASSES
+from gpunn.capture.recarray import RecArray
 from gpunn.capture.record import Recorder
 from gpunn.capture.side_by_side import allowed, arranged
 

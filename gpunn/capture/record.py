@@ -12,11 +12,11 @@ from gpunn.backend.numpy_ import NumpyBackend
 from gpunn.backend.random import drawn, frozen
 from gpunn.backend.registry import maker
 from gpunn.backend.special import erf32
-from gpunn.capture.carrier import RecArray, arrays_in, plain
 from gpunn.capture.functions import ABOUT, FUNCTIONS, RESHAPES, WITH_OUT
 from gpunn.capture.ir import Call, Storage, View, views_in
 from gpunn.capture.ownership import Ownership
 from gpunn.capture.pages import Pages
+from gpunn.capture.recarray import RecArray, arrays_in, plain
 from gpunn.errors import CaptureError
 
 _one_at_a_time = threading.RLock()

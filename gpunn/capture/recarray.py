@@ -1,7 +1,8 @@
-"""RecArray: an array of a recording.
+"""RecArray: an array of a recording, which calculates nothing.
 
-It is a NumPy array of zeros, never looked at, with the right shape, dtype and strides: its views
-are NumPy's own views, and where it lies in memory says what it is a part of.
+It is a view of a plain NumPy array of zeros, its carrier, with the right shape, dtype and strides,
+which is never looked at. So NumPy itself makes its views, and where one lies in the carrier's
+memory says which part of the array it is.
 """
 
 from typing import Any
