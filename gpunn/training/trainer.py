@@ -109,8 +109,8 @@ class Trainer(Predictor):
         validation = None
         if validation_data is not None:
             rows = batch_size if validation_batch_size is None else validation_batch_size
-            triple = unpack_x_y_sample_weight(validation_data)
-            validation = self._source(*triple, rows, steps=validation_steps)
+            vx, vy, vw = unpack_x_y_sample_weight(validation_data)
+            validation = self._source(vx, vy, vw, rows, steps=validation_steps)
         history = History()
         calls = callbacks_for(
             self, callbacks, history, verbose, epochs=epochs, steps=source.num_batches
