@@ -78,6 +78,8 @@ def to_floats(values) -> dict:
     """
     if values is None:
         return {}
+    if isinstance(values, Logs):
+        return values.copy()
     if not isinstance(values, Mapping):
         raise ArgumentTypeError(f"a step must return a dict of numbers by name, got {values!r}")
     result = {}

@@ -321,14 +321,22 @@ class Steps(TakesWords):
         return captured(self, batch, unchanged)
 
     @contextmanager
-    def _sources_kept(self):
-        """Find the sources of losses, and metrics, once inside: a walk costs more than a step."""
+    def _sources_kept(self, plan=None):
+        """Find the sources of losses, and metrics, once inside: a walk costs more than a step.
+
+        Args:
+            plan: one that is valid: then what was found before, since it was made, is so still.
+        """
         outer = self._keeps_sources
         self._keeps_sources = True
+        if plan is not None:
+            self._sources, self._held_metrics = plan.found
         try:
             yield
         finally:
             self._keeps_sources = outer
+            if plan is not None:
+                plan.found = self._sources, self._held_metrics
             if not outer:
                 self._sources = self._held_metrics = None
 

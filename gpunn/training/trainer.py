@@ -261,24 +261,28 @@ class Trainer(Predictor):
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step on one batch; returns its loss and metrics, like `evaluate`."""
         self._require_compiled()
-        batch = self._batch(x, y, sample_weight, class_weight)
-        with one_blas_thread, self._sources_kept():
+        plan = None if self._captured is None else self._captured.last()
+        batch = self._batch(x, y, sample_weight, class_weight, plan)
+        with one_blas_thread, self._sources_kept(plan):
             self._prepare(batch)
             self.reset_metrics()
-            logs = self._train(pack_x_y_sample_weight(*batch))
+            logs = self._train(pack_x_y_sample_weight(*batch), unchanged=plan is not None)
             return self._batch_results(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch, like `evaluate`."""
         self._require_compiled()
-        batch = self._batch(x, y, sample_weight)
-        with no_grad(), one_blas_thread, self._sources_kept():
+        plan = None if self._captured_test is None else self._captured_test.last()
+        batch = self._batch(x, y, sample_weight, plan=plan)
+        with no_grad(), one_blas_thread, self._sources_kept(plan):
             self.reset_metrics()
-            return self._batch_results(self._test(pack_x_y_sample_weight(*batch)), return_dict)
+            logs = self._test(pack_x_y_sample_weight(*batch), unchanged=plan is not None)
+            return self._batch_results(logs, return_dict)
 
-    def _batch(self, x, y, sample_weight, class_weight=None):
+    def _batch(self, x, y, sample_weight, class_weight=None, plan=None):
         return data.make_batch(
-            x, y, sample_weight, class_weight=class_weight, device=self.device,
+            x, y, sample_weight, class_weight=class_weight,
+            device=self.device if plan is None else plan.be.device,
             x_dtype=None if self.accepts_integers else self.compute_dtype,
             check_targets=self._needs_finite_targets(), takes_words=self.takes_words,
         )  # fmt: skip

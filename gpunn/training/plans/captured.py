@@ -88,7 +88,11 @@ class CapturedStep:
     def last(self) -> StepPlan | None:
         """The plan that was used last, if it is still valid."""
         step = self._last
-        return step if step is not None and step.valid() else None
+        if step is None or not step.valid():
+            return None
+        self._now += 1  # others may be invalid now
+        step.checked = self._now
+        return step
 
     def prepare(self, model, batch) -> None:
         """Make the plan for batches like this one now.

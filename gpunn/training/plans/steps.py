@@ -58,6 +58,7 @@ class StepPlan:
         self.be = get_backend(model.device)
         self.runs = 0
         self.checked: Any = None  # when it was last known to be valid
+        self.found: tuple = (None, None)  # by `Steps._sources_kept`, since it was made
         self.busy = threading.Lock() if self._beside is None else self._beside.busy
         self._user_code = user_code
         if whole:
