@@ -10,7 +10,7 @@ FUNCTIONS = {
         "broadcast_to moveaxis rollaxis transpose permute_dims swapaxes reshape ravel squeeze "
         "expand_dims flip sum prod max min amax amin mean var std any all argmax argmin argsort "
         "sort cumsum cumprod cumulative_sum clip round nan_to_num zeros_like ones_like full_like "
-        "empty_like einsum tensordot outer trace diagonal atleast_1d atleast_2d"
+        "empty_like einsum tensordot outer trace diagonal atleast_1d atleast_2d searchsorted"
     ).split()
     if hasattr(np, name)
 }

@@ -80,11 +80,10 @@ class Intake:
         for i in range(first_weight, len(arrays)):
             if not is_float(arrays[i].dtype):
                 arrays[i] = arrays[i].astype(standardize(self.dtype))
-        if batch and len({a.shape[0] for a in arrays[:inputs]}) > 1:  # the nodes, edges of graphs
-            del names[:inputs]
-            _check_lengths(names, arrays[inputs:], where)
-        else:
-            _check_lengths(names, arrays, where)
+        if not (batch and inputs > 1 and first_weight - inputs > 1):  # that may be two data sets
+            graph = batch and len({a.shape[0] for a in arrays[:inputs]}) > 1  # nodes and edges
+            start = inputs if graph else 0
+            _check_lengths(names[start:], arrays[start:], where)
         return (shape_of(x), shape_of(y), shape_of(sample_weight)), arrays
 
     def batch(self, send, x, y=None, sample_weight=None, where="") -> tuple:

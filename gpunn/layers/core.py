@@ -62,6 +62,9 @@ class Lambda(Layer):
         batch = next(iter(_batches(input_shape)))
         return tree.map_shapes(lambda shape: (batch, *shape), self.output_shape)
 
+    def _has_shape_rule(self) -> bool:
+        return self.output_shape is not None
+
     @classmethod
     def from_config(cls, config):
         """A new layer of a config made by `get_config`."""

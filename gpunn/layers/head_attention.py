@@ -76,9 +76,11 @@ class HeadAttention(Layer):
 
     def _projected(self, x, *denses):
         """What dense layers make of one input, in one op if they are plain."""
+        if any(type(d) is not EinsumDense for d in denses):  # one is a layer of somebody's own
+            return [d(x) for d in denses]
         plain = [
-            type(d) is EinsumDense and d.activation is linear and d.activity_regularizer is None
-            and d._rows() == 1 and (d.bias is None) == (denses[0].bias is None)
+            d.activation is linear and d.activity_regularizer is None and d._rows() == 1
+            and (d.bias is None) == (denses[0].bias is None)
             for d in denses
         ]  # fmt: skip
         if not all(plain):

@@ -164,8 +164,7 @@ def on_device(index, n: int, device):
     if isinstance(index, Tensor):
         return index
     index = np.asarray(index)
-    if index.size and not (-n <= index.min() and index.max() < n):
-        raise _out_of_range(index, n)
+    _require_in_range(index, n)
     return convert(index, device=device)
 
 
@@ -205,9 +204,8 @@ def _in_range(be, index, n: int):
     """Indices as int64 counted from 0, and a mask of those out of range (None: there are none)."""
     wide = index.astype(np.int64)
     if be.kind == "cpu":
-        if wide.size and not (-n <= wide.min() and wide.max() < n):
-            raise _out_of_range(wide, n)
-        return np.where(wide < 0, wide + n, wide), None
+        be.look(_require_in_range, wide, n)
+        return be.xp.where(wide < 0, wide + n, wide), None
     wide = be.xp.where(wide < 0, wide + n, wide)
     return wide, (wide < 0) | (wide >= n)
 
@@ -217,9 +215,10 @@ def _nowhere(be, index):
     return NOWHERE + be.maximum(index.astype(np.int64), FAR - NOWHERE)
 
 
-def _out_of_range(index, n: int) -> OutOfRangeError:
-    bad = index[(index < -n) | (index >= n)].flat[0]
-    return OutOfRangeError(f"index {bad} is out of range for an axis of size {n}")
+def _require_in_range(index, n: int) -> None:
+    if index.size and not (-n <= index.min() and index.max() < n):
+        bad = index[(index < -n) | (index >= n)].flat[0]
+        raise OutOfRangeError(f"index {bad} is out of range for an axis of size {n}")
 
 
 # --- gathering ---

@@ -208,6 +208,26 @@ def numbers_drawn_on_the_host():
 
 
 @case()
+def the_largest_values_and_what_lies_there():
+    def chosen(x):
+        largest, at = ops.top_k(x, 2)
+        rows = ops.take_along_axis(x * 2, at, axis=-1)
+        return ops.concatenate([largest, rows, x[:, at[0]]], axis=-1)
+
+    return of_function(chosen)
+
+
+@case()
+def segments():
+    def largest_of_each(x):
+        ids = ops.argmax(x, axis=-1)
+        rows = ops.segment_max(x, ids, num_segments=4) + ops.segment_sum(x, ids, num_segments=4)
+        return x * ops.take(rows, ids, axis=0)
+
+    return of_function(largest_of_each)
+
+
+@case()
 def masks():
     class Steps(layers.Layer):
         supports_masking = True

@@ -244,6 +244,22 @@ def test_labels_are_checked_at_every_step():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+def test_indices_are_checked_at_every_step():
+    x, at = gpunn.Input((5,)), gpunn.Input((2,), dtype="int32")
+    y = gpunn.layers.Lambda(lambda xs: gpunn.ops.take_along_axis(*xs, axis=1))([Dense(3)(x), at])
+    model = gpunn.Model([x, at], y)
+    model.compile("sgd", "mse")
+    captured = CapturedStep(strict=True)
+    at = np.tile(np.int32([0, 2]), (4, 1))
+    for _ in range(4):
+        captured(model, packed(model, ([np.ones((4, 5), "float32"), at], np.zeros((4, 2)))))
+    before = model.get_weights()
+    at[3, 0] = 3
+    with pytest.raises(IndexError, match="index 3 is out of range for an axis of size 3"):
+        captured(model, packed(model, ([np.ones((4, 5), "float32"), at], np.zeros((4, 2)))))
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
 def test_a_metric_that_cannot_be_recorded_is_called():
     class Rows(gpunn.metrics.Metric):
         def __init__(self):

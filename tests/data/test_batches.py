@@ -164,6 +164,9 @@ def test_inputs_of_a_batch_may_have_lengths_of_their_own():
     def graph(weights):
         return {"nodes": np.ones((5, 2)), "edges": np.ones((9, 2))}, np.ones(3), np.ones(weights)
 
+    two = (np.ones((4, 2)), np.ones(4)), (np.ones((2, 2)), np.ones(2))
+    ((x, y, _),) = make_source(iter([two])).epoch()  # two data sets, of which one is short
+    assert (len(x[0]), len(y[0])) == (4, 2)
     ((x, y, _),) = make_source(iter([graph(3)])).epoch()
     assert (len(x["nodes"]), len(x["edges"]), len(y)) == (5, 9, 3)
     with pytest.raises(DataError, match="y has 3 rows, sample_weight has 2 rows"):

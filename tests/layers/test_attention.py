@@ -8,7 +8,7 @@ import pytest
 import gpunn
 from gpunn import layers, tree
 from tests.golden.cases_attention import CASES, inputs, mask, on_masked, values, weights
-from tests.harness import assert_close, golden
+from tests.harness import assert_close, golden, rand
 
 GOLDEN = golden("attention")
 LAYERS = SimpleNamespace(**{name: getattr(layers, name) for name in layers.__all__})
@@ -283,3 +283,28 @@ def built_without_source():
 def test_errors(run, match):
     with pytest.raises(gpunn.errors.GpunnError, match=match):
         run()
+
+
+class Adapted(layers.Layer):
+    """A dense layer with a product of low rank beside it, in the way of Keras' example."""
+
+    def __init__(self, dense):
+        super().__init__()
+        self.dense = dense
+        self.a = layers.Dense(2, use_bias=False)
+        self.b = layers.EinsumDense("abc,cde->abde", (None, *dense.output_shape[-2:]))
+
+    def call(self, x):
+        return self.dense(x) + self.b(self.a(x))
+
+
+@pytest.mark.parametrize("which", ["_query_dense", "_key_dense", "_value_dense"])
+def test_a_projection_may_be_replaced_by_another_layer(which, device):
+    with gpunn.device(device):
+        layer = layers.MultiHeadAttention(2, 4)
+        x = gpunn.Tensor(rand(2, 3, 8).astype("float32"), device=device)
+        before = layer(x, x)
+        setattr(layer, which, Adapted(getattr(layer, which)))
+        layer(x, x)
+        getattr(layer, which).b.kernel.assign(np.zeros((2, 2, 4)))
+    np.testing.assert_allclose(layer(x, x).numpy(), before.numpy(), rtol=1e-5, atol=1e-6)

@@ -162,3 +162,11 @@ def test_inputs_of_an_unknown_batch_beside_one_of_a_known_size():
     x = np.arange(8.0, dtype="float32").reshape(4, 2)
     y = model([x, np.array([0, 1, 1, 5]), np.array([1, 1, 1, 1, 1, 0], "float32")])
     np.testing.assert_array_equal(y.numpy(), [[0, 1], [6, 8], [0, 0], [0, 0], [0, 0], [0, 0]])
+
+
+def test_a_lambda_layer_is_run_on_the_dtypes_that_it_is_given():
+    x, at = gpunn.Input((5,)), gpunn.Input((2,), dtype="int32")
+    taken = gpunn.layers.Lambda(lambda xs: gpunn.ops.take_along_axis(*xs, axis=1))([x, at])
+    assert (taken.shape, taken.dtype) == ((None, 2), "float32")
+    largest = gpunn.layers.Lambda(lambda x: gpunn.ops.argmax(x, axis=-1))(x)
+    assert (largest.shape, largest.dtype) == ((None,), "int32")
