@@ -44,7 +44,8 @@ def cholesky(be, x, /, upper=False):
 
     Raises:
         ShapeError: if the matrices are not square.
-        ArgumentError: if one is not positive definite (on a GPU the result is NaN).
+        ArgumentError: if one is not positive definite (on a GPU, which is not waited for, the
+            result means nothing then).
 
     Source: `keras.ops.cholesky`; I. Murray, "Differentiation of the Cholesky decomposition" (2016).
 

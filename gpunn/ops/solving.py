@@ -124,7 +124,8 @@ def inv(be, x, /):
 
     Raises:
         ShapeError: if the matrices are not square.
-        ArgumentError: if one is singular.
+        ArgumentError: if one is singular (on a GPU, which is not waited for, the result means
+            nothing then).
 
     Source: `keras.ops.inv`.
 
@@ -153,7 +154,8 @@ def solve(be, a, b, /):
 
     Raises:
         ShapeError: if the shapes do not fit.
-        ArgumentError: if a matrix is singular.
+        ArgumentError: if a matrix is singular (on a GPU, which is not waited for, the result means
+            nothing then).
 
     Source: `keras.ops.solve`.
 
@@ -165,6 +167,9 @@ def solve(be, a, b, /):
     columns = b[..., None] if vectors else b
     if columns.ndim < 2 or columns.shape[-2] != a.shape[-1]:
         raise ShapeError(f"solve: a of shape {a.shape} does not fit b of shape {b.shape}")
+    # CuPy's does not broadcast
+    leading = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])
+    a, columns = (be.xp.broadcast_to(m, leading + m.shape[-2:]) for m in (a, columns))
     x = _lapack("solve", be.xp.linalg.solve, a, columns)
 
     def pullback(dy, needs):

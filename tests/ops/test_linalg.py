@@ -38,6 +38,25 @@ def symmetric(x):
     return x @ x.swapaxes(-1, -2) + np.eye(x.shape[-1])
 
 
+def positive(u, *others):
+    """Factors whose columns have any sign, with a first row of u that is positive."""
+    sign = (lambda x: ops.sign(x.detach())) if isinstance(u, gpunn.Tensor) else np.sign
+    signs = sign(u[..., :1, :])
+    return (u * signs, *[other * signs for other in others])
+
+
+def values_and_vectors(eigh, x):
+    w, v = eigh(x)
+    return (w, *positive(v))
+
+
+def left_and_right(svd, x, full_matrices=False):
+    u, s, vt = svd(x, full_matrices=full_matrices)
+    turned = np.swapaxes if isinstance(vt, np.ndarray) else ops.swapaxes
+    u, v = positive(u, turned(vt, -1, -2))
+    return u, s, v
+
+
 def solve_lower(a, b):
     return np.linalg.solve(np.tril(a), b)
 
@@ -66,12 +85,14 @@ OPS = {
     "qr": (ops.qr, lambda x: tuple(np.linalg.qr(x)), TALL),
     "qr wide": (ops.qr, lambda x: tuple(np.linalg.qr(x)), WIDE),
     "svd values": (lambda x: ops.svd(x, compute_uv=False), lambda x: np.linalg.svd(x)[1], WIDE),
-    "svd tall": (lambda x: ops.svd(x, full_matrices=False),
-                 lambda x: tuple(np.linalg.svd(x, full_matrices=False)), TALL),
-    "svd wide": (lambda x: ops.svd(x, full_matrices=False),
-                 lambda x: tuple(np.linalg.svd(x, full_matrices=False)), WIDE),
-    "svd": (ops.svd, lambda x: tuple(np.linalg.svd(x)), A),
-    "eigh": (ops.eigh, lambda x: tuple(np.linalg.eigh((x + x.mT) / 2)), A),
+    "svd tall": (lambda x: left_and_right(ops.svd, x), lambda x: left_and_right(np.linalg.svd, x),
+                 TALL),
+    "svd wide": (lambda x: left_and_right(ops.svd, x), lambda x: left_and_right(np.linalg.svd, x),
+                 WIDE),
+    "svd": (lambda x: left_and_right(ops.svd, x, True),
+            lambda x: left_and_right(np.linalg.svd, x, True), A),
+    "eigh": (lambda x: values_and_vectors(ops.eigh, x),
+             lambda x: values_and_vectors(np.linalg.eigh, (x + x.mT) / 2), A),
     "norm nuc": (lambda x: ops.norm(x, "nuc"), lambda x: np.linalg.norm(x, "nuc"), TALL),
     "norm two": (lambda x: ops.norm(x, 2, (0, 1)), lambda x: np.linalg.norm(x, 2), TALL),
 }  # fmt: skip
@@ -81,6 +102,24 @@ OPS = {
 def test_lapack(name, lapack):
     function, reference, *operands = OPS[name]
     check_op(function, *operands, reference=reference, device=lapack, edges=False, twice=False,
+             dtypes=("float32", "float64"), rtol=1e-4, atol=1e-5)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3, 3), (2, 3, 2)), ((1, 3, 3), (2, 3, 2)), ((2, 1, 3, 3), (2, 4, 3, 1))]
+)
+def test_solve_asks_for_what_cupys_takes(monkeypatch, shapes):
+    """Its own solver takes matrices that are as many as the right sides."""
+    real = np.linalg.solve
+
+    def strict(a, b):
+        assert a.shape[:-1] == b.shape[:-1], (a.shape, b.shape)
+        return real(a, b)
+
+    monkeypatch.setattr(np.linalg, "solve", strict)
+    a, b = (rand(*shape, seed=i) for i, shape in enumerate(shapes))
+    a = a + 3 * np.eye(3)
+    check_op(ops.solve, a, b, reference=lambda a, b: np.linalg.inv(a) @ b, edges=False,
              dtypes=("float32", "float64"), rtol=1e-4, atol=1e-5)  # fmt: skip
 
 
