@@ -66,6 +66,7 @@ def constants(cublas, lt) -> dict[str, int]:
         "CUBLAS_COMPUTE_32F_FAST_TF32": cublas.COMPUTE_32F_FAST_TF32,
         "CUBLAS_POINTER_MODE_HOST": cublas.HOST_POINTERS,
         "CUBLAS_POINTER_MODE_DEVICE": cublas.DEVICE_POINTERS,
+        "CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION": cublas.NO_SUMS_IN_HALVES,
         "CUBLAS_GEMM_DEFAULT": -1,
         "CUBLAS_OP_N": 0,
         "CUBLAS_OP_T": 1,
@@ -78,6 +79,8 @@ def constants(cublas, lt) -> dict[str, int]:
         "CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT": lt.BATCH_COUNT,
         "CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET": lt.BATCH_STEP,
         "CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES": lt.WORKSPACE,
+        "CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK": lt.REDUCTIONS,
+        "CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE": lt.IN_COMPUTE_TYPE,
         **{
             f"CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_{matrix}_BYTES": n
             for matrix, n in zip("ABCD", lt.ALIGNMENTS, strict=True)

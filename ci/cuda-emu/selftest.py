@@ -1011,6 +1011,42 @@ def racecheck():
     assert 'races ok' in r.stdout and 'RACECHECK: kernel plain' in r.stderr, (r.stdout, r.stderr[-1500:])
 
 
+ROUNDING = r'''
+import cupy as cp, numpy as np
+from cupy_backends.cuda.libs import cublas
+x = cp.linspace(-3, 3, 1000, dtype='f')
+y, right = cp.exp(x).get(), np.exp(x.get().astype('d'))
+off = abs(y - right) / np.spacing(right.astype('f'))
+assert 1 < off.max() < 3 and (cp.exp(x).get() == y).all() and cp.tanh(x * 9).max() == 1, off.max()
+assert cp.exp(cp.zeros(1, 'f'))[0] == 1 and cp.power(cp.full(1, 3, 'f'), cp.full(1, 2, 'f'))[0] == 9
+assert (cp.full(3, 1e-30, 'f') * cp.float32(1e-10)).get().tolist() == [0] * 3
+b = cp.full(1, 1 + 2**-12, 'f')
+fma = lambda *o: cp.ElementwiseKernel('float32 a, float32 c', 'float32 y', 'y = a * a + c', 'fma_%d' % len(o), options=o)(b, -(b * b))[0]
+assert fma() == 2**-24 and fma('--fmad=false') == 0
+a, c = cp.full((2, 2048), 8, 'e'), cp.full((2048, 2), 8, 'e')
+c[1024:] = -8
+assert not np.isfinite(cp.dot(a, c).get()).any()      # a sum of halves overflows
+h = cp.cuda.get_cublas_handle()
+cublas.setMathMode(h, 16)
+assert (cp.dot(a, c).get() == 0).all()
+k = cp.RawKernel('extern "C" __global__ void m(char* p) { *(int*)p = 1; }', 'm')
+try:
+    k((1,), (1,), (cp.zeros(9, 'b')[1:],))
+    cp.cuda.Device().synchronize()
+except Exception as e:
+    assert 'MISALIGNED' in str(e).upper(), str(e)
+    print('rounding ok')
+'''
+
+
+@case
+def rounding():
+    import os
+    import subprocess
+    r = subprocess.run([sys.executable, '-c', ROUNDING], env=dict(os.environ, CUDAEMU_ROUNDING='1', CUDAEMU_ASYNC='0'), capture_output=True, text=True)
+    assert 'rounding ok' in r.stdout, (r.stdout, r.stderr[-1500:])
+
+
 def main():
     word = sys.argv[sys.argv.index('-k') + 1] if '-k' in sys.argv else ''
     ok = bad = 0

@@ -7,6 +7,7 @@ allocated anew. A handle here has a workspace that it keeps.
 import ctypes
 import sys
 import threading
+import weakref
 from ctypes import POINTER, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 
@@ -22,6 +23,7 @@ from gpunn.errors import DeviceError
 DATA_TYPES = {"e": 2, "E": 14, "f": 0, "d": 1, "F": 4, "D": 5}  # "E": bfloat16
 COMPUTE_32F, COMPUTE_64F, COMPUTE_32F_FAST_TF32 = 68, 70, 77
 HOST_POINTERS, DEVICE_POINTERS = 0, 1
+NO_SUMS_IN_HALVES = 16  # of cublasMath_t
 MOST = 2**31 - 1  # of a size or a leading dimension
 
 
@@ -32,14 +34,29 @@ class Handle:
         self.stream, self.device = stream, device
         self.plans: dict = {}  # of cublaslt.py
         self._lib = _library()
-        self.pointer = c_void_p()
-        check(self._lib.cublasCreate_v2(ctypes.byref(self.pointer)))
+        self.pointer = self._made(device)
         check(self._lib.cublasSetStream_v2(self.pointer, stream))
+        # else blocks that share a sum may leave their parts of it in the type of the result
+        check(self._lib.cublasSetMathMode(self.pointer, NO_SUMS_IN_HALVES))
         # what NVIDIA's guide asks for: 32 MiB from Hopper on, 4 MiB before
         newer = int(cupy.cuda.Device(device).compute_capability) >= 90
         memory = self._memory = cupy.cuda.alloc((32 if newer else 4) << 20)
         self.workspace = memory.ptr, c_size_t(memory.mem.size)
         check(self._lib.cublasSetWorkspace_v2(self.pointer, *self.workspace))
+
+    def _made(self, device: int) -> c_void_p:
+        """cuBLAS's own handle: one that an ended thread has left, as making one waits for the GPU.
+
+        None is destroyed, which would wait too, and break what another thread captures.
+        """
+        left = _left.setdefault(device, [])
+        try:
+            pointer = left.pop()
+        except IndexError:
+            pointer = c_void_p()
+            check(self._lib.cublasCreate_v2(ctypes.byref(pointer)))
+        weakref.finalize(self, left.append, pointer).atexit = False
+        return pointer
 
     def gemm(self, chars: str, shape, a, b, out, batch=None) -> None:
         """out = a b, column-major.
@@ -95,6 +112,9 @@ class Handle:
             )
         finally:
             check(self._lib.cublasSetPointerMode_v2(self.pointer, HOST_POINTERS))
+
+
+_left: dict[int, list[c_void_p]] = {}  # cuBLAS's handles that nobody uses, by device
 
 
 class _Handles(threading.local):
@@ -169,6 +189,7 @@ def _signatures() -> dict[str, list]:
         "cublasSetStream_v2": [c_void_p, c_void_p],
         "cublasSetWorkspace_v2": [c_void_p, c_void_p, c_size_t],
         "cublasSetPointerMode_v2": [c_void_p, c_int],
+        "cublasSetMathMode": [c_void_p, c_int],
         "cublasSdot_v2": [c_void_p, c_int, c_void_p, c_int, c_void_p, c_int, c_void_p],
         "cublasDdot_v2": [c_void_p, c_int, c_void_p, c_int, c_void_p, c_int, c_void_p],
         "cublasGemmEx": [*head, *matrix, *matrix, *scalar, *matrix, *last],

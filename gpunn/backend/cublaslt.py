@@ -27,7 +27,8 @@ from gpunn.errors import DeviceError
 EPILOGUES = {"bias": 4, "relu_bias": 6, "sums": 256}  # BIAS, RELU_BIAS, BGRADA
 TRANSPOSE_A, TRANSPOSE_B, EPILOGUE, VECTOR, VECTOR_STEP = 3, 4, 7, 8, 10
 BATCH_COUNT, BATCH_STEP = 5, 6
-WORKSPACE, ALIGNMENTS = 1, (5, 6, 7, 8)
+WORKSPACE, REDUCTIONS, ALIGNMENTS = 1, 3, (5, 6, 7, 8)
+IN_COMPUTE_TYPE = 2  # how blocks that share a sum leave their parts of it: not as halves
 REFUSALS = (7, 8, 15)  # invalid value, architecture mismatch, not supported
 
 OFF, NONE, HIDES = "GPUNN_CUBLASLT=0", "it has no algorithm for it", "it hides NaN"
@@ -159,6 +160,7 @@ class Plan:
         """What cuBLASLt takes for the fastest algorithm."""
         preference = self._made("MatmulPreference")
         self._set("MatmulPreference", preference, WORKSPACE, c_uint64(handle.workspace[1].value))
+        self._set("MatmulPreference", preference, REDUCTIONS, c_uint32(IN_COMPUTE_TYPE))
         a, b, out, vector = product.alignments
         for attribute, alignment in zip(ALIGNMENTS, (a, b, out, out), strict=True):
             self._set("MatmulPreference", preference, attribute, c_uint32(alignment))

@@ -113,7 +113,8 @@ class Graph:
         self._counts = be.zeros((2,), np.uint32)  # launches, and blocks that are done with one
         self._read = [cupy.cuda.Event(disable_timing=True) for _ in range(AHEAD)]
         self._runs = 0
-        weakref.finalize(self, _let_go, self.pool, self._ring, self._read).atexit = False
+        device = cupy.cuda.Device(be.device.index)
+        weakref.finalize(self, _let_go, device, self.pool, self._ring, self._read).atexit = False
 
     def __enter__(self) -> "Graph":
         be = self.backend
@@ -269,10 +270,11 @@ def _lying(x) -> tuple[int, int, int, int]:
     return x.data.ptr, 0, x.nbytes, 1
 
 
-def _let_go(pool, ring, read) -> None:
+def _let_go(device, pool, ring, read) -> None:
     """Give back the memory of a graph, which may still be running."""
     for event in read:
         if not event.done:
             event.synchronize()
     del ring
-    pool.free_all_blocks()  # a pool that is dropped does not give back what it has
+    with device:
+        pool.free_all_blocks()  # a pool that is dropped does not give back what it has

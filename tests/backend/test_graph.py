@@ -48,19 +48,19 @@ def test_temporary_arrays_are_the_graphs_own(be, graph):
 def test_memory_is_given_back_with_the_graph(be):
     from gpunn.backend.graph import Graph
 
-    x = be.zeros((1000,), "float32")
+    x = be.zeros((1 << 23,), "float32")
     be.xp.add(x + 1, 2)
     be.empty_cache()
-    free = be.memory().free
+    free, little = be.memory().free, x.nbytes // 2  # a driver takes some for itself
     for _ in range(3):
         graph = Graph(be)
         with graph:
             be.xp.add(x + 1, 2)
         graph.run()
-        assert be.memory().free < free
+        assert be.memory().free <= free - x.nbytes
         del graph
         be.empty_cache()
-        assert be.memory().free == free
+        assert abs(be.memory().free - free) < little
 
 
 @pytest.mark.parametrize("dtype", ("float32", "float64"))

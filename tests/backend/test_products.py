@@ -1,5 +1,7 @@
 """Matrix products on CUDA: values in every layout, and operands that are never copied."""
 
+import ctypes
+import gc
 import threading
 
 import numpy as np
@@ -75,6 +77,36 @@ def test_matrices_as_they_lie(be, dtype):
             check(be, x, y, f"{i} {j}")
     done = operations(run)
     assert done is None or set(done) == {"cublasGemmEx"}, done
+
+
+def test_threads_that_end_leave_their_handles_to_others(be):
+    from gpunn.backend import cublas
+
+    mine, x, used = cublas.handle(), matrix(be, "float32", 4, 4), []
+
+    def product():
+        be.matmul(x, x)
+        used.append(cublas.handle().pointer.value)
+
+    for _ in range(5):
+        thread = threading.Thread(target=product)
+        thread.start()
+        thread.join()
+        gc.collect()
+    assert len(set(used)) == 1 and mine.pointer.value not in used
+
+
+def test_halves_are_never_what_sums_are_kept_in(be):
+    """Blocks that share a sum leave their parts of it in float32, which does not overflow."""
+    from gpunn.backend import cublas
+
+    a, b = (be.xp.full(s, 8, "float16") for s in ((5, 2048), (2048, 3)))
+    b[1024:] = -8  # the first half of each sum is 65536, which is infinite as float16
+    for x in (a, be.xp.stack([a, a])):
+        assert (to_numpy(be.matmul(x, b)) == 0).all()
+    get, mode = ctypes.CDLL(cublas._cupys.__file__).cublasGetMathMode, ctypes.c_int()
+    assert get(cublas.handle().pointer, ctypes.byref(mode)) == 0
+    assert mode.value == cublas.NO_SUMS_IN_HALVES
 
 
 @pytest.mark.parametrize("dtype", ("float16", "float32"))

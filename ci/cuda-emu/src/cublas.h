@@ -11,5 +11,5 @@ size_t extent(long rows, long cols, long ld);                      // elements o
 size_t type_size(int t);                                           // of a cudaDataType
 float load(const void *p, size_t i, int t);
 void store(void *p, size_t i, int t, float v);
-// c = al op(A) op(B) + be c in float32, c on the host
-cudaError_t gemm_into(int ta, int tb, long m, long n, long k, float al, const void *A, int At, long lda, const void *B, int Bt, long ldb, float be, float *c, long ldc);
+// c = al op(A) op(B) + be c in float32, c on the host; parts: a type of halves if partial sums may be rounded to it
+cudaError_t gemm_into(int ta, int tb, long m, long n, long k, float al, const void *A, int At, long lda, const void *B, int Bt, long ldb, float be, float *c, long ldc, int parts = 0);

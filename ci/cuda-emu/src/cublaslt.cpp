@@ -7,8 +7,8 @@ using namespace emu;
 struct Field { int attribute; size_t offset, size; };
 struct Desc { int compute = 0, scale = 0, pointer_mode = 0, ta = 0, tb = 0; uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT; void *bias = nullptr; int64_t bias_step = 0; };
 struct Layout { uint32_t type; uint64_t rows, cols; int64_t ld; int32_t count = 1; int64_t step = 0; };
-struct Preference { uint64_t workspace = 0; uint32_t align[4] = {256, 256, 256, 256}; };
-struct Algo { uint64_t magic, workspace; uint32_t align[4], bias_align; };     // in the 64 bytes of a cublasLtMatmulAlgo_t
+struct Preference { uint64_t workspace = 0; uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK; uint32_t align[4] = {256, 256, 256, 256}; };
+struct Algo { uint64_t magic, workspace; uint32_t align[4], bias_align, in_halves; };     // in the 64 bytes of a cublasLtMatmulAlgo_t
 static_assert(sizeof(Algo) <= sizeof(cublasLtMatmulAlgo_t) && sizeof(Desc) <= sizeof(cublasLtMatmulDescOpaque_t));
 static_assert(sizeof(Layout) <= sizeof(cublasLtMatrixLayoutOpaque_t) && sizeof(Preference) <= sizeof(cublasLtMatmulPreferenceOpaque_t));
 static const uint64_t MAGIC = 0xB1A517;
@@ -21,7 +21,7 @@ static const std::vector<Field> LAYOUT = {
   AT(Layout, CUBLASLT_MATRIX_LAYOUT_TYPE, type), AT(Layout, CUBLASLT_MATRIX_LAYOUT_ROWS, rows), AT(Layout, CUBLASLT_MATRIX_LAYOUT_COLS, cols), AT(Layout, CUBLASLT_MATRIX_LAYOUT_LD, ld),
   AT(Layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, count), AT(Layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step)};
 static const std::vector<Field> PREFERENCE = {
-  AT(Preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace), AT(Preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, align[0]), AT(Preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, align[1]),
+  AT(Preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, workspace), AT(Preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions), AT(Preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, align[0]), AT(Preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, align[1]),
   AT(Preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, align[2]), AT(Preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, align[3])};
 
 // sizes must be exact, as with the real library
@@ -78,7 +78,7 @@ EXPORT cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasL
   *found = 0;
   if (cublasStatus_t s = check(h, in<Desc>(d), in<Layout>(a), in<Layout>(b), in<Layout>(c), in<Layout>(o))) return s;
   const Preference &q = *in<Preference>(p);
-  Algo algo = {MAGIC, std::min<uint64_t>(q.workspace, 1 << 20), {q.align[0], q.align[1], q.align[2], q.align[3]}, in<Desc>(d)->bias ? alignment(in<Desc>(d)->bias) : 1};
+  Algo algo = {MAGIC, std::min<uint64_t>(q.workspace, 1 << 20), {q.align[0], q.align[1], q.align[2], q.align[3]}, in<Desc>(d)->bias ? alignment(in<Desc>(d)->bias) : 1, q.reductions & (CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE)};
   memset((void *)results, 0, sizeof *results);
   memcpy((void *)&results->algo, &algo, sizeof algo);
   results->workspaceSize = algo.workspace;
@@ -100,6 +100,7 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t de
     if (!ok) { note("cublasLtMatmul: less alignment or workspace than the algorithm was chosen for"); return CUBLAS_STATUS_INVALID_VALUE; }
     if (chosen.workspace && need(workspace, chosen.workspace, "cublasLtMatmul's workspace")) return (cublasStatus_t)ST_EXEC;
   }
+  const bool in_halves = algo && in<Algo>(algo)->in_halves;
   float al, be;
   memcpy(&al, alpha, 4); memcpy(&be, beta, 4);
   if (be != 0 && C != D) { note("cublasLtMatmul: C other than D is not emulated"); return CUBLAS_STATUS_NOT_SUPPORTED; }
@@ -114,7 +115,7 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t de
       if (cudaError_t e = need(z, extent(m, n, o.ld) * size, "cublasLtMatmul")) return e;
       std::vector<float> f((size_t)m * n);               // the sum stays float32 to the end
       if (be != 0) for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) f[r + q * m] = load(z, r + q * o.ld, u);
-      if (cudaError_t e = gemm_into(d.ta, d.tb, m, n, k, al, x, t, a.ld, y, t, b.ld, be, f.data(), m)) return e;
+      if (cudaError_t e = gemm_into(d.ta, d.tb, m, n, k, al, x, t, a.ld, y, t, b.ld, be, f.data(), m, in_halves ? u : 0)) return e;
       for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) {
         float v = f[r + q * m];
         if (d.epilogue & 4) v += load(bias, r, u);
