@@ -210,7 +210,7 @@ def run(check: str, seeds: int, only: str) -> bool:
                     print(done.stdout.decode()[-3000:], f"(seed {seed})")
                 code = code or done.returncode
         else:
-            environment = os.environ | ENVIRONMENT[check]
+            environment = ENVIRONMENT[check] | os.environ
             if check == "compile":  # so that every kernel is compiled
                 environment["CUPY_CACHE_DIR"] = cache
             options = ["--seeds", str(seeds), "--only", only, "--inside", check]
