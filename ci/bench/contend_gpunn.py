@@ -65,7 +65,7 @@ class Contender:
         self.batches = [
             (gpunn.Tensor(a), gpunn.Tensor(b)) for a, b in batches(x, y, workload.batch)
         ]
-        self.kind = workload.kind
+        self.kind, self.batch = workload.kind, workload.batch
 
     def net(self, workload, weights):
         model = gpunn.Sequential([gpunn.Input(workload.shape), *net(workload.layers)])
@@ -75,7 +75,7 @@ class Contender:
     def losses(self, steps):
         model = self.model
         if self.kind == "predict":
-            return model.predict(self.x, verbose=0).reshape(-1).tolist()
+            return model.predict(self.x, self.batch, verbose=0).reshape(-1).tolist()
         if self.kind == "fit":
             history = model.fit(
                 self.x, self.y, validation_split=VALIDATION, shuffle=False, verbose=0
@@ -98,6 +98,6 @@ class Contender:
             self.model.fit(self.x, self.y, epochs=EPOCHS, validation_split=VALIDATION, verbose=0)
 
     def predict(self, times):
-        model, x = self.model, self.x
+        model, x, batch = self.model, self.x, self.batch
         for _ in range(times):
-            model.predict(x, verbose=0)
+            model.predict(x, batch, verbose=0)
