@@ -61,11 +61,25 @@ def spans_of(be, z) -> list[slice]:
     return [slice(t, min(t + length, count)) for t in range(0, count, length)]
 
 
-def projected(be, x, w, b, out):
-    """Write to out (steps, rows of w, batch) the inputs' share of every step: w x_t + b."""
-    be.matmul(w, by_step(be, x), out)
-    if b is not None:
-        out += b[:, None]
+def with_bias(be, w, b):
+    """The matrix w with the bias b, if there is one, as its last column."""
+    if b is None:
+        return w
+    both = be.empty((len(w), w.shape[1] + 1), w.dtype)
+    be.copyto(both[:, :-1], w)
+    be.copyto(both[:, -1], b)
+    return both
+
+
+def projected(be, x, w, out):
+    """Write to out (steps, rows of w, batch) the inputs' share of every step: w x_t, where a one
+    follows the inputs if w has a bias."""
+    batch, count, n = x.shape
+    xs = be.empty((count, w.shape[1], batch), w.dtype)
+    be.copyto(xs[:, :n], wide(x).transpose(1, 2, 0))
+    if w.shape[1] > n:
+        be.copyto(xs[:, n], 1)
+    be.matmul(w, xs, out)
 
 
 def squash(be, z, rows: int) -> None:

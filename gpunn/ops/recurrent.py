@@ -21,6 +21,7 @@ from gpunn.ops.recurrence import (
     squash,
     states,
     step_masks,
+    with_bias,
 )
 from gpunn.ops.reduction import wide
 
@@ -60,12 +61,12 @@ def simple_rnn(
     b = None if bias is None else wide(bias)
     z = be.empty((count, units, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), z.dtype)
-    weights = be.copy(kernel.T)
+    weights = with_bias(be, be.copy(kernel.T), b)
     transposed = be.copy(recurrent.T)
     masks, sums = step_masks(mask), be.empty((units, batch), z.dtype)
     spans = spans_of(be, z)
     for span in spans:
-        projected(be, x[:, span], weights, b, z[span])
+        projected(be, x[:, span], weights, z[span])
         counted = kept(be, masks, span, hs)
         for t in range(span.start, span.stop):
             y = z[t]
@@ -141,7 +142,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     kernel, recurrent = _ordered(be, kernel, units), _ordered(be, recurrent_kernel, units)
     b = None if bias is None else halved(be, _ordered(be, bias, units), sigmoids)
     (batch, count, _), rows = x.shape, 4 * units
-    weights = halved(be, kernel, sigmoids)
+    weights = with_bias(be, halved(be, kernel, sigmoids), b)
     transposed = halved(be, recurrent, sigmoids)
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
@@ -150,7 +151,7 @@ def lstm(be, x, h, c, kernel, recurrent_kernel, bias=None, mask=None, /, sequenc
     masks, sums = step_masks(mask), be.empty((rows, batch), gates.dtype)
     spans = spans_of(be, gates)
     for span in spans:
-        projected(be, x[:, span], weights, b, gates[span])
+        projected(be, x[:, span], weights, gates[span])
         counted = kept(be, masks, span, hs)
         for t in range(span.start, span.stop):
             be.dot(transposed, hs[t], sums)

@@ -19,6 +19,7 @@ from gpunn.ops.recurrence import (
     squash,
     states,
     step_masks,
+    with_bias,
 )
 from gpunn.ops.reduction import wide
 
@@ -61,7 +62,8 @@ def gru(
     kernel, recurrent = wide(kernel), wide(recurrent_kernel)
     b, b_state = _biases(be, bias, reset_after, sigmoids)
     (batch, count, _), rows = x.shape, 3 * units
-    weights, transposed = halved(be, kernel, sigmoids), halved(be, recurrent, sigmoids)
+    weights = with_bias(be, halved(be, kernel, sigmoids), b)
+    transposed = halved(be, recurrent, sigmoids)
     both, candidate = transposed[:sigmoids], transposed[sigmoids:]
     gates = be.empty((count, rows, batch), kernel.dtype)
     hs = states(be, h, (count + 1, units, batch), gates.dtype)
@@ -70,7 +72,7 @@ def gru(
     masks, sums = step_masks(mask), be.empty((sigmoids, batch), gates.dtype)
     spans = spans_of(be, gates)
     for span in spans:
-        projected(be, x[:, span], weights, b, gates[span])
+        projected(be, x[:, span], weights, gates[span])
         counted = kept(be, masks, span, hs)
         for t in range(span.start, span.stop):
             zr, g, h_next = gates[t][:sigmoids], gates[t][sigmoids:], hs[t + 1]
