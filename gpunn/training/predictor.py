@@ -22,7 +22,11 @@ class Predictor(Steps):
         """The outputs for x, batch after batch.
 
         Args:
-            x: as for `fit`; batch_size, steps, verbose, callbacks likewise.
+            x: as for `fit`.
+            batch_size: rows at a time; default: 32.
+            verbose: as for `fit`.
+            steps: how many batches; default: all.
+            callbacks: a list of `gpunn.callbacks.Callback`.
 
         Returns:
             NumPy arrays nested like the outputs; CuPy arrays where x is of CuPy arrays.
@@ -33,13 +37,9 @@ class Predictor(Steps):
             check_integer("batch_size", batch_size, low=1)
         on_device = _is_device_array(x)
         if callbacks is None and steps is None and _rows(x) <= (batch_size or 32):
+            # one batch: there is nothing to be organised
             explained = out_of_memory_explained(self, "predict", _rows(x))
-            with (
-                no_grad(),
-                quiet(),
-                one_blas_thread,
-                explained,
-            ):  # one batch: nothing to be organised
+            with no_grad(), quiet(), one_blas_thread, explained:
                 y = self._predict_one(x)
             return tree.map(lambda t: _out(t, on_device), y)
         source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
