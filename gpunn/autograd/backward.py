@@ -80,8 +80,7 @@ def backward(
             if type(dy) is list:
                 dy = _complete(dy, node)
             if observers:
-                for observer in list(observers):
-                    observer.before_pull(node)
+                _tell("before_pull", node)
             if type(pull) is Placing:
                 dxs = _placed(pull, dy, needs, parents, grads, sink, ends)
             else:
@@ -89,15 +88,14 @@ def backward(
             if type(dxs) is not tuple or len(dxs) != len(parents):
                 raise _miscounted(dxs, node)
             if observers:
-                for observer in list(observers):
-                    observer.after_pull(node, dy, dxs)
+                _tell("after_pull", node, dy, dxs)
             for parent, dx in zip(parents, dxs):
                 if parent is None or dx is None:
                     continue
                 if type(dx) not in BY_TYPE:
                     dx = _array(dx, node)
                 if dx.shape != parent.shape:  # the operand was broadcast, or dx is a stack of terms
-                    if _adds(parent, wanted, ends) and _are_terms(dx, parent):
+                    if _adds_terms(parent, wanted, ends) and _are_terms(dx, parent):
                         grads[parent] = Terms((*_terms(grads.get(parent)), *dx))
                         continue
                     dx = unbroadcast(dx, parent.shape, node)
@@ -108,14 +106,11 @@ def backward(
                 if is_leaf:
                     _deliver(parent, dx, sink)
                 elif parent not in grads:
-                    grads[parent] = dx  # which may be an array of the pullback's: not to be changed
-                elif parent in owned:
-                    grads[parent] += dx
-                elif _adds(parent, wanted, ends):
+                    grads[parent] = dx
+                elif _adds_terms(parent, wanted, ends):
                     grads[parent] = Terms((*_terms(grads[parent]), dx))
                 else:
-                    grads[parent] = grads[parent] + dx
-                    owned.add(parent)
+                    _add(grads, parent, dx, owned)
         if not retain_graph:
             node.pull = _freed
             node.recipe = None
@@ -151,6 +146,12 @@ def release(root) -> None:
     """Free the buffers of a graph, as a backward that does not retain it."""
     for node in topological(root) if type(root) is Node else ():
         node.pull, node.recipe, node.parents = _freed, None, ()
+
+
+def _tell(event: str, *args) -> None:
+    """Call a method of all observers, such as anomaly mode."""
+    for observer in list(observers):
+        getattr(observer, event)(*args)
 
 
 def _freed(dy, needs):
@@ -196,7 +197,16 @@ def _copy(dx):
     return np.array(dx) if isinstance(dx, np.generic) else backend_of(dx).copy(dx)
 
 
-def _adds(parent, wanted: set | None, ends: Container) -> bool:
+def _add(grads: dict, node: Node, dx, owned: set) -> None:
+    """Add to the gradient of a node; its first term may be an array of a pullback, which stays."""
+    if node in owned:
+        grads[node] += dx
+    else:
+        grads[node] = grads[node] + dx
+        owned.add(node)
+
+
+def _adds_terms(parent, wanted: set | None, ends: Container) -> bool:
     """Whether the pullback of `parent` adds up terms itself, and nobody else wants their sum."""
     if type(parent) is not Node or type(parent.pull) is not Placing or not parent.pull.adds:
         return False

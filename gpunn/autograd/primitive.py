@@ -71,7 +71,7 @@ def primitive(body=None, *, promote=None, late=False):
     kernels = table(op)
     tensor = Tensor
     by_type = BY_TYPE
-    widens = promote == "first"
+    widens = promote == "first"  # float32 may stand beside halves as it is
 
     def apply(*operands, **static):
         if len(operands) != count and not variadic:
