@@ -37,6 +37,16 @@ class Rehearsal:
             raise AttributeError(name)
         raise CaptureError(f"{type(self._optimizer).__name__}.{name} is read while it runs")
 
+    @property  # type: ignore[misc]
+    def __class__(self):
+        """For `isinstance`, which is to give what it gives of the optimizer."""
+        return type(self._scale or self._optimizer)
+
+    @property
+    def built(self) -> bool:
+        """Whether it has variables."""
+        return self._optimizer.built
+
     def step(self) -> None:
         """As `Optimizer.step`."""
         self._twin().step()

@@ -214,6 +214,8 @@ def a_target_that_follows(jit):
             return x + 0.1 * gpunn.random.normal(x.shape, seed=self.noise)
 
         def train_step(self, data):
+            if not self.optimizer.built:
+                self.optimizer.build(self.online.trainable_variables + self.guess.weights)
             one, other = self.view(data[0]), self.view(data[0])
             asked = gpunn.ops.normalize(self.guess(self.online(one)), axis=-1)
             given = gpunn.ops.normalize(ops.stop_gradient(self.target(other)), axis=-1)
@@ -224,10 +226,7 @@ def a_target_that_follows(jit):
                 slow.assign(0.9 * slow + 0.1 * fast)
             return {"loss": loss}
 
-    model = BYOL()
-    optimizer = gpunn.optimizers.Adam(0.01)
-    optimizer.build(model.online.trainable_variables + model.guess.trainable_variables)
-    return compiled(model, optimizer, loss=None, jit=jit)
+    return compiled(BYOL(), gpunn.optimizers.Adam(0.01), loss=None, jit=jit)
 
 
 @case()
@@ -318,7 +317,9 @@ def half_floats(jit):
             def train_step(self, data):
                 x, y = data
                 loss = self.compute_loss(y=y, y_pred=self(x, training=True))
-                self.optimizer.scale_loss(loss).backward()
+                if isinstance(self.optimizer, gpunn.optimizers.LossScaleOptimizer):
+                    loss = self.optimizer.scale_loss(loss)
+                loss.backward()
                 self.optimizer.step()
                 return {"loss": loss}
 

@@ -169,3 +169,26 @@ def test_a_step_that_returns_nothing_gives_no_logs(device):
     model.compile("sgd", "mse")
     assert model.fit(X, Y, batch_size=11, epochs=3, verbose=0).history == {}
     assert model._captured._steps
+
+
+def test_results_of_several_numbers_stay_what_they_were(device):
+    """They lie in the plan's memory, which the next step writes to."""
+
+    class PerRow(gpunn.Sequential):
+        def train_step(self, data):
+            x, y = data
+            losses = gpunn.ops.sum((self(x) - y) ** 2, axis=1)
+            losses.mean().backward()
+            self.optimizer.step()
+            return {"losses": losses}
+
+    histories = []
+    for jit in (False, "auto"):
+        gpunn.set_seed(1)
+        model = PerRow([gpunn.Input((4,)), gpunn.layers.Dense(1)])
+        model.compile("sgd", jit_compile=jit)
+        found = model.fit(X, Y, batch_size=11, epochs=4, verbose=0).history["losses"]
+        histories.append([x.tolist() for x in found])
+    assert model._captured._steps
+    assert histories[0] == histories[1]
+    assert histories[0][-1] != histories[0][-2]

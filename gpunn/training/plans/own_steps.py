@@ -47,7 +47,7 @@ class OwnPlan(StepPlan):
         """What the step returns."""
         if self._gives_logs:
             return Logs(self.model.get_metrics_result)
-        return Logs(lambda: self._outputs)
+        return Logs(self.outputs)
 
     def _takes(self, part: str) -> bool:
         reason = None if self._user_code is None else self._user_code.reasons.get(part)

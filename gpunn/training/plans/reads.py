@@ -46,8 +46,8 @@ NUMPYS = ("numpy.linalg", "numpy.fft", "numpy._core", "numpy.core", "numpy.lib",
 # Of gpunn: what a step may call.
 PARTS = {
     "activations", "autograd", "backend", "config", "constraints", "dtype_policies", "errors",
-    "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "ops", "random",
-    "regularizers", "tree", "utils",
+    "initializers", "layers", "losses", "metrics", "mixed_precision", "models", "ops", "optimizers",
+    "random", "regularizers", "tree", "utils",
 }  # fmt: skip
 SETTERS = ("set_", "enable_", "disable_", "clear_", "save", "load", "seed")
 # What steps and the loop around them change, and recorded ones do not see.
