@@ -91,7 +91,7 @@ class Contender:
         model, given = self.model, self.batches
         with model._sources_kept(), one_blas_thread:  # as in fit
             for i in range(times):
-                model._train(given[i % len(given)], unchanged=i > 0)
+                model._run_train_step(given[i % len(given)], unchanged=i > 0)
 
     def fit(self, times):
         for _ in range(times):

@@ -281,7 +281,7 @@ def main() -> int:
     wrong = []
     for title, recipe in MODELS.items():
         if title.startswith(("MLP", "transformer")):  # cuBLAS's workspaces, cuBLASLt's trial
-            counted(lambda recipe=recipe: stepped(recipe, "_train"))
+            counted(lambda recipe=recipe: stepped(recipe, "_run_train_step"))
     mixed = {f"{title}, {MIXED}": (*recipe, MIXED) for title, recipe in MODELS.items()}
     for title, recipe in (MODELS | mixed).items():
         if options.models and not any(word.lower() in title.lower() for word in options.models):
@@ -289,7 +289,7 @@ def main() -> int:
         paper = on_paper(*model_and_batch(*recipe))
         eager = counted(lambda recipe=recipe: stepped(recipe, "train_step"))
         row(title, "call by call", eager, paper)
-        captured = counted(lambda recipe=recipe: stepped(recipe, "_train"))
+        captured = counted(lambda recipe=recipe: stepped(recipe, "_run_train_step"))
         row(title, "captured", captured, paper)
         bad = ("to_host", "from_host", "within", "mallocs", "waits")
         one_graph = captured.graph_launches == 1 and captured.kernels == captured.graph_kernels

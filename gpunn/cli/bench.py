@@ -102,7 +102,7 @@ class Contender:
         with gpunn.device(self.name), one_blas_thread, quiet():
             for _ in range(steps):
                 self.model.reset_metrics()
-                found.append(float(self.model._train(self._next())["loss"]))
+                found.append(float(self.model._run_train_step(self._next())["loss"]))
         return found
 
     def time(self, way: str, steps: int) -> None:
@@ -116,7 +116,7 @@ class Contender:
                 steps = epochs * len(self.batches)
             elif way == "captured":
                 for _ in range(steps):
-                    self.model._train(self._next(), unchanged=True)
+                    self.model._run_train_step(self._next(), unchanged=True)
             else:
                 for _ in range(steps):
                     self.model.train_step(self._next())

@@ -122,6 +122,8 @@ def steps(device: str):
                 model.optimizer.build(model.trainable_variables)
                 with one_blas_thread:  # as in fit
                     for _ in range(4):
-                        model._train(batch)
-                    seconds = timed(be, lambda model=model, batch=batch: model._train(batch, True))
+                        model._run_train_step(batch)
+                    seconds = timed(
+                        be, lambda model=model, batch=batch: model._run_train_step(batch, True)
+                    )
             yield f"{name}, {kind}", "ms", seconds * 1e3

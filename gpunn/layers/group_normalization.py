@@ -98,7 +98,7 @@ class GroupNormalization(Normalizing):
             axis=self.axis,
             epsilon=self.epsilon,
         )
-        return self._cast(y)
+        return self._to_compute_dtype(y)
 
 
 class RMSNormalization(Layer):
@@ -136,7 +136,7 @@ class RMSNormalization(Layer):
     def call(self, inputs):
         """Normalize every example."""
         y = ops.rms_normalization(inputs, self.scale, axis=self.axis, epsilon=self.epsilon)
-        return self._cast(y)
+        return self._to_compute_dtype(y)
 
     def compute_output_shape(self, input_shape):
         """The shape of the input."""

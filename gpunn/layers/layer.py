@@ -302,13 +302,13 @@ class Layer(SymbolicLayer):
         if x is None or isinstance(x, str | bool):
             return x
         x = convert(x)
-        return self._cast(x) if self.autocast and is_float(x.dtype) else x
+        return self._to_compute_dtype(x) if self.autocast and is_float(x.dtype) else x
 
     def _to_tensor(self, x):
         """The same of tensors and arrays; numbers and the like stay what they are."""
         return self._to_input(x) if hasattr(x, "shape") else x
 
-    def _cast(self, x: Tensor) -> Tensor:
+    def _to_compute_dtype(self, x: Tensor) -> Tensor:
         """The tensor in the compute dtype, with the mask it has."""
         if x.dtype == self._compute_dtype:
             return x

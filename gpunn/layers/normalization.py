@@ -197,7 +197,7 @@ class BatchNormalization(Normalizing):
             y = ops.batch_normalization(
                 inputs, mean, variance, self.axis, self.beta, self.gamma, self.epsilon
             )
-        return self._cast(y)
+        return self._to_compute_dtype(y)
 
     def _follow(self, be, mean, variance) -> None:
         """Move the moving statistics, in place, towards those of a batch."""
@@ -290,7 +290,7 @@ class LayerNormalization(Normalizing):
             epsilon=self.epsilon,
             rms_scaling=self.rms_scaling,
         )
-        return self._cast(y)
+        return self._to_compute_dtype(y)
 
 
 def known_sizes(layer, input_shape, axes: list) -> tuple:

@@ -82,7 +82,9 @@ class RotaryEmbedding(Layer):
         rates = tuple(self._rates(x.shape[-1]).tolist())
         found = waves(x, positions, rates=rates, length=x.shape[1], start=start)
         shape = (-1, x.shape[1], *[1] * (x.ndim - 3), len(rates))
-        y = rotate(x, *[self._cast(ops.reshape(v * self._factor(), shape)) for v in found])
+        y = rotate(
+            x, *[self._to_compute_dtype(ops.reshape(v * self._factor(), shape)) for v in found]
+        )
         return ops.moveaxis(y, (-1, 1), (features, sequence))
 
     def _axes(self, inputs) -> tuple[int, int]:
@@ -176,7 +178,7 @@ class SinePositionEncoding(Layer):
         cosines, sines = waves(inputs, positions, rates=rates, length=length, start=start)
         y = ops.stack([sines, cosines], axis=-1)
         y = ops.reshape(y, (*y.shape[:2], 2 * y.shape[2]))
-        return ops.broadcast_to(self._cast(y[..., :n]), inputs.shape)
+        return ops.broadcast_to(self._to_compute_dtype(y[..., :n]), inputs.shape)
 
     def compute_output_shape(self, input_shape):
         """The shape of the input."""
@@ -225,7 +227,7 @@ class PositionEmbedding(Layer):
         """Look the vectors up."""
         length, n = inputs.shape[-2:]
         start, positions = _positions(inputs, start_index, positions)
-        vectors = self._cast(self.position_embeddings)
+        vectors = self._to_compute_dtype(self.position_embeddings)
         if positions is not None:
             return ops.broadcast_to(ops.take(vectors, positions, axis=0), inputs.shape)
         if start + length > self.sequence_length:

@@ -44,7 +44,7 @@ class Rescaling(Layer):
 
     def call(self, inputs):
         """Rescale."""
-        x = self._cast(inputs)
+        x = self._to_compute_dtype(inputs)
         scale = _on_device(self.scale, x)
         if isinstance(scale, Tensor) and scale.ndim in (1, 2) and channels_first(None, "Rescaling"):
             scale = scale.reshape(*scale.shape, *[1] * (3 - scale.ndim))
@@ -231,7 +231,7 @@ class Normalization(Layer):
 
     def call(self, inputs):
         """Normalize."""
-        x = self._cast(inputs)
+        x = self._to_compute_dtype(inputs)
         mean = self._statistic("adapt_mean", self.input_mean, x)
         variance = self._statistic("adapt_variance", self.input_variance, x)
         deviation = ops.maximum(ops.sqrt(variance), EPSILON)

@@ -175,7 +175,9 @@ class RNN(Layer):
             y, states = self._run(sequences, states, mask, training)
         finally:
             reset_dropout(self.cell)
-        y, states = tree.map_structure(self._cast, (y, states))  # a cell may have its own policy
+        y, states = tree.map_structure(
+            self._to_compute_dtype, (y, states)
+        )  # a cell may have its own policy
         if self.zero_output_for_mask and mask is not None:
             kept = mask if self.return_sequences else mask[:, -1]
             y = ops.where(ops.reshape(kept, (*kept.shape, *[1] * (y.ndim - kept.ndim))), y, 0)

@@ -58,13 +58,13 @@ class SpectralNormalization(Wrapper):
     def call(self, inputs, training=False):
         """Normalize the kernel if training, and apply the layer."""
         if not training:
-            return self._cast(self.layer(inputs))
+            return self._to_compute_dtype(self.layer(inputs))
         kernel = spectral_normalization(
             self.kernel, self.vector_u, iterations=self.power_iterations, update=self._keep
         )
         setattr(self.layer, self._kernel_name, kernel)
         try:
-            return self._cast(self.layer(inputs))
+            return self._to_compute_dtype(self.layer(inputs))
         finally:
             setattr(self.layer, self._kernel_name, self.kernel)
 

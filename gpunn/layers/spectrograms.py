@@ -101,7 +101,7 @@ class STFTSpectrogram(Layer):
 
     def call(self, inputs):
         """Transform."""
-        x = inputs if is_float(inputs.dtype) else self._cast(inputs)
+        x = inputs if is_float(inputs.dtype) else self._to_compute_dtype(inputs)
         if self.data_format == "channels_last":
             x = ops.transpose(x, (0, 2, 1))
         return self._laid_out(self._of_parts(x))
@@ -241,7 +241,7 @@ class MelSpectrogram(Layer):
             reference = max(abs(self.ref_power), self.min_power)
             y = 10.0 * (ops.log10(ops.maximum(y, self.min_power)) - math.log10(reference))
             y = ops.maximum(y, ops.max(y) - self.top_db)
-        return self._cast(ops.swapaxes(y, -1, -2))
+        return self._to_compute_dtype(ops.swapaxes(y, -1, -2))
 
     def linear_to_mel_weight_matrix(
         self,

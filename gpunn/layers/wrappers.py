@@ -132,7 +132,10 @@ class Bidirectional(Layer):
         if self.return_state:
             states = [*y[1:], *y_back[1:]]
             y, y_back = y[0], y_back[0]
-        y, y_back = self._cast(y), self._cast(y_back)  # the layers may have a policy of their own
+        y, y_back = (
+            self._to_compute_dtype(y),
+            self._to_compute_dtype(y_back),
+        )  # the layers may have a policy of their own
         if self.return_sequences:
             y_back = ops.flip(y_back, axis=1)
         if self.merge_mode is None:

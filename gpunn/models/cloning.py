@@ -37,7 +37,7 @@ def clone_model(
     10
     """
     clones: dict = {}
-    inside = {} if getattr(model, "_graph", None) is None else held(model._graph)
+    inside = {} if getattr(model, "_call_graph", None) is None else held(model._call_graph)
 
     def clone(layer):
         if layer not in clones:
@@ -56,7 +56,7 @@ def clone_model(
         if call_function is not None:
             raise ArgumentError("clone_model: call_function is for graphs, not for a Sequential")
         return _compile_like(model, _clone_sequential(model, input_tensors, clone))
-    if isinstance(model, Model) and model._graph is not None and takes_graph(type(model)):
+    if isinstance(model, Model) and model._call_graph is not None and takes_graph(type(model)):
         return _compile_like(model, _clone_graph(model, input_tensors, clone, call_function))
     if not isinstance(model, Model):
         raise ArgumentTypeError(f"clone_model: expected a model, got {model!r}")
@@ -100,7 +100,7 @@ def _clone_sequential(model, input_tensors, clone):
 
 
 def _clone_graph(model, input_tensors, clone, call_function):
-    graph = model._graph
+    graph = model._call_graph
     given = tree.flatten(graph.inputs)
     if input_tensors is None:
         fresh = [_alike(x.made_by.operation).output for x in given]

@@ -91,7 +91,7 @@ class Shown:
 def _shown(model, expand: bool, given: list | None = None) -> tuple[list[Shown], list]:
     """The calls that make a model's outputs, and the outputs; `given` stands for the inputs."""
     try:
-        graph = model._graph or Graph(model.input, model.output, model.name)
+        graph = model._call_graph or Graph(model.input, model.output, model.name)
     except (NotBuiltError, AttributeError) as e:
         raise NotBuiltError(
             f"{getattr(model, 'name', model)!r} is no graph to be drawn: a Sequential needs an "

@@ -230,7 +230,9 @@ def _children(owner):
         name, _, rest = path.partition(".")
         name = f"_{name}" if type(owner).__name__ in OTHER_NAMES else name
         attributes.setdefault(name, []).append((rest, x))
-    if getattr(owner, "_graph", None) is not None or hasattr(owner, "_tensors"):  # not subclassed
+    if getattr(owner, "_call_graph", None) is not None or hasattr(
+        owner, "_tensors"
+    ):  # not subclassed
         attributes = {"layers": [("-", x) for x in owner.layers]} | attributes
     first = [name for name in attributes if name == "layers"]
     for attribute in first + sorted(name for name in attributes if name != "layers"):

@@ -44,7 +44,7 @@ class Model(Trainer):
     (2, 1)
     """
 
-    _graph: Graph | None = None
+    _call_graph: Graph | None = None
     _build_shape = None  # what it was built for: a loaded model is built for it again
 
     def __new__(cls, *args, **kwargs):
@@ -62,9 +62,9 @@ class Model(Trainer):
 
     def _take_graph(self, inputs, outputs) -> None:
         """Take the layers between symbolic inputs and outputs for its own."""
-        self._graph = Graph(inputs, outputs, self.name)
+        self._call_graph = Graph(inputs, outputs, self.name)
         # without the Inputs weights have the names that they have in a Sequential of these layers
-        self._layers = [x for x in self._graph.layers if not isinstance(x, InputLayer)]
+        self._layers = [x for x in self._call_graph.layers if not isinstance(x, InputLayer)]
         if holds_symbols(self._arguments):  # what the constructor was given is in the graph
             self._arguments = ((), {})
         self.autocast = False  # each input is cast to the dtype of its Input
@@ -75,7 +75,7 @@ class Model(Trainer):
     @property
     def layers(self) -> list[Layer]:
         """The layers it is made of."""
-        of_graph = [] if self._graph is None else self._graph.layers
+        of_graph = [] if self._call_graph is None else self._call_graph.layers
         held = [x for x in self.sublayers() if isinstance(x, Layer)]
         return list({id(x): x for x in [*of_graph, *held]}.values())
 
@@ -122,11 +122,11 @@ class Model(Trainer):
     @property
     def has_call(self) -> bool:
         """Whether it can be called: one that only holds models for its own steps cannot."""
-        return self._graph is not None or type(self).call is not Model.call
+        return self._call_graph is not None or type(self).call is not Model.call
 
     def call(self, inputs, mask=None):
         """Run the layers between the symbolic inputs and outputs."""
-        graph = self._graph
+        graph = self._call_graph
         if graph is None:
             raise NotSupportedError(
                 f"{type(self).__name__} has no call() method, nor inputs and outputs: write one, "
@@ -152,12 +152,12 @@ class Model(Trainer):
     @property
     def input(self):
         """The symbolic inputs in their nesting; raises NotBuiltError if there are none yet."""
-        return super().input if self._graph is None else self._graph.inputs
+        return super().input if self._call_graph is None else self._call_graph.inputs
 
     @property
     def output(self):
         """The symbolic outputs in their nesting; raises NotBuiltError if there are none yet."""
-        return super().output if self._graph is None else self._graph.outputs
+        return super().output if self._call_graph is None else self._call_graph.outputs
 
     @property
     def input_names(self) -> list[str]:
@@ -176,7 +176,7 @@ class Model(Trainer):
 
     def compute_output_spec(self, *args, **kwargs):
         """Symbolic tensors like what a call on such arguments gives."""
-        graph = self._graph
+        graph = self._call_graph
         if graph is None:
             return super().compute_output_spec(*args, **kwargs)
         inputs = feed(args[0], graph.inputs, self.name)
@@ -186,7 +186,7 @@ class Model(Trainer):
 
     def compute_output_shape(self, input_shape):
         """The shape of the outputs for inputs of a shape; None stands for any size."""
-        if self._graph is None:
+        if self._call_graph is None:
             return super().compute_output_shape(input_shape)
         like = map_shapes(lambda shape: KerasTensor(shape), input_shape)
         return tree.map_structure(lambda x: x.shape, self.compute_output_spec(like))
@@ -227,12 +227,12 @@ class Model(Trainer):
 
     def get_config(self) -> dict:
         """What makes a model like this one: its graph, or the arguments of its constructor."""
-        if self._graph is None or not graph_config.takes_graph(type(self)):
+        if self._call_graph is None or not graph_config.takes_graph(type(self)):
             return super().get_config()
         return {
             "name": self.name,
             "trainable": self.trainable,
-            **graph_config.of_graph(self._graph),
+            **graph_config.of_graph(self._call_graph),
         }
 
     @classmethod
@@ -383,12 +383,12 @@ class Model(Trainer):
 class Functional(Model):
     """What `Model(inputs, outputs)` makes."""
 
-    _graph: Graph
+    _call_graph: Graph
 
     @property
     def operations(self) -> list:
         """The layers and ops of the graph, in the order of `layers`."""
-        return list(self._graph.operations)
+        return list(self._call_graph.operations)
 
 
 def _maker(x: KerasTensor):

@@ -22,7 +22,7 @@ def print_summary(
     layer_range=None,
 ) -> None:
     """Print the layers of a model; the arguments are those of `Model.summary`."""
-    graph = model._graph
+    graph = model._call_graph
     chain = graph is None or graph.is_chain()
     columns = [("Layer (type)", LEFT), ("Output Shape", LEFT), ("Param #", RIGHT)]
     positions = positions or ([0.45, 0.8, 1.0] if chain else [0.3, 0.56, 0.74, 1.0])

@@ -132,4 +132,4 @@ class BackupAndRestore(Callback):
     def _streams(self) -> list[Stream]:
         """The random streams that training draws from: the shuffling, and those of layers."""
         layers = [getattr(layer, "seed_generator", None) for layer in self.model.walk()]
-        return [s for s in (self.model._stream, *layers) if isinstance(s, Stream)]
+        return [s for s in (self.model._shuffle_stream, *layers) if isinstance(s, Stream)]

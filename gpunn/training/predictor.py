@@ -42,7 +42,7 @@ class Predictor(Steps):
             with no_grad(), quiet(), one_blas_thread, explained:
                 y = self._predict_one(x)
             return tree.map(lambda t: _out(t, on_device), y)
-        source = self._source(x, None, None, batch_size, steps=steps, check_finite=False)
+        source = self._data_source(x, None, None, batch_size, steps=steps, check_finite=False)
         calls = callbacks_for(self, callbacks, None, verbose, epochs=1, steps=source.num_batches)
         parts = []
         heard = calls.hears("on_predict_batch_begin", "on_predict_batch_end")
@@ -54,7 +54,7 @@ class Predictor(Steps):
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_predict_batch_begin(step)
-                y = self._predict(pack_x_y_sample_weight(*batch), unchanged)
+                y = self._run_predict_step(pack_x_y_sample_weight(*batch), unchanged)
                 parts.append(tree.map(_array, y))
                 if heard:
                     calls.on_predict_batch_end(step, {"outputs": y})
@@ -136,7 +136,7 @@ class Predictor(Steps):
         device = self.device if step is None else step.be.device  # a plan knows it sooner
         dtype = None if self.accepts_integers else self.compute_dtype
         x = tree.map(lambda a: None if a is None else self._to_given(a, dtype, device), x)
-        return self._predict(pack_x_y_sample_weight(x), unchanged=step is not None)
+        return self._run_predict_step(pack_x_y_sample_weight(x), unchanged=step is not None)
 
 
 def _rows(x) -> int:

@@ -30,13 +30,13 @@ class Steps(TakesWords):
     loss: Any = None  # what `compile` was given
     accepts_integers = True  # integers reach `call` as they are
     output_names: tuple[str, ...] = ()
-    _loss: CompiledLoss | None = None
+    _compile_loss: CompiledLoss | None = None
     _compile_metrics: Any = None
     steps_per_execution = 1
     _captured: CapturedStep | None = None
     _captured_test: CapturedStep | None = None
     _captured_predict: CapturedStep | None = None
-    _sources: tuple | None = None  # of losses, inside `_sources_kept`
+    _kept_sources: tuple | None = None  # of losses, inside `_sources_kept`
     _held_metrics: list | None = None  # likewise
     _keeps_sources = False
 
@@ -106,7 +106,7 @@ class Steps(TakesWords):
         metric_object = CompiledMetrics(metrics, weighted_metrics, self.output_names)
         self.optimizer = optimizer
         self.loss = loss
-        self._loss = loss_object
+        self._compile_loss = loss_object
         self._compile_metrics = metric_object
         self.steps_per_execution = steps_per_execution
         self._captured = self._captured_test = self._captured_predict = None
@@ -145,9 +145,9 @@ class Steps(TakesWords):
             found = [self._loss_tracker]
             found += [] if self._compile_metrics.empty else [self._compile_metrics]
             found += self._part_trackers.values()
-        return list({id(m): m for m in [*found, *self._held()]}.values())
+        return list({id(m): m for m in [*found, *self._metrics_held()]}.values())
 
-    def _held(self) -> list:
+    def _metrics_held(self) -> list:
         """The metrics that are attributes, of layers inside as well; gpunn's own have none."""
         if self._held_metrics is not None:
             return self._held_metrics
@@ -229,9 +229,9 @@ class Steps(TakesWords):
         An override that has no `training` is called without it.
         """
         total = None
-        if self._loss is not None:
+        if self._compile_loss is not None:
             self.require_targets(y)
-            total, parts = self._loss(y, y_pred, sample_weight)
+            total, parts = self._compile_loss(y, y_pred, sample_weight)
             if len(parts) > 1:
                 self._track_parts(parts, next(tree.leaves(y_pred)).shape[0])
         for extra in self.losses_among(*self._loss_sources()):
@@ -245,7 +245,7 @@ class Steps(TakesWords):
 
     def require_targets(self, y) -> None:
         """Refuse data without targets where a loss was compiled."""
-        if self._loss is not None and y is None:
+        if self._compile_loss is not None and y is None:
             raise DataError("a compiled loss needs targets: give y")
 
     def _computed_loss(self, x, y, y_pred, sample_weight, training: bool) -> Tensor:
@@ -269,8 +269,8 @@ class Steps(TakesWords):
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> Mapping:
         """Update the metrics with a batch; values are only computed when somebody reads them."""
         if y is not None and not self._compile_metrics.empty:
-            if self._loss is not None:
-                y = self._loss.targets(y, y_pred)
+            if self._compile_loss is not None:
+                y = self._compile_loss.targets(y, y_pred)
             with no_grad():
                 self._compile_metrics.update_state(y, y_pred, sample_weight)
         return Logs(self.get_metrics_result)
@@ -294,7 +294,7 @@ class Steps(TakesWords):
             n for n in names if n in vars(self) or getattr(type(self), n) is not getattr(Steps, n)
         ]
 
-    def _train(self, batch, unchanged=False) -> Mapping:
+    def _run_train_step(self, batch, unchanged=False) -> Mapping:
         """`train_step`, as it is or captured.
 
         Args:
@@ -305,13 +305,13 @@ class Steps(TakesWords):
         logs = self.train_step(batch) if captured is None else captured(self, batch, unchanged)
         return Logs.of(logs)
 
-    def _test(self, batch, unchanged=False) -> Mapping:
-        """`test_step`, as it is or captured; see `_train`."""
+    def _run_test_step(self, batch, unchanged=False) -> Mapping:
+        """`test_step`, as it is or captured; see `_run_train_step`."""
         captured = self._captured_test
         logs = self.test_step(batch) if captured is None else captured(self, batch, unchanged)
         return Logs.of(logs)
 
-    def _predict(self, batch, unchanged=False):
+    def _run_predict_step(self, batch, unchanged=False):
         """`predict_step`, as it is or captured, for a model that is not compiled too."""
         captured = self._captured_predict
         if captured is None:
@@ -330,23 +330,23 @@ class Steps(TakesWords):
         outer = self._keeps_sources
         self._keeps_sources = True
         if plan is not None:
-            self._sources, self._held_metrics = plan.found
+            self._kept_sources, self._held_metrics = plan.found
         try:
             yield
         finally:
             self._keeps_sources = outer
             if plan is not None:
-                plan.found = self._sources, self._held_metrics
+                plan.found = self._kept_sources, self._held_metrics
             if not outer:
-                self._sources = self._held_metrics = None
+                self._kept_sources = self._held_metrics = None
 
     def _loss_sources(self) -> tuple:
-        sources = self._sources or self.sources_of_losses()
+        sources = self._kept_sources or self.sources_of_losses()
         if self._keeps_sources:
-            self._sources = sources
+            self._kept_sources = sources
         return sources
 
-    def _source(self, x, y, sample_weight, batch_size, **options):
+    def _data_source(self, x, y, sample_weight, batch_size, **options):
         """The batches of data given to fit, evaluate or predict, on the model's device."""
         return data.make_source(
             x, y, sample_weight, batch_size=batch_size, device=self.device,
@@ -367,7 +367,7 @@ class Steps(TakesWords):
         Raises:
             NoInputError: if the model does not know them yet.
         """
-        loss, metrics = self._loss, self._compile_metrics
+        loss, metrics = self._compile_loss, self._compile_metrics
         _, y, _ = unpack_x_y_sample_weight(batch)
         if y is None or ((loss is None or loss.terms) and (metrics.empty or metrics.bound)):
             return

@@ -26,7 +26,7 @@ class Trainer(Predictor):
     stop_training = False  # a callback may set it, and the one below
     stop_evaluating = False
     last_batch = None
-    _stream = None
+    _shuffle_stream = None
     _interrupted = False
 
     @property
@@ -100,17 +100,17 @@ class Trainer(Predictor):
             )
         if self.optimizer.built and not self.own_steps(("train_step",)):
             self.optimizer.build(self.trainable_variables)  # refuses those it was not built for
-        if self._stream is None:
-            self._stream = current_seed().stream("shuffle")
-        source = self._source(
+        if self._shuffle_stream is None:
+            self._shuffle_stream = current_seed().stream("shuffle")
+        source = self._data_source(
             x, y, sample_weight, batch_size, shuffle=shuffle, steps=steps_per_epoch,
-            class_weight=class_weight, stream=self._stream,
+            class_weight=class_weight, stream=self._shuffle_stream,
         )  # fmt: skip
         validation = None
         if validation_data is not None:
             rows = batch_size if validation_batch_size is None else validation_batch_size
             vx, vy, vw = unpack_x_y_sample_weight(validation_data)
-            validation = self._source(vx, vy, vw, rows, steps=validation_steps)
+            validation = self._data_source(vx, vy, vw, rows, steps=validation_steps)
         history = History()
         calls = callbacks_for(
             self, callbacks, history, verbose, epochs=epochs, steps=source.num_batches
@@ -150,13 +150,13 @@ class Trainer(Predictor):
             calls.on_epoch_begin(epoch)
             for step, batch in enumerate(source.epoch()):
                 if step == 0:
-                    self._prepare(batch)
+                    self._prepare_for_batch(batch)
                     if epoch == self._first_epoch and validation is not None:
                         try_validation(self, validation)
                 if heard:
                     calls.on_train_batch_begin(step)
                 self.last_batch = batch  # for a callback that looks into what went wrong
-                logs = self._train(pack_x_y_sample_weight(*batch), unchanged)
+                logs = self._run_train_step(pack_x_y_sample_weight(*batch), unchanged)
                 if step == 0 and epoch == self._first_epoch:
                     warn_of_missing(calls, self, validation is not None)
                 if heard:
@@ -178,7 +178,7 @@ class Trainer(Predictor):
         """Whether its weights are made; what only holds other models has theirs."""
         return self.built or (not self.has_call and bool(self.weights))
 
-    def _prepare(self, batch) -> None:
+    def _prepare_for_batch(self, batch) -> None:
         """Make the weights, if the first batch is what tells their shapes, and the optimizer's."""
         if not self.built and (self.has_call or not self.own_steps(("train_step", "test_step"))):
             try:
@@ -222,7 +222,7 @@ class Trainer(Predictor):
         Source: keras.Model.evaluate.
         """
         self._require_compiled()
-        source = self._source(x, y, sample_weight, batch_size, steps=steps)
+        source = self._data_source(x, y, sample_weight, batch_size, steps=steps)
         calls = callbacks_for(self, callbacks, None, verbose, epochs=1, steps=source.num_batches)
         results = self._evaluate_source(source, calls)
         if return_dict:
@@ -244,7 +244,7 @@ class Trainer(Predictor):
             for step, batch in enumerate(source.epoch()):
                 if heard:
                     calls.on_test_batch_begin(step)
-                logs = self._test(pack_x_y_sample_weight(*batch), unchanged)
+                logs = self._run_test_step(pack_x_y_sample_weight(*batch), unchanged)
                 if heard:
                     calls.on_test_batch_end(step, logs)
                 if self.stop_evaluating:
@@ -262,24 +262,24 @@ class Trainer(Predictor):
         """One training step on one batch; returns its loss and metrics, like `evaluate`."""
         self._require_compiled()
         plan = None if self._captured is None else self._captured.last()
-        batch = self._batch(x, y, sample_weight, class_weight, plan)
+        batch = self._tensors_of_batch(x, y, sample_weight, class_weight, plan)
         with one_blas_thread, self._sources_kept(plan):
-            self._prepare(batch)
+            self._prepare_for_batch(batch)
             self.reset_metrics()
-            logs = self._train(pack_x_y_sample_weight(*batch), unchanged=plan is not None)
+            logs = self._run_train_step(pack_x_y_sample_weight(*batch), unchanged=plan is not None)
             return self._batch_results(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """The loss and metrics of one batch, like `evaluate`."""
         self._require_compiled()
         plan = None if self._captured_test is None else self._captured_test.last()
-        batch = self._batch(x, y, sample_weight, plan=plan)
+        batch = self._tensors_of_batch(x, y, sample_weight, plan=plan)
         with no_grad(), one_blas_thread, self._sources_kept(plan):
             self.reset_metrics()
-            logs = self._test(pack_x_y_sample_weight(*batch), unchanged=plan is not None)
+            logs = self._run_test_step(pack_x_y_sample_weight(*batch), unchanged=plan is not None)
             return self._batch_results(logs, return_dict)
 
-    def _batch(self, x, y, sample_weight, class_weight=None, plan=None):
+    def _tensors_of_batch(self, x, y, sample_weight, class_weight=None, plan=None):
         return data.make_batch(
             x, y, sample_weight, class_weight=class_weight,
             device=self.device if plan is None else plan.be.device,

@@ -32,7 +32,7 @@ def try_validation(model, source) -> None:
         with no_grad(), values_kept():
             y_pred = model(x, training=False)
             model.require_targets(y)
-            loss = model._loss
+            loss = model._compile_loss
             if loss is not None and _ours(loss.given):
                 given, factors = _copies(loss.given)
                 loss = CompiledLoss(given, factors, model.output_names)

@@ -45,8 +45,8 @@ def train(make, batches, passes=None) -> CapturedStep:
     for i, batch in enumerate(batches):
         results = []
         for model in (eager, other):
-            made = model._batch(*batch, *[None] * (3 - len(batch)))
-            model._prepare(made)
+            made = model._tensors_of_batch(*batch, *[None] * (3 - len(batch)))
+            model._prepare_for_batch(made)
             made = gpunn.data.pack_x_y_sample_weight(*made)
             for step in captured._steps.values():
                 step.plan.poison()

@@ -22,8 +22,8 @@ def net(**compiled):
 
 
 def packed(model, batch):
-    made = model._batch(*batch, None)
-    model._prepare(made)
+    made = model._tensors_of_batch(*batch, None)
+    model._prepare_for_batch(made)
     return gpunn.data.pack_x_y_sample_weight(*made)
 
 
@@ -154,7 +154,7 @@ def new_optimizer(model):
 
 
 def new_loss_option(model):
-    model._loss.terms[0].loss.reduction = "sum"
+    model._compile_loss.terms[0].loss.reduction = "sum"
 
 
 def new_layer(model):

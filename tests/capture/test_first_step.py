@@ -158,4 +158,4 @@ def test_a_step_of_the_users_own_sees_losses_that_are_not_bound_yet():
     model = Other(x, layers.Dense(1)(x))
     model.compile("sgd", ["mse", "mae"])
     model.fit(X, X[:, :1], verbose=0)
-    assert len(model._loss.terms) == 2
+    assert len(model._compile_loss.terms) == 2

@@ -73,8 +73,8 @@ def train(make, data) -> CapturedStep:
     for i, batch in enumerate(data):
         logs = []
         for trained in (eager, other):
-            made = trained._batch(*batch, None)
-            trained._prepare(made)
+            made = trained._tensors_of_batch(*batch, None)
+            trained._prepare_for_batch(made)
             packed = gpunn.data.pack_x_y_sample_weight(*made)
             logs.append(
                 dict(trained.train_step(packed) if trained is eager else captured(trained, packed))
@@ -203,8 +203,8 @@ def test_a_captured_step_is_one_graph():
         pytest.skip("counted on the emulated device only")
     make = model(lambda: Dense(16, "relu"), lambda: Dropout(0.3), lambda: Dense(4))
     trained = make()
-    data = [trained._batch(*batch, None) for batch in batches(6, (5,), (4,))]
-    trained._prepare(data[0])
+    data = [trained._tensors_of_batch(*batch, None) for batch in batches(6, (5,), (4,))]
+    trained._prepare_for_batch(data[0])
     captured = CapturedStep(strict=True)
     packed = [gpunn.data.pack_x_y_sample_weight(*batch) for batch in data]
     for batch in packed[:4]:
@@ -301,8 +301,8 @@ def test_what_cannot_be_captured_runs_call_by_call_and_says_so_once(caplog):
     with caplog.at_level(logging.INFO, "gpunn"):
         for batch in batches(5, (5,), (2,)):
             for trained in (eager, other):
-                made = trained._batch(*batch, None)
-                trained._prepare(made)
+                made = trained._tensors_of_batch(*batch, None)
+                trained._prepare_for_batch(made)
                 packed = gpunn.data.pack_x_y_sample_weight(*made)
                 trained.train_step(packed) if trained is eager else captured(trained, packed)
             assert_same(eager, other)

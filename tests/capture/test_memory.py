@@ -34,7 +34,7 @@ model.train_step(batch)
 held = [np.ones(1 << 19, "float32") for _ in range(250)]
 del held[:-1]  # kept by the C library, with the last one behind it
 before = used()
-model._train(batch)
+model._run_train_step(batch)
 (step,) = model._captured._steps.values()
 print(before, used(), step.plan.arena.nbytes / 2**20)
 """

@@ -72,11 +72,11 @@ def test_a_captured_step_of_several_optimizers_is_one_graph(cuda):
     with gpunn.device("cuda"):
         make, _ = CASES["a_critic_with_a_gradient_penalty"]
         model = make(True)
-        batch = model._batch(X[:10], Y[:10], None)
+        batch = model._tensors_of_batch(X[:10], Y[:10], None)
         for _ in range(4):
-            model._train(batch[:2])
+            model._run_train_step(batch[:2])
         with cudaemu.measure() as counted:
-            model._train(batch[:2])
+            model._run_train_step(batch[:2])
     assert counted.graph_launches == 1
     assert counted.kernels == counted.graph_kernels
     assert counted.h2d == 4  # of noise that the host draws

@@ -122,3 +122,45 @@ def test_state_trees(device):
     twice.layers[0].kernel.path = twice.layers[1].kernel.path
     with pytest.raises(SerializationError, match="two variables"):
         twice.get_state_tree()
+
+
+# What subclasses of Keras' users call things of their own.
+OWN_NAMES = (
+    "_loss _graph _batch _train _test _predict _fit _prepare _source _sources _stream _cast _held "
+    "_step _build _call _encode _decode _forward _model _state _name _mask _shape _dtype _config "
+    "_inputs _outputs _init _data _history _loss_fn _optimizer _metrics _weights _kernel _layer "
+    "encode decode sample generate step state graph batch stream source encoder decoder backbone"
+).split()
+
+
+@pytest.mark.parametrize("name", OWN_NAMES)
+@pytest.mark.parametrize("as_method", [False, True])
+def test_names_that_subclasses_may_use(name, as_method):
+    def of_its_own(self, *args, **kwargs):
+        raise AssertionError("what belongs to the user was called")
+
+    def dense_in(base):
+        class Own(base):
+            def __init__(self):
+                super().__init__()
+                self.dense = gpunn.layers.Dense(2)
+                if not as_method:
+                    setattr(self, name, {"a": 1})
+
+            def call(self, x):
+                return self.dense(x)
+
+        if as_method:
+            setattr(Own, name, of_its_own)
+        return Own()
+
+    x, y = np.ones((8, 3), "float32"), np.zeros((8, 2), "float32")
+    inputs = gpunn.Input((3,))
+    layer = dense_in(gpunn.layers.Layer)
+    for model in (dense_in(gpunn.Model), gpunn.Model(inputs, layer(inputs))):
+        model.compile("adam", "mse", metrics=["mae"])
+        model.fit(x, y, epochs=2, batch_size=4, validation_data=(x, y), verbose=0)
+        model.train_on_batch(x, y)
+        model.evaluate(x, y, verbose=0)
+        model.predict(x, verbose=0)
+        assert len(model.get_weights()) == 2

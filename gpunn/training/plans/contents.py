@@ -44,7 +44,14 @@ from gpunn.training.plans.watch import PASSING, is_simple
 LARGEST = 1 << 20  # bytes of an array that is compared
 MOST = 20_000  # things that are looked at
 NOT_SEARCHED = PASSING | {
-    *("optimizer", "_arguments", "_compile_arguments", "_built_for", "_inbound_nodes", "_loss"),
+    *(
+        "optimizer",
+        "_arguments",
+        "_compile_arguments",
+        "_built_for",
+        "_inbound_nodes",
+        "_compile_loss",
+    ),
     *("_compile_metrics", "_layers", "_tensors", "__dict__", "__weakref__", "__doc__"),
 }
 BASES = (object, type, list, dict, set, tuple, frozenset, int, float, str, Exception, BaseException)

@@ -13,9 +13,9 @@ from gpunn.training.compiled_metrics import CompiledMetrics
 # What steps and the loop around them set all the time, and no step depends on.
 PASSING = {
     # of models, layers and metrics
-    "last_batch", "history", "stop_training", "stop_evaluating", "stop_predicting", "_stream",
-    "_interrupted", "_sources",
-    "_keeps_sources", "_held_metrics", "_last_call", "_losses_of", "_added_losses", "_captured",
+    "last_batch", "history", "stop_training", "stop_evaluating", "stop_predicting",
+    "_shuffle_stream", "_interrupted", "_kept_sources", "_keeps_sources",
+    "_held_metrics", "_last_call", "_losses_of", "_added_losses", "_captured",
     "_captured_test", "_captured_predict", "_be",
     # of optimizers: the numbers of a step are asked of the optimizer itself
     "_plans", "_views", "_pending", "_product", "_learning_rate",
@@ -86,9 +86,9 @@ def layers_and_losses(model) -> Iterator:
     """Whatever has attributes that forward and loss may read."""
     for layer in model.walk():
         yield layer
-        if (graph := getattr(layer, "_graph", None)) is not None:
+        if (graph := getattr(layer, "_call_graph", None)) is not None:
             yield from graph.ops
-    loss = model._loss
+    loss = model._compile_loss
     if loss is not None:
         yield loss
         yield from (term.loss for term in loss.terms)
