@@ -43,7 +43,7 @@ def floors(table: str) -> dict[str, float]:
     >>> floors("| 0 | `errors.py` | every exception class |")
     {'errors': 0.0}
     """
-    rows = re.findall(r"^\| *(\d+) *\|([^|]*)\|", table, re.M)
+    rows = re.findall(r"^\| *([\d.]+) *\|([^|]*)\|", table, re.M)
     return {
         name.removesuffix(".py").removesuffix("/"): float(floor)
         for floor, cell in rows

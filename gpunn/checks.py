@@ -40,7 +40,7 @@ def check_integer(name: str, value, low: int) -> None:
 
 def check_flag(name: str, value) -> None:
     """Refuse what is not True or False."""
-    if value not in (True, False):
+    if getattr(value, "shape", ()) != () or value not in (True, False):
         raise ArgumentTypeError(f"{name} must be True or False, got {value!r}")
 
 

@@ -11,6 +11,7 @@ from gpunn import ops, random
 from gpunn.autograd import convert, no_grad
 from gpunn.checks import check_integer, check_number
 from gpunn.errors import ShapeError
+from gpunn.guard import guard_functions
 from gpunn.serialization import Registry
 
 __all__ = [
@@ -268,3 +269,6 @@ def deserialize(config, custom_objects: dict | None = None):
     3
     """
     return REGISTRY.deserialize(config, custom_objects)
+
+
+guard_functions(globals())

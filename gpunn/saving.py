@@ -1,5 +1,6 @@
 """Saving and loading, under Keras' name (`keras.saving`); it lives in `gpunn.models`."""
 
+from gpunn.guard import guard_functions
 from gpunn.models.keras_files import save_keras
 from gpunn.models.saving import load_model, save_model
 from gpunn.serialization import (
@@ -65,3 +66,5 @@ __all__ = [
     "save_weights",
     "serialize_keras_object",
 ]
+
+guard_functions(globals())

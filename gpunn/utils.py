@@ -16,6 +16,7 @@ from gpunn.data.split import split_dataset
 from gpunn.data.timeseries import timeseries_dataset_from_array
 from gpunn.datasets.get_file import get_file
 from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError
+from gpunn.guard import guard_functions
 from gpunn.layers import clear_session
 from gpunn.models.drawing import plot_model
 from gpunn.models.feature_space import FeatureSpace
@@ -200,3 +201,6 @@ def set_random_seed(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the global generator is what is asked for
     backend.set_seed(seed)
+
+
+guard_functions(globals())

@@ -33,6 +33,7 @@ from gpunn.errors import (
     ShapeError,
     unknown,
 )
+from gpunn.guard import RAW
 
 _new = object.__new__
 _SCALARS = (float, int, bool)
@@ -120,7 +121,7 @@ def primitive(body=None, *, promote=None, late=False):
             y, pull = run(be, *arrays, **static)
         except GpunnError:
             raise
-        except (ValueError, TypeError, IndexError) as e:
+        except RAW as e:
             raise _explain(e, op, arrays, static, static_names) from e
         except ImportError as e:
             raise _without_library(e, op) from e
@@ -331,7 +332,9 @@ def _explain(error: Exception, op: str, arrays, static, static_names) -> GpunnEr
         if name not in static_names:
             return ArgumentTypeError(str(unknown(f"argument of {op}()", name, static_names)))
     given = ", ".join(f"{a.dtype}{list(a.shape)}" if is_array(a) else repr(a) for a in arrays)
-    kind: type[GpunnError] = DTypeError if isinstance(error, TypeError) else ShapeError
+    kind: type[GpunnError] = (
+        DTypeError if isinstance(error, TypeError | AttributeError) else ShapeError
+    )
     if isinstance(error, IndexError) and not isinstance(error, ValueError):  # AxisError is both
         kind = OutOfRangeError
     return kind(f"{op.strip('_')}({given}): {error}")

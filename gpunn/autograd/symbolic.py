@@ -15,6 +15,7 @@ from gpunn.backend import CPU_BACKEND, backend_of, device
 from gpunn.backend.dtypes import name_of, standardize
 from gpunn.backend.words import is_words
 from gpunn.errors import ArgumentError, ArgumentTypeError, GpunnError
+from gpunn.guard import RAW, refuse
 from gpunn.naming import auto_name
 from gpunn.tree import flatten, map_structure, pack
 
@@ -299,7 +300,10 @@ def symbolic_too(function):
         for x in kwargs.values():
             if type(x) is KerasTensor or (type(x) in _NESTED and holds_symbols(x)):
                 return call(op, args, kwargs)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except RAW as e:
+            refuse(e, function.__name__, function, args, kwargs)
 
     return update_wrapper(op, function)
 

@@ -116,6 +116,6 @@ def channels_first(data_format: str | None, of: str) -> bool:
     """
     if data_format is None:
         data_format = _data_format
-    if data_format not in _FORMATS:
+    if not isinstance(data_format, str) or data_format not in _FORMATS:
         raise unknown(f"data_format of {of}", data_format, _FORMATS)
     return data_format == "channels_first"

@@ -133,6 +133,9 @@ def result_type(*dtypes) -> np.dtype:
 
 @cache
 def _join(strong: tuple, weak_float: bool, weak_int: bool) -> np.dtype:
+    if any(d.kind == "c" for d in strong):
+        double = any(d in (np.dtype("complex128"), np.dtype("float64")) for d in strong)
+        return np.dtype("complex128" if double else "complex64")
     floats = [d for d in strong if is_float(d)]
     if floats:
         joined = floats[0]

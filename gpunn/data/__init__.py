@@ -9,6 +9,7 @@ from gpunn.data.py_dataset import PyDataset
 from gpunn.data.source import Source
 from gpunn.data.split import train_validation_split
 from gpunn.data.target import Target
+from gpunn.guard import guard_functions
 
 __all__ = [
     "Dataset",
@@ -25,3 +26,5 @@ __all__ = [
     "train_validation_split",
     "unpack_x_y_sample_weight",
 ]
+
+guard_functions(globals())

@@ -1,5 +1,6 @@
 """Layer: weights, and a function of tensors that uses them (Keras: `layers.Layer`)."""
 
+import difflib
 import inspect
 import itertools
 from contextlib import nullcontext
@@ -17,6 +18,7 @@ from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend import quiet
 from gpunn.backend.dtypes import is_float, standardize
 from gpunn.errors import ArgumentTypeError, GpunnError
+from gpunn.guard import RAW, refuse
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
 from gpunn.layers.input_spec import check_inputs
@@ -67,6 +69,7 @@ class Layer(SymbolicLayer):
 
     input_spec: Any = None  # an InputSpec, or nested ones for nested inputs
     supports_masking = False  # whether masks of the inputs pass on to the outputs
+    guards_calls = True  # `__call__` tells errors from inside in terms of its arguments
     accepts_integers: bool = False  # whether `fit` leaves integers what they are
     _takes_training = _takes_mask = _computes_mask = False
     _training_at = None
@@ -107,8 +110,11 @@ class Layer(SymbolicLayer):
         **unknown,
     ):
         if unknown:
+            names = inspect.signature(type(self).__init__).parameters
+            near = difflib.get_close_matches(next(iter(unknown)), list(names)[1:], n=1)
             raise ArgumentTypeError(
                 f"{type(self).__name__} got unknown arguments: {', '.join(unknown)}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
             )
         name = auto_name(snake_case(type(self).__name__)) if name is None else str(name)
         if not isinstance(trainable, bool):
@@ -214,7 +220,7 @@ class Layer(SymbolicLayer):
                 return self(*args, training=training, **kwargs)
         outer = _scope.get()
         if len(args) > 1:
-            args, training = self._without_training(args, training)
+            args, kwargs, training = self._without_training(args, kwargs, training)
         if outer is None:
             scope = (training, next(_numbers))
             self._last_call = scope[1]
@@ -229,6 +235,9 @@ class Layer(SymbolicLayer):
         except GpunnError as e:
             e.add_note(f"in layer {self.name!r} ({type(self).__name__})")
             raise
+        except RAW as e:
+            what = f"a call of layer {self.name!r} ({type(self).__name__})"
+            refuse(e, what, self.call, args, kwargs)
         finally:
             if token is not None:
                 _scope.reset(token)
@@ -290,12 +299,13 @@ class Layer(SymbolicLayer):
             return self.call(*args, **kwargs)
         return self._remat.call(self, args, kwargs)
 
-    def _without_training(self, args, training):
+    def _without_training(self, args, kwargs, training):
         """The arguments without the `training` flag, where that came by position, and the flag."""
         at = self._training_at
         if at is None or len(args) <= at:
-            return args, training
-        return (*args[:at], *args[at + 1 :]), args[at] if training is None else training
+            return args, kwargs, training
+        after = dict(zip(self._call_names[at + 1 :], args[at + 1 :], strict=False))
+        return args[:at], {**kwargs, **after}, args[at] if training is None else training
 
     def _to_input(self, x):
         """A tensor of anything, floats cast to the compute dtype."""

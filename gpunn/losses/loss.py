@@ -8,7 +8,7 @@ from gpunn.autograd import KerasTensor, Tensor, cast, convert, mask_of
 from gpunn.backend import floatx
 from gpunn.backend.asker import asked_by
 from gpunn.backend.dtypes import is_float, result_type, standardize
-from gpunn.errors import ArgumentError, ArgumentTypeError, ShapeError
+from gpunn.errors import ArgumentError, ArgumentTypeError, DTypeError, ShapeError
 from gpunn.serialization import snake_case
 from gpunn.tree import flatten, is_nested, map_structure
 
@@ -80,6 +80,8 @@ class Loss:
         y_true = labels_beside(y_true, y_pred)
         dtype = self._dtype or standardize(None)
         if y_pred.dtype is not dtype:
+            if y_pred.dtype.kind == "c":
+                raise DTypeError(f"loss {self.name!r}: expected real predictions, got complex ones")
             dtype = self._dtype or result_type(y_pred.dtype, dtype)
             y_pred = y_pred.to(dtype)
         if y_true.dtype is not dtype and (not self.integer_labels or is_float(y_true.dtype)):

@@ -1,5 +1,6 @@
 """Models: layers that can be trained."""
 
+from gpunn.guard import guard_functions
 from gpunn.models.cloning import clone_model
 from gpunn.models.feature_space import FeatureSpace
 from gpunn.models.model import Functional, Model
@@ -20,3 +21,4 @@ __all__ = [
 REGISTRY = Registry(
     "model", Model, [FeatureSpace, Functional, Model, Sequential], module="gpunn.models"
 )
+guard_functions(globals())

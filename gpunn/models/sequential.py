@@ -74,7 +74,7 @@ class Sequential(Model):
                 self._connect(InputLayer(batch_shape=like.shape, dtype=like.dtype.name))
         if self._input is not None:
             with self._making_weights():
-                self._tensors.append(layer(self._tensors[-1]))
+                self._tensors.append(_made_by(layer, self._tensors[-1]))
         if not self._layers and layer.accepts_integers:
             self.accepts_integers = True
         self._layers.append(layer)
@@ -118,7 +118,7 @@ class Sequential(Model):
         tensors = [first.output]
         with self._making_weights():
             for layer in self._layers:
-                tensors.append(layer(tensors[-1]))
+                tensors.append(_made_by(layer, tensors[-1]))
         self._input, self._tensors = first, tensors
 
     def __getstate__(self) -> dict:
@@ -180,6 +180,14 @@ class Sequential(Model):
             raise SerializationError(f"the config of a Sequential has 'layers', not {list(config)}")
         layers = [deserialize_value(c, custom_objects) for c in config["layers"]]
         return cls(layers, name=config.get("name"))
+
+
+def _made_by(layer, x):
+    """What a layer makes of a symbolic tensor; the next one, or the model, needs it."""
+    y = layer(x)
+    if y is None:
+        raise ArgumentTypeError(f"layer {layer.name!r} must return tensors, got None")
+    return y
 
 
 def _single_input(layer) -> KerasTensor | None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from gpunn.autograd import KerasTensor, primitive
 from gpunn.backend.dtypes import result_type
-from gpunn.checks import as_list
+from gpunn.checks import as_list, check_integer
 from gpunn.errors import ArgumentError, ShapeError
 from gpunn.ops.indexing import get_item
 from gpunn.ops.shaping import _shape, expand_dims, normalize_axis, ravel, reshape
@@ -336,6 +336,8 @@ def unstack(x, num=None, axis=0):
     """
     shape = _shape(x)
     axis = normalize_axis("unstack", axis, len(shape))
+    if num is not None:
+        check_integer("unstack: num", num, low=0)
     if num is not None and num != shape[axis]:
         raise ShapeError(f"unstack: axis {axis} of shape {shape} has size {shape[axis]}, not {num}")
     before = (slice(None),) * axis
@@ -348,6 +350,8 @@ def _slices_spec(x, num=None, axis=0):
     known = x.shape[axis]
     if (known or num) is None:
         raise ArgumentError(f"unstack: axis {axis} of {x.shape} has no known size: give num")
+    if num is not None:
+        check_integer("unstack: num", num, low=0)
     if num not in (None, known or num):
         raise ShapeError(f"unstack: axis {axis} of shape {x.shape} has size {known}, not {num}")
     rest = x.shape[:axis] + x.shape[axis + 1 :]

@@ -1,5 +1,7 @@
 """The larger and the smaller of two, clipping, absolute value and sign."""
 
+import numpy as np
+
 from gpunn.autograd import primitive
 from gpunn.errors import ArgumentError, DTypeError
 from gpunn.ops.arithmetic import number
@@ -162,10 +164,18 @@ def clip(x, x_min, x_max):
     return _clip(x, x_min, x_max)
 
 
+def _ordered(x):
+    """Numbers that can be compared with bounds."""
+    x = number(x)
+    if getattr(x, "dtype", np.dtype(float)).kind == "c":
+        raise DTypeError("clip: complex numbers have no order: clip their `real` and `imag`")
+    return x
+
+
 @primitive(promote="same")
 def _clip_between(be, x, x_min, x_max, /):
     """clip with two numbers in order."""
-    x = number(x)
+    x = _ordered(x)
 
     def pullback(dy, needs):
         return dy * ((x >= x_min) & (x <= x_max)), None, None
@@ -176,7 +186,7 @@ def _clip_between(be, x, x_min, x_max, /):
 @primitive(promote="same")
 def _clip(be, x, x_min, x_max, /):
     """max and min in one; a bound's gradient is that of x where it holds."""
-    x = number(x)
+    x = _ordered(x)
     y = x if x_min is None else be.xp.maximum(x, x_min)
     high = False if x_max is None else x_max < y
     low = False if x_min is None else (x < x_min) & be.xp.logical_not(high)

@@ -44,7 +44,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
     5.0
     """
     x = x if isinstance(x, Tensor) else convert(x)
-    if not is_float(x.dtype):
+    if x.dtype.kind == "c" and ord not in ("nuc", 2, -2):
+        x = absolute(x)
+    elif not is_float(x.dtype) and x.dtype.kind != "c":
         x = x.to(standardize(None))
     ndim = x.ndim
     if axis is None and ord is None:

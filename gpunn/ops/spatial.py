@@ -265,7 +265,7 @@ def padding_mode(op: str, value, known=("valid", "same")) -> str:
     Raises:
         ArgumentError: if it is not one of the known ones.
     """
-    mode = value.lower() if isinstance(value, str) else value
+    mode = value.lower() if isinstance(value, str) else ""
     if mode not in known:
         raise unknown(f"padding of {op}", value, known)
     return mode

@@ -34,6 +34,11 @@ def _deviations(be, x, axis):
     return w - mean, mean, n
 
 
+def _squares(d):
+    """The squares of deviations, of complex ones those of their sizes."""
+    return (d * d.conj()).real if d.dtype.kind == "c" else d * d
+
+
 @primitive(promote="float")
 def var(be, x, /, axis=None, keepdims=False):
     """The variance of the elements along axes, `mean((x - mean(x))^2)`.
@@ -56,7 +61,7 @@ def var(be, x, /, axis=None, keepdims=False):
     """
     axis = checked_axis("var", axis, x.ndim)
     d, _, n = _deviations(be, x, axis)
-    y = total(be, d * d, axis, keepdims) / n
+    y = total(be, _squares(d), axis, keepdims) / n
 
     def pullback(dy, needs):
         return (narrow(d * spread(be, dy * (2 / n), d.shape, axis), dy.dtype),)
@@ -88,7 +93,7 @@ def std(be, x, /, axis=None, keepdims=False):
     """
     axis = checked_axis("std", axis, x.ndim)
     d, _, n = _deviations(be, x, axis)
-    y = be.xp.sqrt(total(be, d * d, axis, keepdims) / n)
+    y = be.xp.sqrt(total(be, _squares(d), axis, keepdims) / n)
 
     def pullback(dy, needs):
         return (narrow(d * spread(be, dy / (n * (y + (y == 0))), d.shape, axis), dy.dtype),)
@@ -127,7 +132,7 @@ def moments(x, axes, keepdims=False, synchronized=False):
 def _moments(be, x, /, axis, keepdims):
     axis = checked_axis("moments", axis, x.ndim)
     d, mean, n = _deviations(be, x, axis)
-    variance = total(be, d * d, axis, keepdims) / n
+    variance = total(be, _squares(d), axis, keepdims) / n
     if x.dtype == np.float16:
         variance = be.xp.minimum(variance, np.finfo(np.float16).max)
     shape = reduced_shape(x.shape, axis, keepdims)

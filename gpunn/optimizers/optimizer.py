@@ -23,6 +23,7 @@ from gpunn.errors import (
     NotBuiltError,
     ShapeError,
 )
+from gpunn.guard import guarded
 from gpunn.optimizers.flat import Part, settle
 from gpunn.optimizers.guarded import overwrites
 from gpunn.optimizers.update_step import UpdateStep
@@ -101,6 +102,7 @@ class Optimizer(UpdateStep):
 
     # --- building ---
 
+    @guarded
     def build(self, variables) -> None:
         """Lay the variables out in flat memory and make the slots.
 
@@ -117,16 +119,7 @@ class Optimizer(UpdateStep):
         if self.built:
             self._positions(variables)
             return
-        for v in variables:
-            if not isinstance(v, Variable):
-                raise ArgumentTypeError(
-                    f"optimizers train gpunn.Variable, got a {type(v).__name__}: "
-                    "make it one with gpunn.Variable(values)"
-                )
-            if not is_float(v.array.dtype):
-                raise ArgumentTypeError(
-                    f"variable {v.path!r} has dtype {v.dtype.name}: only floats can be trained"
-                )
+        _require_trainable(variables)
         devices = sorted({backend_of(v.array).name for v in variables})
         if self.global_clipnorm is not None and len(devices) > 1:
             raise ArgumentError(
@@ -211,12 +204,14 @@ class Optimizer(UpdateStep):
         for v in self._trainable_variables if self.built else ():
             v._grad = None
 
+    @guarded
     def apply_gradients(self, grads_and_vars):
         """Update by pairs `(gradient, variable)`; the first call builds. Returns `iterations`."""
         pairs = as_list("grads_and_vars", grads_and_vars, "pairs (gradient, variable)")
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
 
+    @guarded
     def apply(self, grads, trainable_variables=None) -> None:
         """Update variables by gradients (Keras: `Optimizer.apply`).
 
@@ -252,6 +247,8 @@ class Optimizer(UpdateStep):
             variables = as_list("trainable_variables", trainable_variables, "gpunn.Variable")
         if len(grads) != len(variables):
             raise ArgumentError(f"got {len(grads)} gradients for {len(variables)} variables")
+        if not self.built:
+            _require_trainable(variables)
         if len({id(v) for v in variables}) != len(variables):
             raise ArgumentError("a variable is named twice: add its gradients up first")
         missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
@@ -372,3 +369,16 @@ class Optimizer(UpdateStep):
 def shape_of(variable) -> tuple[int, ...]:
     """The variable's shape, which is that of most slots."""
     return variable.shape
+
+
+def _require_trainable(variables) -> None:
+    for v in variables:
+        if not isinstance(v, Variable):
+            raise ArgumentTypeError(
+                f"optimizers train gpunn.Variable, got a {type(v).__name__}: "
+                "make it one with gpunn.Variable(values)"
+            )
+        if not is_float(v.array.dtype):
+            raise ArgumentTypeError(
+                f"variable {v.path!r} has dtype {v.dtype.name}: only floats can be trained"
+            )

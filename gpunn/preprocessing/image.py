@@ -3,6 +3,7 @@
 from gpunn import ops
 from gpunn.autograd import Tensor
 from gpunn.data.pictures import array_to_img, img_to_array, load_img, save_img
+from gpunn.guard import guard_functions
 
 __all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"]
 
@@ -32,3 +33,6 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last")
         x, size, interpolation, crop_to_aspect_ratio=True, data_format=data_format
     )
     return resized if isinstance(x, Tensor) else resized.numpy()
+
+
+guard_functions(globals())

@@ -6,6 +6,7 @@ those that Keras draws.
 """
 
 from gpunn.backend import set_seed
+from gpunn.guard import guard_functions
 from gpunn.random.distributions import (
     beta,
     binomial,
@@ -33,3 +34,5 @@ __all__ = [
     "truncated_normal",
     "uniform",
 ]
+
+guard_functions(globals())

@@ -4,6 +4,7 @@ import inspect
 import re
 
 from gpunn.errors import ArgumentTypeError, SerializationError, unknown
+from gpunn.guard import guard_classes
 from gpunn.serialization.custom import (
     custom_object,
     custom_object_scope,
@@ -46,6 +47,7 @@ class Registry:
         self.base = base
         self.module = module or f"gpunn.{kind}s"
         self.classes = tuple(classes)
+        guard_classes(self.classes)
         self.names = {}
         for cls in self.classes:
             for name in (cls.__name__, snake_case(cls.__name__), cls.__name__.lower()):

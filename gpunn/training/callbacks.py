@@ -1,6 +1,7 @@
 """Callbacks: what may happen while a model is trained (Keras: `keras.callbacks`)."""
 
 from gpunn.errors import ArgumentError
+from gpunn.guard import guard_classes
 from gpunn.training.backup import BackupAndRestore
 from gpunn.training.callback import Callback, CallbackList, flatten
 from gpunn.training.checkpoint import ModelCheckpoint
@@ -35,6 +36,7 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+guard_classes([globals()[name] for name in __all__])
 
 
 def default_callbacks(callbacks, history: History | None, verbose) -> list[Callback]:
