@@ -1,6 +1,8 @@
 """Every registered kernel against its reference: values and gradients, on shapes of all kinds."""
 
 import contextlib
+import re
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -1004,3 +1006,19 @@ def test_code_in_one_launch(cuda):
                     results.append((p, m))
                 for x, e in zip(*results, strict=True):
                     assert_close(x, e, label=f"{run.__name__} {dtype} {shape}")
+
+
+FLOATS_ONLY = ("recurrent.cu", "threshold_counts.cu")
+
+
+def test_halves_are_not_made_of_integers():
+    """The bfloat16 of CUDA 12.0 and 12.1 is made of floats alone: an integer is ambiguous."""
+    sources = [
+        f
+        for f in resources.files("gpunn.backend.cuda").iterdir()
+        if f.name.endswith((".cu", ".cuh"))
+    ]
+    assert len(sources) > 20
+    for source in sources:
+        made = re.findall(r"\bT\(\d+\)", source.read_text())
+        assert source.name in FLOATS_ONLY or not made, f"{source.name}: {made}"

@@ -9,6 +9,6 @@ __global__ void in_range(long long* index, T* factor, const I* x, long long coun
         bool good = i >= 0 && i < n;
         if (!good) atomicMin(noted, i);
         index[t] = good ? i : 0;
-        factor[t] = good ? T(1) : T(nan(""));
+        factor[t] = good ? T(1.0f) : T(nan(""));
     }
 }
