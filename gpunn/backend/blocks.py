@@ -13,17 +13,22 @@ import numpy as np
 
 from gpunn.backend.threads import small_products
 
-ROWS, TURNED_ROWS = 16, 32  # of a block, at most, where there are many; if the left one is turned
-LANES = 16  # columns that a register holds
-NARROW = 128  # columns, at most, that stay together; of so few the BLAS itself makes little
-LEAST = 512  # elements of a block: with so few, what is read for them takes longer than copies
-TURNED, LONG = 1200, 256  # if the right one is turned: elements, at most; terms of a sum, at least
-MANY = 512  # rows that are worth a copy of the right operand, a block's columns after each other,
-LARGE = 1 << 21  # if it is turned, or both and the product have more bytes;
-CACHED = 1 << 22  # without it a product is made as a whole that has more bytes,
-FEW, MORE = 64, 5 << 21  # or so many more where there are few rows, or columns
-DIRECT = 1024  # elements of a small result, at most, for which a turned right operand is not slow
-COPIED = 1 << 14  # bytes of a small right operand that is worth a copy: less than this
+# "Turned" is an operand that is transposed: it lies column after column.
+ROWS, TURNED_ROWS = 16, 32  # rows of a block, at most; the second if the left operand is turned
+LANES = 16  # columns that a register holds: a block has a multiple of it, if it can
+NARROW = 128  # so few columns stay together: OpenBLAS itself is slow with them
+LEAST = 512  # elements that a block must be allowed: smaller ones read more than copies would cost
+# Where the right operand is turned, and not copied:
+TURNED, LONG = 1200, 256  # elements of a block, at most; terms of a sum, at least
+# Where it is worth a copy, in which a block's columns come after each other:
+MANY = 512  # rows, at least
+LARGE = 1 << 21  # bytes of both operands and the product, at least, if it is not turned
+# Without such a copy, a product of more bytes than CACHED is made as a whole; MORE, where there are
+# at most FEW rows or twice as many columns.
+CACHED, FEW, MORE = 1 << 22, 64, 5 << 21
+# Products that are small as they are, with a turned right operand:
+DIRECT = 1024  # elements of the result, up to which they are quick
+COPIED = 1 << 14  # bytes of the right operand, below which a copy makes others quicker
 
 
 def multiply(be, function, a, b, out=None):
