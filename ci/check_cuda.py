@@ -55,6 +55,7 @@ def kernels_run(few: bool = False, only: str = ""):
     from gpunn.backend import Stream, get_backend
     from tests.backend import test_adding, test_kernels, test_late
     from tests.harness import to_numpy
+    from tests.layers import test_casting_together
 
     be = get_backend("cuda")
     for op, dtype in test_kernels.registered("cuda"):
@@ -71,6 +72,8 @@ def kernels_run(few: bool = False, only: str = ""):
                 break
             results, grads = test_kernels.run(op, "cuda", operands, static)
             yield f"{op} {dtype}", [to_numpy(x) for x in (*results, *grads)]
+    if only in "mixed":  # or all
+        yield from mixed_run(test_casting_together.KEPT, test_casting_together.kept_gradients)
     if only:
         return
     x, rows = be.asarray(np.arange(24.0).reshape(8, 3), "float32"), be.asarray([3, 1, 3, -1])
@@ -107,6 +110,19 @@ def kernels_run(few: bool = False, only: str = ""):
         for bad in (1.0, np.inf, 2.0):
             scaled.apply([np.full((3, 4), bad, "float32")], [v])
             yield "LossScaleOptimizer", [v.numpy(), scaled.dynamic_scale.numpy()]
+
+
+def mixed_run(layers, kept_gradients):
+    """Layers of half floats with weights, and so gradients, in float32."""
+    import gpunn
+
+    with gpunn.device("cuda"):
+        for policy in ("mixed_float16", "mixed_bfloat16"):
+            for name in layers:
+                gpunn.set_dtype_policy(policy)
+                rounded, exact = kept_gradients(name)
+                gpunn.set_dtype_policy(None)
+                yield f"{name} in {policy}", rounded + exact
 
 
 def _fetched(be, x) -> list:

@@ -147,11 +147,10 @@ class CupyBackend(Backend):
             indices = indices.astype(np.int64)
         index, targets = cupy.ascontiguousarray(indices).reshape(-1), len(dst)
         rows, width = index.size, math.prod(dst.shape[1:])
-        src = cupy.ascontiguousarray(
-            cupy.broadcast_to(src, indices.shape + dst.shape[1:]), dtype=dst.dtype
-        )
-        target = cupy.ascontiguousarray(dst)
-        types = f"{cuda_type(dst.dtype)}, {cuda_type(wide(dst.dtype))}"
+        src = cupy.broadcast_to(src, indices.shape + dst.shape[1:])
+        kind = src.dtype if wide(src.dtype) == dst.dtype else dst.dtype  # a half is cast on its way
+        src, target = cupy.ascontiguousarray(src, dtype=kind), cupy.ascontiguousarray(dst)
+        types = ", ".join(map(cuda_type, (dst.dtype, wide(dst.dtype), kind)))
         if rows <= FEW:
             name = f"scatter_add_few<{types}, {cuda_type(index.dtype)}>"
             args = (target, src, index, rows, width, targets)

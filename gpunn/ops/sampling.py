@@ -8,15 +8,17 @@ import numpy as np
 from gpunn.autograd import primitive
 from gpunn.backend.dtypes import is_float
 from gpunn.errors import DTypeError
+from gpunn.ops.reduction import wide
 
 
 @primitive
 def affine_pixels(be, x, transforms, /, order, mode, fill):
     """Images (batch, rows, columns, channels) moved by transforms (batch or 1, 8), to no gradient.
 
-    See `affine_transform`; a GPU does it in one launch.
+    See `affine_transform`; a GPU does it in one launch. Places are computed in float32: few whole
+    numbers are halves.
     """
-    xp, (rows, columns) = be.xp, x.shape[1:3]
+    xp, (rows, columns), transforms = be.xp, x.shape[1:3], wide(transforms)
     dtype = transforms.dtype
     across = be.const(("places", columns, dtype.char), lambda be: xp.arange(columns, dtype=dtype))
     down = be.const(("places", rows, dtype.char), lambda be: xp.arange(rows, dtype=dtype))

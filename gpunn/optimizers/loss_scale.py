@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gpunn.autograd import Variable
+from gpunn.autograd import Variable, primitive
 from gpunn.backend import backend_of
 from gpunn.checks import check_integer, check_number
 from gpunn.errors import ArgumentError, ArgumentTypeError, SerializationError, unknown
@@ -13,8 +13,20 @@ from gpunn.optimizers.stateless import stateless_apply
 from gpunn.serialization import deserialize_value, serialize_value
 
 OWN = ("step_counter", "dynamic_scale")
+
 # what Keras' older configs say, to no effect
 OLD_FILES = {**dict.fromkeys(COMMON), "use_ema": False, "ema_momentum": 0.99, "dynamic": True}
+
+
+@primitive(promote="same")
+def scaled_loss(be, loss, scale, /):
+    """The loss times its scale, which is the gradient of it that a step begins with."""
+
+    def pullback(dy, needs):
+        begins = dy is be.one(dy.shape, dy.dtype) and dy.shape == scale.shape
+        return scale if begins else dy * scale, dy * loss if needs[1] else None
+
+    return loss * scale, pullback
 
 
 class LossScaleOptimizer(Optimizer):
@@ -96,7 +108,7 @@ class LossScaleOptimizer(Optimizer):
             self._leave_device()
             self.dynamic_scale.move(device)
             self.step_counter.move(device)
-        return loss * self.dynamic_scale
+        return scaled_loss(loss, self.dynamic_scale)
 
     def step(self) -> None:
         """Update the variables by their `.grad`, unless one is Inf or NaN; clear it in any case.

@@ -5,7 +5,7 @@ import numpy as np
 from gpunn.autograd import mutated_span
 from gpunn.errors import CaptureError
 from gpunn.optimizers.guarded import Guard, change, overwrites
-from gpunn.optimizers.loss_scale import LossScaleOptimizer
+from gpunn.optimizers.loss_scale import LossScaleOptimizer, scaled_loss
 from gpunn.optimizers.optimizer import Optimizer
 
 UNLIKE = ("gradient_accumulation_steps", "ema_overwrite_frequency")  # not all steps are alike
@@ -66,7 +66,7 @@ class Rehearsal:
     def scale_loss(self, loss):
         """As `Optimizer.scale_loss`."""
         if self._scale is not None:
-            return loss * self._of(self._scale.dynamic_scale)
+            return scaled_loss(loss, self._of(self._scale.dynamic_scale))
         return self._optimizer.scale_loss(loss)
 
     def _twin(self) -> Optimizer:

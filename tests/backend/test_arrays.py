@@ -131,6 +131,15 @@ def test_scatter_add_of_a_broadcast_and_into_a_view(be):
     assert np.array_equal(be.to_numpy(whole), expected)
 
 
+def test_scatter_add_of_halves_to_float32(be, few):
+    src = np.array([[70.0, 1 / 3], [1 / 7, 5.0], [2.0, 1e-4]], "float16")
+    out = be.zeros((4, 2), "float32")
+    be.scatter_add(out, be.asarray(np.array([1, 1, 3])), be.asarray(src))
+    expected = np.zeros((4, 2), "float32")
+    np.add.at(expected, [1, 1, 3], src.astype("float32"))
+    np.testing.assert_array_equal(be.to_numpy(out), expected)
+
+
 def test_scatter_add_has_one_result(be, few):
     rng = np.random.default_rng(0)
     indices = be.asarray(rng.integers(0, 3, 2000))

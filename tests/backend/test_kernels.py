@@ -863,7 +863,7 @@ def test_kernels_refuse_strides_and_unknown_types(cuda):
     be = get_backend("cuda")
     x = be.zeros((4, 4), "float32")
     with pytest.raises(KernelError, match="takes C-contiguous arrays, got strides"):
-        be.launch("segment", "scatter_add<float, float>", 16, (x, x.T))
+        be.launch("segment", "scatter_add<float, float, float>", 16, (x, x.T))
     from gpunn.backend.cupy_ import cuda_type
 
     with pytest.raises(gpunn.errors.DTypeError, match="no kernel takes dtype bool"):

@@ -149,3 +149,12 @@ def test_wrong_arguments(call, error, said):
     with pytest.raises(error) as caught:
         call(gpunn.Tensor(INPUTS["x"]))
     assert said in str(caught.value) and isinstance(caught.value, GpunnError)
+
+
+def test_places_in_halves_are_exact(device):
+    """Beyond 2048 not every whole number is a half."""
+    x = gpunn.Tensor((np.arange(2100) % 7).reshape(1, 1, 2100, 1).astype("float16"))
+    transform = gpunn.Tensor(np.array([1, 0, 1, 0, 1, 0, 0, 0], "float16"))
+    y = image.affine_transform(x, transform)
+    assert y.dtype == "float16"
+    np.testing.assert_array_equal(y.numpy()[0, 0, :-1], x.numpy()[0, 0, 1:])

@@ -9,12 +9,13 @@ MODES = ("constant", "nearest", "wrap", "mirror", "reflect")  # `enum Mode` of a
 
 
 def _takes(x, transforms, order, mode, fill) -> bool:
-    return transforms.dtype.name in ("float32", "float64") and transforms.shape[-1] == 8
+    return transforms.dtype.name in FLOATS and transforms.shape[-1] == 8
 
 
 @kernel("affine_pixels", "cuda", FLOATS, _takes)
 def affine_pixels(be, x, transforms, order, mode, fill):
     y = be.empty(x.shape, x.dtype)
+    transforms = transforms.astype(wide(transforms.dtype), copy=False)
     types = (x.dtype, transforms.dtype, np.result_type(wide(x.dtype), transforms.dtype))
     flags = [np.int32(n) for n in (len(transforms) == 1, order, MODES.index(mode))]
     be.launch(

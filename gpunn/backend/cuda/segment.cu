@@ -2,8 +2,8 @@
 // Indices outside of [0, targets) are left out. Sums are made in type A.
 
 // `order` sorts the indices stably; `sorted` are the indices in that order.
-template <typename T, typename A>
-__global__ void scatter_add(T* dst, const T* src, const long long* sorted, const long long* order,
+template <typename T, typename A, typename S>
+__global__ void scatter_add(T* dst, const S* src, const long long* sorted, const long long* order,
                             long long rows, long long width, long long targets) {
     long long stride = (long long)gridDim.x * blockDim.x;
     for (long long t = (long long)blockIdx.x * blockDim.x + threadIdx.x; t < rows * width;
@@ -20,8 +20,8 @@ __global__ void scatter_add(T* dst, const T* src, const long long* sorted, const
 
 // The same in one launch: the block of the first row of an index looks for the others. It has 256
 // threads, a column each.
-template <typename T, typename A, typename I>
-__global__ void scatter_add_few(T* dst, const T* src, const I* index, long long rows,
+template <typename T, typename A, typename S, typename I>
+__global__ void scatter_add_few(T* dst, const S* src, const I* index, long long rows,
                                 long long width, long long targets) {
     __shared__ bool matches[256];
     const long long tiles = (width + blockDim.x - 1) / blockDim.x;
