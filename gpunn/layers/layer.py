@@ -155,10 +155,7 @@ class Layer(SymbolicLayer):
         """The dtype of its weights."""
         return self.dtype_policy.variable_dtype
 
-    @property
-    def variable_dtype(self) -> str:
-        """The dtype of its weights."""
-        return self.dtype_policy.variable_dtype
+    variable_dtype = dtype
 
     @property
     def compute_dtype(self) -> str:

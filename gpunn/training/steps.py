@@ -7,11 +7,12 @@ from inspect import signature
 from numbers import Real
 from typing import Any
 
-from gpunn import data, metrics, ops, optimizers
+from gpunn import data, ops, optimizers
 from gpunn.autograd import Tensor, no_grad
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.errors import ArgumentError, ArgumentTypeError, DataError, NotBuiltError
 from gpunn.layers import Layer, tree
+from gpunn.metrics import Mean, Metric
 from gpunn.origin import from_gpunn
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
@@ -125,7 +126,7 @@ class Steps(TakesWords):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        self._loss_tracker = _mean("loss")
+        self._loss_tracker = Mean(name="loss")
         self._part_trackers = {}
 
     @property
@@ -152,7 +153,7 @@ class Steps(TakesWords):
         if self._held_metrics is not None:
             return self._held_metrics
         inner = [x for x in self.walk() if not from_gpunn(x) and not isinstance(x, Steps)]
-        held = [m for x in (self, *inner) for _, m in tree.find(x, metrics.Metric, Layer)]
+        held = [m for x in (self, *inner) for _, m in tree.find(x, Metric, Layer)]
         if self._keeps_sources and self.built:  # before, layers may still be made
             self._held_metrics = held
         return held
@@ -284,7 +285,7 @@ class Steps(TakesWords):
         """Have means of the parts of the loss, if there are several."""
         for name in names if len(names) > 1 else ():
             if name not in self._part_trackers:
-                self._part_trackers[name] = _mean(f"{name}_loss")
+                self._part_trackers[name] = Mean(name=f"{name}_loss")
 
     # --- helpers ---
 
@@ -392,10 +393,6 @@ def _scaling(optimizer):
     if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
         return optimizer
     return optimizers.LossScaleOptimizer(optimizer)
-
-
-def _mean(name: str):
-    return metrics.Mean(name=name)
 
 
 @lru_cache(maxsize=64)
