@@ -298,9 +298,7 @@ class Steps(TakesWords):
     def _run_train_step(self, batch, unchanged=False) -> Mapping:
         """`train_step`, as it is or captured.
 
-        Args:
-            batch: the batch.
-            unchanged: nobody but steps can have changed the model since the last one.
+        `unchanged`: nobody but steps can have changed the model since the last one.
         """
         captured = self._captured
         logs = self.train_step(batch) if captured is None else captured(self, batch, unchanged)
@@ -325,8 +323,7 @@ class Steps(TakesWords):
     def _sources_kept(self, plan=None):
         """Find the sources of losses, and metrics, once inside: a walk costs more than a step.
 
-        Args:
-            plan: one that is valid: then what was found before, since it was made, is so still.
+        With a plan that is valid, what was found since it was made is so still.
         """
         outer = self._keeps_sources
         self._keeps_sources = True
