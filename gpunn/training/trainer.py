@@ -191,10 +191,13 @@ class Trainer(Predictor):
                 return
             finally:
                 self.reset_metrics()
-        if not self.optimizer.built:
-            self.optimizer.build(trained := self.trainable_variables)
-            if not trained:
-                log.warning("%r has no trainable weights: it is only measured", self.name)
+        if self.optimizer.built:
+            return
+        if not self.has_call and any(not x.built for x in self.walk() if x is not self):
+            return  # its own step makes weights yet, and gives them to the optimizer
+        self.optimizer.build(trained := self.trainable_variables)
+        if not trained:
+            log.warning("%r has no trainable weights: it is only measured", self.name)
 
     # --- evaluate and predict ---
 

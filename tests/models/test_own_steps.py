@@ -133,3 +133,31 @@ def test_a_first_call_that_fails_leaves_a_model_unbuilt():
     assert not model.built
     losses = model.fit(batch, epochs=3, verbose=0).history["loss"]
     assert losses[0] > losses[-1]
+
+
+class WithoutCall(gpunn.Model):
+    """A part of it is built by its first step."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = gpunn.Sequential([gpunn.layers.Dense(4)])
+        self.decoder = gpunn.Sequential([gpunn.Input((4,)), gpunn.layers.Dense(2)])
+        self.cost = gpunn.metrics.Mean("loss")
+
+    def train_step(self, data):
+        x, y = data
+        loss = gpunn.ops.mean((self.decoder(self.encoder(x)) - y) ** 2)
+        weights = self.encoder.trainable_weights + self.decoder.trainable_weights
+        self.optimizer.apply_gradients(zip(gpunn.gradients(loss, weights), weights, strict=True))
+        self.cost.update_state(loss)
+        return {"loss": self.cost.result()}
+
+
+def test_weights_that_the_first_step_makes_are_trained(device):
+    with gpunn.device(device):
+        model = WithoutCall()
+        model.compile("sgd")
+        x = np.ones((8, 3), "float32")
+        losses = model.fit(x, np.zeros((8, 2)), epochs=4, batch_size=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert model.optimizer.built and len(model.trainable_weights) == 4
