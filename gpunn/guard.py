@@ -4,7 +4,7 @@ import inspect
 import re
 import reprlib
 import sys
-from functools import wraps
+from functools import cache, wraps
 from types import FunctionType
 
 from gpunn.checks import check_flag
@@ -73,8 +73,11 @@ def _from_inside(error: Exception) -> bool:
     return True
 
 
+@cache
 def guarded(function):
     """The function, or method, with errors from inside told in terms of its arguments.
+
+    It is the same one in each module that has the function.
 
     >>> @guarded
     ... def half(n):
