@@ -18,21 +18,35 @@ ZERO, ONE, INFINITY = scalar(0), scalar(1), scalar(np.inf)
 relu = np.clip  # (z, ZERO, INFINITY, h): a maximum with one number is slower
 
 
+class Memory:
+    """Zeros for all arrays: so large a vector gets huge pages, where it is written to."""
+
+    def __init__(self, size=1 << 26):
+        self.all = np.zeros(size, np.float32)
+        self.used = -self.all.ctypes.data % 64 // 4
+
+    def array(self, shape):
+        """An array that begins where a line of the cache does."""
+        start = self.used
+        self.used += -(-prod(shape) // 16) * 16
+        return self.all[start : start + prod(shape)].reshape(shape)
+
+
+MEMORY = Memory()
+
+
 def arrays(*shapes):
-    """Memory for values."""
-    return [np.empty(shape, np.float32) for shape in shapes]
+    """Arrays of zeros."""
+    return [MEMORY.array(shape) for shape in shapes]
 
 
 class Flat:
-    """Arrays side by side in one vector, each beginning where a line of the cache does."""
+    """Arrays that are views of one vector."""
 
     def __init__(self, shapes):
-        starts = np.cumsum([0, *(-(-prod(shape) // 16) * 16 for shape in shapes)])
-        memory = np.zeros(starts[-1] + 16, np.float32)
-        self.all = memory[-memory.ctypes.data % 64 // 4 :][: starts[-1]]
-        self.views = [
-            self.all[i : i + prod(s)].reshape(s) for i, s in zip(starts, shapes, strict=False)
-        ]
+        start = MEMORY.used
+        self.views = arrays(*shapes)
+        self.all = MEMORY.all[start : MEMORY.used]
 
 
 class Adam:
@@ -46,7 +60,7 @@ class Adam:
     def __init__(self, w, dw, rate, scale=1.0):
         """Gradients are `scale` times what they should be."""
         self.w, self.dw, self.rate = w.all, dw.all, rate
-        m, v = np.zeros_like(self.w), np.zeros_like(self.w)
+        m, v = arrays(self.w.shape, self.w.shape)
         self.chunks = [
             [x[i : i + CHUNK] for x in (self.w, self.dw, m, v)] for i in range(0, m.size, CHUNK)
         ]

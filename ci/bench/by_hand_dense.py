@@ -39,9 +39,8 @@ def neuron(weights, workload, given):
     """7x3, one sigmoid unit: mean squared error, SGD."""
     n = workload.batch
     w = with_bias(*weights).T / 2
-    dw, p, e = np.empty_like(w), np.empty((n, 1), np.float32), np.empty((n, 1), np.float32)
+    dw, p, e, loss = arrays(w.shape, (n, 1), (n, 1), (1, 1))
     rate, mean = scalar(workload.rate / (8 * n)), scalar(1 / (4 * n))
-    loss = np.empty((1, 1), np.float32)
 
     def step(x, y):
         dot(x, w, p)
@@ -64,7 +63,7 @@ class CrossEntropy:
     """Binary cross-entropy of logits (1, n) whose labels are 1 for no and -1 for yes."""
 
     def __init__(self, n):
-        self.q, self.loss = np.empty((1, n), np.float32), np.empty((1, 1), np.float32)
+        self.q, self.loss = arrays((1, n), (1, 1))
         self.mean = np.full((n, 1), 1 / n, np.float32)
 
     def __call__(self, z, y):
@@ -87,8 +86,8 @@ def small(weights, workload, given):
     for a, k, b in zip(w.views, weights[::2], weights[1::2], strict=True):
         a[...] = with_bias(k, b)
     h1, h2 = np.ones((9, n), np.float32), np.ones((9, n), np.float32)
-    z1, z2, z3 = h1[:8], h2[:8], np.empty((1, n), np.float32)
-    dz1, dz2 = np.empty_like(z1), np.empty_like(z2)
+    z1, z2 = h1[:8], h2[:8]
+    z3, dz1, dz2 = arrays((1, n), (8, n), (8, n))
     on1, on2 = np.empty(z1.shape, bool), np.empty(z2.shape, bool)
     k2, k3 = w2[:, :8].T, w3[:, :8].T
     h1t, h2t = h1.T, h2.T
@@ -123,7 +122,7 @@ def beginner(weights, workload, given):
     (w1, w2), (dw1, dw2) = w.views, dw.views
     w1[...], w2[...] = with_bias(*weights[:2]), with_bias(*weights[2:])
     h = np.ones((65, n), np.float32)
-    z1, z2, dz1 = h[:64], np.empty((1, n), np.float32), np.empty((64, n), np.float32)
+    z1, (z2, dz1) = h[:64], arrays((1, n), (64, n))
     on = np.empty(z1.shape, bool)
     k2, ht = w2[:, :64].T, h.T
     cross_entropy, adam = CrossEntropy(n), Adam(w, dw, workload.rate, scale=n)
@@ -167,7 +166,7 @@ def digits(weights, workload, given):
     dw1_tiles, dw2_tiles = tiles(dw1, 56, 128), tiles(dw2, 64, 64)
     w1_blocks, w2t_blocks = w1_columns, w2t_columns
     if many:
-        w1_blocks, w2t_blocks = w1_columns.copy(), w2t_columns.copy()
+        w1_blocks, w2t_blocks = arrays(w1_columns.shape, w2t_columns.shape)
     b3_column, h2t, h1t, z3t, z3_flat, ones_10 = (
         b3[:, None],
         h2.T,
@@ -239,7 +238,7 @@ def autoencoder(weights, workload, given):
     h1, h2, h3, p, e = arrays((n, 128), (n, 32), (n, 128), (n, 784), (n, 784))
     dh1, dh2, dh3 = arrays((n, 128), (n, 32), (n, 128))
     on1, on2, on3 = (np.empty(h.shape, bool) for h in (h1, h2, h3))
-    ones, half, loss = np.ones(n, np.float32), scalar(0.5), np.empty((1, 1), np.float32)
+    ones, half, (loss,) = np.ones(n, np.float32), scalar(0.5), arrays((1, 1))
     h1t, h2t, w2t, w3t = h1.T, h2.T, w2.T, w3.T
     w1_columns, w4_columns, w4t_columns = right(w1, 64), right(w4, 112), right(w4.T, 64)
     h3_rows, h3t_rows, h1_tiles = left(h3, 64), left(h3.T, 32), tiles(h1, 16, 64)

@@ -11,7 +11,6 @@ from by_hand import ONE, Adam, Flat, arrays, left, right, scalar, tiles
 from numpy import add, copyto, divide, dot, exp, log, matmul, multiply, subtract, tanh
 
 HALF, QUARTER = scalar(0.5), scalar(0.25)
-PART = 256  # rows of a sum
 
 
 def laid_out(weights):
@@ -50,16 +49,16 @@ def classes(h, dh, w, b, dw, db):
     return run
 
 
-def parts(a):
+def parts(a, part=256):
     """The rows of a for `long_product`."""
-    return [left(a[i : i + PART].T, 32) for i in range(0, len(a), PART)]
+    return [left(a[i : i + part].T, 32) for i in range(0, len(a), part)]
 
 
-def long_product(b, out):
+def long_product(b, out, part=256, columns=64):
     """A function of parts(a) that puts a.T @ b to `out`: shorter sums are quicker."""
-    piece = np.empty_like(out)
-    first, other = tiles(out, 32, 64), tiles(piece, 32, 64)
-    of_b = [right(b[i : i + PART], 64) for i in range(0, len(b), PART)]
+    (piece,) = arrays(out.shape)
+    first, other = tiles(out, 32, columns), tiles(piece, 32, columns)
+    of_b = [right(b[i : i + part], columns) for i in range(0, len(b), part)]
 
     def run(of_a):
         matmul(of_a[0], of_b[0], first)
@@ -83,7 +82,7 @@ def gru(weights, workload, given):
     w, dw = laid_out(weights)
     embedding, kernel, recurrent, bias, *_ = w.views
     d_embedding, d_kernel, d_recurrent, d_bias, *_ = dw.views
-    hidden, ones = np.zeros((steps + 1, n, units), np.float32), np.ones(n * steps, np.float32)
+    (hidden,), ones = arrays((steps + 1, n, units)), np.ones(n * steps, np.float32)
     table, d_table, halved, turned = arrays(*[(64, 768)] * 2, (256, 768), (768, 256))
     inputs, gates = arrays((steps, n, 768), (steps, n, 512))
     candidates, of_update, of_reset, of_candidate, d_hidden, d_candidates = arrays(
@@ -178,7 +177,7 @@ def lstm(weights, workload, given):
     w, dw = laid_out(weights)
     embedding, kernel, recurrent, bias, *_ = w.views
     d_embedding, d_kernel, d_recurrent, d_bias, *_ = dw.views
-    hidden, cells = (np.zeros((steps + 1, n, units), np.float32) for _ in range(2))
+    hidden, cells = arrays(*[(steps + 1, n, units)] * 2)
     table, d_table = arrays(*[(64, 1024)] * 2)
     halved, turned = arrays((1, 8, 256, 128), (1, 8, 1024, 32))  # in blocks of columns
     gates, wide = arrays((steps, n, 4, units), (n * steps, 1040))
@@ -200,7 +199,7 @@ def lstm(weights, workload, given):
     before = parts(hidden[:-1].reshape(-1, units))
     sum_recurrent, sum_table = long_product(d_rows, d_recurrent), long_product(d_rows, d_table)
     adam = Adam(w, dw, workload.rate, scale=n * steps)
-    inner = np.empty((n, 4, units), np.float32)
+    (inner,) = arrays((n, 4, units))
     inner_tiles = tiles(inner.reshape(n, 1024), 16, 128)
     forward = [
         (

@@ -6,6 +6,7 @@ its batch beside the numbers (labels as ones and zeros, a column of ones) is pre
 """
 
 from by_hand_dense import autoencoder, beginner, digits, neuron, small
+from by_hand_gpt import gpt
 from by_hand_recurrent import gru, lstm
 from workloads import batches
 
@@ -17,6 +18,7 @@ ROWS = {
     "784-128-32-128-784": autoencoder,
     "GRU 256": gru,
     "LSTM 256": lstm,
+    "GPT": gpt,
 }  # by what their titles begin with
 
 
