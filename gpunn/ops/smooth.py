@@ -27,15 +27,14 @@ _STEEPEST = {np.dtype("float32"): 88.0, np.dtype("float64"): 709.0}
 
 
 def logistic(be, x):
-    """1 / (1 + e^-x) of a raw array, to full relative precision and without overflow."""
+    """e^x / (1 + e^x) of a raw array, to full relative precision and without overflow."""
     steepest = _STEEPEST.get(x.dtype)
     if x.dtype.kind == "c":
         return 1 / (1 + be.xp.exp(-x))
     if steepest is None:
         return narrow(logistic(be, wide(x)), x.dtype)
-    y = be.xp.exp(at_most(be, -x, steepest))
-    y += 1
-    return 1 / y  # NumPy has the same bits for `reciprocal`, in twice the time
+    y = be.xp.exp(at_most(be, x, steepest))
+    return y / (1 + y)
 
 
 @primitive(promote="float")

@@ -132,6 +132,10 @@ def test_sigmoid_keeps_its_digits_far_below_zero(device):
     assert_close(ops.sigmoid(gpunn.Tensor(x.astype("float32"), device=device)), sp.expit(x), atol=0)
 
 
+def test_sigmoid_reaches_zero(device):
+    assert ops.sigmoid(gpunn.Tensor([-1000.0], device=device)).item() == 0
+
+
 def test_softmax_of_huge_and_missing_scores(device):
     scores = [[1e30, 1e30, -np.inf], [-1e4, 0.0, 1e4], [-np.inf, 0.0, 0.0]]
     x = gpunn.Tensor(scores, requires_grad=True, device=device)
