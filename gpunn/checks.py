@@ -78,6 +78,13 @@ def as_shape(name: str, shape) -> tuple[int, ...]:
     return sizes
 
 
+def known_sizes(name: str, shape) -> tuple[int | None, ...]:
+    """A shape in which None stands for any size."""
+    known = as_list(name, shape, "sizes")
+    as_shape(name, [n for n in known if n is not None])
+    return tuple(known)
+
+
 def as_integers(name: str, values) -> tuple[int, ...]:
     """Integers that were given as one or as several."""
     try:

@@ -118,9 +118,18 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> ArgumentError:
     "unknown loss 'hnge'; did you mean 'hinge'? known: hinge, huber"
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(
-        str(name).lower(), [n.lower() for n in names], n=3, cutoff=0.5
-    )
-    near = [n for c in close for n in names if n.lower() == c]
-    hint = f"; did you mean {' or '.join(repr(n) for n in dict.fromkeys(near))}?" if near else ";"
+    hint = did_you_mean(str(name), names) or ";"
     return ArgumentError(f"unknown {kind} {name!r}{hint} known: {', '.join(names)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest names to one that nothing has, as the end of a message; "" if none is near.
+
+    >>> did_you_mean("unit", ["units", "use_bias"])
+    "; did you mean 'units'?"
+    """
+    names = list(known)
+    lower = [n.lower() for n in names]
+    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
+    near = [n for c in close for n in names if n.lower() == c]
+    return f"; did you mean {' or '.join(repr(n) for n in dict.fromkeys(near))}?" if near else ""

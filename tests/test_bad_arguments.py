@@ -180,7 +180,7 @@ SAID = {
     "eye": (lambda: ops.eye("a"), r"eye\(N='a'\): N cannot be 'a'"),
     "pairs": (lambda: optimizers.SGD().apply_gradients([(1, 2)]), "Variable, got a int"),
     "list": (lambda: layers.Dropout(0.5)([np.ones(3)] * 2, training=True), "cannot be"),
-    "no list": (lambda: layers.Add(input_shape=1.5), r"Add\(input_shape=1.5\): "),
+    "no list": (lambda: layers.Add(input_shape=1.5), "input_shape must be a list of sizes"),
     "typo": (lambda: layers.Dense(2, use_bais=True), "use_bais; did you mean 'use_bias'"),
     "missing": (lambda: layers.Dropout(), "missing 1 required .*: 'rate'"),
     "mask": (
@@ -191,6 +191,13 @@ SAID = {
     "factor": (lambda: callbacks.ReduceLROnPlateau(factor="a"), "factor cannot be 'a'"),
     "minval": (lambda: gpunn.random.randint((2,), None, 3), "minval cannot be None"),
     "format": (lambda: layers.Conv2D(2, 3, data_format=[1]), "unknown data_format"),
+    "shape": (lambda: layers.Dense(2, input_shape="bad"), "input_shape: expected an integer or"),
+    "dim": (lambda: layers.Add(input_dim=1.5), "input_shape: expected an integer or integers"),
+    "k": (lambda: metrics.TopKCategoricalAccuracy("a"), "k must be an integer >= 1, got 'a'"),
+    "top k": (
+        lambda: metrics.top_k_categorical_accuracy([[0.0, 1.0]], [[0.5, 0.5]], k=-7.0),
+        "k must be an integer >= 1, got -7.0",
+    ),
     "padding": (lambda: layers.Conv2D(2, 3, padding=np.ones(2)), "unknown padding"),
 }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """Layer: weights, and a function of tensors that uses them (Keras: `layers.Layer`)."""
 
-import difflib
 import inspect
 import itertools
 from contextlib import nullcontext
@@ -17,7 +16,8 @@ from gpunn.autograd.mode import observers
 from gpunn.autograd.symbolic import holds_symbols
 from gpunn.backend import quiet
 from gpunn.backend.dtypes import is_float, standardize
-from gpunn.errors import ArgumentTypeError, GpunnError
+from gpunn.checks import known_sizes
+from gpunn.errors import ArgumentTypeError, GpunnError, did_you_mean
 from gpunn.guard import RAW, refuse
 from gpunn.layers import tree
 from gpunn.layers.config import constructor_config
@@ -110,11 +110,10 @@ class Layer(SymbolicLayer):
         **unknown,
     ):
         if unknown:
-            names = inspect.signature(type(self).__init__).parameters
-            near = difflib.get_close_matches(next(iter(unknown)), list(names)[1:], n=1)
+            known = inspect.signature(type(self).__init__).parameters
             raise ArgumentTypeError(
                 f"{type(self).__name__} got unknown arguments: {', '.join(unknown)}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
+                + did_you_mean(next(iter(unknown)), known)
             )
         name = auto_name(snake_case(type(self).__name__)) if name is None else str(name)
         if not isinstance(trainable, bool):
@@ -128,7 +127,8 @@ class Layer(SymbolicLayer):
         self._last_call = 0  # the last call of which this layer was the outermost
         if input_dim is not None:
             input_shape = (input_dim,)
-        self.batch_input_shape = None if input_shape is None else (None, *input_shape)
+        given = None if input_shape is None else known_sizes("input_shape", input_shape)
+        self.batch_input_shape = None if given is None else (None, *given)
 
     def build(self, input_shape) -> None:
         """Make the weights for inputs of this shape (None: unknown size)."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from gpunn.autograd import Tensor, convert, primitive, wrap
 from gpunn.backend.dtypes import standardize
+from gpunn.checks import check_integer
 from gpunn.errors import ShapeError
 from gpunn.losses.loss import labels_beside
 from gpunn.metrics.arrays import raw
@@ -129,6 +130,7 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5) -> Tensor:
     >>> gpunn.metrics.top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.6, 0.3]], k=2).numpy()
     array([1.], dtype=float32)
     """
+    check_integer("top_k_categorical_accuracy: k", k, low=1)
     return _in_class(*_one_hot("top_k_categorical_accuracy", y_true, y_pred), k=k)
 
 
@@ -153,6 +155,7 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     array([1.], dtype=float32)
     """
     y_true, y_pred = _sparse("sparse_top_k_categorical_accuracy", y_true, y_pred)
+    check_integer("sparse_top_k_categorical_accuracy: k", k, low=1)
     if from_sorted_ids:
         return _among_first(y_true, y_pred, k=k)
     return _in_class(y_true, y_pred, k=k)
@@ -313,6 +316,7 @@ class TopKCategoricalAccuracy(_Accuracy):
     _op, _fit = staticmethod(right_classes), staticmethod(_one_hot)
 
     def __init__(self, k=5, name="top_k_categorical_accuracy", dtype=None):
+        check_integer("TopKCategoricalAccuracy: k", k, low=1)
         super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
 
 
@@ -336,6 +340,7 @@ class SparseTopKCategoricalAccuracy(_Accuracy):
         self, k=5, name="sparse_top_k_categorical_accuracy", dtype=None, from_sorted_ids=False
     ):
         options = {"k": k, "from_sorted_ids": from_sorted_ids}
+        check_integer("SparseTopKCategoricalAccuracy: k", k, low=1)
         super().__init__(sparse_top_k_categorical_accuracy, name, dtype, **options)
 
     def _count(self, y_true, y_pred, sample_weight) -> None:
