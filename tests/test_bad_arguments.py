@@ -193,6 +193,14 @@ SAID = {
     "format": (lambda: layers.Conv2D(2, 3, data_format=[1]), "unknown data_format"),
     "shape": (lambda: layers.Dense(2, input_shape="bad"), "input_shape: expected an integer or"),
     "dim": (lambda: layers.Add(input_dim=1.5), "input_shape: expected an integer or integers"),
+    "objects": (
+        lambda: losses.deserialize("mse", custom_objects="Mine"),
+        "custom_objects must be a dict by name, got 'Mine'",
+    ),
+    "directory": (
+        lambda: gpunn.preprocessing.image_dataset_from_directory(None),
+        "directory cannot be None",
+    ),
     "k": (lambda: metrics.TopKCategoricalAccuracy("a"), "k must be an integer >= 1, got 'a'"),
     "top k": (
         lambda: metrics.top_k_categorical_accuracy([[0.0, 1.0]], [[0.5, 0.5]], k=-7.0),

@@ -2,6 +2,7 @@
 
 from gpunn.data.directory import image_dataset_from_directory, text_dataset_from_directory
 from gpunn.data.timeseries import timeseries_dataset_from_array
+from gpunn.guard import guard_functions
 from gpunn.preprocessing import image, sequence
 
 __all__ = [
@@ -11,3 +12,5 @@ __all__ = [
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
 ]
+
+guard_functions(globals())

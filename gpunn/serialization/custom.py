@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from contextvars import ContextVar
 
-from gpunn.errors import ArgumentError
+from gpunn.errors import ArgumentError, ArgumentTypeError
 
 _custom: dict[str, object] = {}  # by "package>name"
 _scoped: ContextVar[dict | None] = ContextVar("gpunn_custom_objects", default=None)
@@ -17,12 +17,17 @@ def custom_object_scope(custom_objects: dict | None):
     Args:
         custom_objects: from name to class or function; they win over gpunn's. None: none.
 
+    Raises:
+        ArgumentTypeError: if they are no dict.
+
     Source: keras.saving.custom_object_scope.
 
     >>> with gpunn.serialization.custom_object_scope({"Flat": gpunn.layers.Flatten}):
     ...     gpunn.layers.deserialize({"class_name": "Flat", "config": {"name": "f"}})
     <Flatten name=f, built=True>
     """
+    if not isinstance(custom_objects, dict | None):
+        raise ArgumentTypeError(f"custom_objects must be a dict by name, got {custom_objects!r}")
     token = _scoped.set({**(_scoped.get() or {}), **(custom_objects or {})})
     try:
         yield

@@ -118,7 +118,7 @@ class Registry:
             SerializationError: if it is no such config.
             ArgumentError: for an unknown class name.
         """
-        if custom_objects:
+        if custom_objects is not None:
             with custom_object_scope(custom_objects):
                 return self.deserialize(config)
         if config is None:

@@ -96,7 +96,7 @@ def deserialize_value(value, custom_objects: dict | None = None, safe_mode: bool
     >>> gpunn.serialization.deserialize_value([1, {"a": None}])
     [1, {'a': None}]
     """
-    if custom_objects:
+    if custom_objects is not None:
         with custom_object_scope(custom_objects):
             return deserialize_value(value)
     if isinstance(value, list | tuple):
