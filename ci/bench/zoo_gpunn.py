@@ -20,8 +20,8 @@ def conv(x, filters, taps=3, strides=1, activation=None):
     return y if activation is None else L.Activation(activation)(y)
 
 
-def pooled(x, classes=10):
-    return L.Dense(classes)(L.GlobalAveragePooling2D()(x))
+def pooled(x):
+    return L.Dense(10)(L.GlobalAveragePooling2D()(x))
 
 
 def resnet(x):

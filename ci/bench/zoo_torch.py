@@ -43,8 +43,8 @@ def conv(channels, filters, taps=3, strides=1, groups=1):
     return nn.Sequential(layer, normalized(nn.BatchNorm2d, filters))
 
 
-def pooled(channels, classes=10):
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+def pooled(channels):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
 
 
 class ResBlock(nn.Module):
@@ -254,15 +254,13 @@ def filled(module, draw) -> None:
 
 def kernel(module, draw):
     """The kernel of a dense layer or a convolution."""
-    shape = module.weight.shape
-    if isinstance(module, nn.Linear):
-        return draw(*shape[::-1]).T
-    first, second, *taps = shape
-    if shape[1] == 1 < module.groups:
-        return draw(*taps, first, 1).permute(-2, -1, *range(len(taps)))
-    turned = isinstance(module, nn.ConvTranspose2d)
-    w = draw(*taps, second, first)
-    return w.permute(-1, -2, *range(len(taps))) if not turned else w.permute(-1, -2, 0, 1)
+    first, second, *taps = module.weight.shape
+    if not taps:
+        return draw(second, first).T
+    axes = range(len(taps))
+    if second == 1 < module.groups:  # depthwise
+        return draw(*taps, first, 1).permute(-2, -1, *axes)
+    return draw(*taps, second, first).permute(-1, -2, *axes)
 
 
 def put(w, values) -> None:
