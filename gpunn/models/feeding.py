@@ -13,8 +13,7 @@ def feed(given, inputs, model: str) -> list:
     """The tensors for a graph's inputs, in their order.
 
     Args:
-        given: one tensor, or several nested like `inputs`; a dict by the names of the inputs suits
-            always.
+        given: one tensor, or several nested like `inputs`; a dict by name suits a list as well.
         inputs: the graph's symbolic inputs in their nesting.
         model: name of the model, for errors.
 
@@ -44,17 +43,16 @@ def alone(outputs):
 
 def _by_name(given: dict, inputs, flat: list, model: str) -> list:
     """The entries of a dict in the order of the inputs."""
-    named = all(x.name in given for x in flat)
     if isinstance(inputs, dict):
         missing = [key for key in inputs if key not in given]
-        if named if missing else len(given) > len(inputs):
-            _warn(", ".join(map(repr, given)), inputs, model)
         if not missing:
+            if len(given) > len(inputs):
+                _warn(", ".join(map(repr, given)), inputs, model)
             return tree.flatten({key: given[key] for key in inputs})
     else:
         missing = [x.name for x in flat if x.name not in given]
-    if named:
-        return [given[x.name] for x in flat]
+        if not missing:
+            return [given[x.name] for x in flat]
     raise ArgumentError(
         f"model {model!r} takes {_described(inputs)}: {', '.join(map(repr, missing))} is missing "
         f"among {', '.join(map(repr, given))}"

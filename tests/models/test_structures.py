@@ -19,17 +19,6 @@ def test_a_dict_with_more_entries_or_a_list_for_a_dict_warns():
             assert model(given).shape == (3, 2)
 
 
-def test_a_dict_by_the_names_of_inputs_serves_a_dict_by_other_keys():
-    a, b = gpunn.Input((3,), name="z"), gpunn.Input((3,), name="b")
-    model = gpunn.Model({"first": a, "second": b}, a - b)
-    x = np.ones((2, 3), "float32")
-    with pytest.warns(UserWarning, match="doesn't match the expected structure"):
-        y = model({"b": x, "z": 3 * x})
-    np.testing.assert_array_equal(y.numpy(), 2 * x)
-    with pytest.raises(ArgumentError, match="'first', 'second' is missing among 'z'"):
-        model({"z": x})
-
-
 def test_tuples_of_outputs_survive_a_config():
     x = gpunn.Input((2,))
     model = gpunn.Model(x, (gpunn.layers.Dense(1)(x), [x]))
