@@ -56,7 +56,10 @@ def constants(cublas, lt) -> dict[str, int]:
         11: "MAPPING_ERROR", 13: "EXECUTION_FAILED", 14: "INTERNAL_ERROR", 15: "NOT_SUPPORTED",
     }  # fmt: skip
     assert set(statuses) == set(cublas.STATUS) and set(types) == set(cublas.DATA_TYPES)
-    epilogues = {"bias": "BIAS", "relu_bias": "RELU_BIAS", "sums": "BGRADA"}
+    epilogues = {
+        "bias": "BIAS", "relu_bias": "RELU_BIAS", "sums": "BGRADA", "relu_mask": "RELU_AUX_BIAS",
+        "relu_back": "DRELU_BGRAD",
+    }  # fmt: skip
     assert set(epilogues) == set(lt.EPILOGUES)
     return {
         **{f"CUDA_{types[char]}": value for char, value in cublas.DATA_TYPES.items()},
@@ -76,6 +79,8 @@ def constants(cublas, lt) -> dict[str, int]:
         "CUBLASLT_MATMUL_DESC_EPILOGUE": lt.EPILOGUE,
         "CUBLASLT_MATMUL_DESC_BIAS_POINTER": lt.VECTOR,
         "CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE": lt.VECTOR_STEP,
+        "CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER": lt.MASK,
+        "CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD": lt.MASK_LEAD,
         "CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT": lt.BATCH_COUNT,
         "CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET": lt.BATCH_STEP,
         "CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES": lt.WORKSPACE,
@@ -130,26 +135,28 @@ def described(cublas, lt) -> int:
 
     count = 0
     for epilogue in lt.EPILOGUES:
-        for char in lt.DTYPES:
+        for chars in lt.DTYPES:
             for flip_a, flip_b in ((False, False), (True, False), (False, True), (True, True)):
                 product = lt.Product(
-                    epilogue, char, cublas.COMPUTE_32F, (5, 7, 11), (flip_a, 13), (flip_b, 17),
+                    epilogue, chars, cublas.COMPUTE_32F, (5, 7, 11), (flip_a, 13), (flip_b, 17),
                     19, 3, (100, 0, 200, 23), (16, 16, 4, 2),
                 )  # fmt: skip
                 plan = lt.Plan(lib, product)
-                plan.point_to(0x7F00_1234_5670)
+                masked = epilogue in lt.MASKED
+                plan.point_to(0x7F00_1234_5670, 0x7F00_0000_0200 if masked else 0)
                 operation = {
                     0: (c_int32, cublas.COMPUTE_32F), 1: (c_int32, 0), 2: (c_int32, 0),
                     3: (c_int32, flip_a), 4: (c_int32, flip_b),
                     7: (c_uint32, lt.EPILOGUES[epilogue]), 8: (c_uint64, 0x7F00_1234_5670),
-                    10: (c_int64, 23),
+                    10: (c_int64, 23), 11: (c_uint64, 0x7F00_0000_0200 if masked else 0),
+                    12: (c_int64, 128 if masked else 0),
                 }  # fmt: skip
                 for attribute, (kind, value) in operation.items():
                     found = read("MatmulDesc", plan.operation, attribute, kind())
                     assert found == value, (attribute, found, value)
                 sizes = (11, 5) if flip_a else (5, 11), (7, 11) if flip_b else (11, 7), (5, 7)
-                for layout, (rows, columns), lead, step in zip(
-                    plan.layouts, sizes, (13, 17, 19), (100, 0, 200), strict=True
+                for layout, char, (rows, columns), lead, step in zip(
+                    plan.layouts, chars[0] + chars, sizes, (13, 17, 19), (100, 0, 200), strict=True
                 ):
                     layouts = {
                         0: (c_uint32, cublas.DATA_TYPES[char]), 1: (c_int32, 0),

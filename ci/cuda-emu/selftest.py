@@ -632,6 +632,18 @@ def cublaslt():
     assert matmul(scale=ptr(a)) == 7                                         # on the device
     assert put('MatmulDesc', desc, 7, c_uint32(256)) == 0 and choose() == 0 and matmul() == 0
     sync(); eq(out, b.get() @ a.get(), 1e-6); eq(v, a.get().sum(0), 1e-6)    # BGRADA
+    assert put('MatmulDesc', desc, 7, c_uint32(134)) == 0 and choose() == 7  # RELU_AUX_BIAS: no mask given
+    mask = cp.zeros((n, 16), 'u1')
+    assert put('MatmulDesc', desc, 11, c_uint64(mask.data.ptr)) == 0
+    assert put('MatmulDesc', desc, 12, c_int64(96)) == 0 and choose() == 7   # not a multiple of 128
+    assert put('MatmulDesc', desc, 12, c_int64(128)) == 0 and choose() == 0 and matmul() == 0
+    z = b.get() @ a.get() + v.get()
+    sync(); eq(out, np.maximum(z, 0), 1e-6)
+    assert np.array_equal(np.unpackbits(mask.get(), axis=1, bitorder='little')[:, :m], z > 0)
+    assert put('MatmulDesc', desc, 7, c_uint32(152)) == 0 and choose() == 0 and matmul() == 0
+    dz = np.where(z > 0, b.get() @ a.get(), 0)
+    sync(); eq(out, dz, 1e-6); eq(v, dz.sum(0), 1e-6)                        # DRELU_BGRAD
+    assert put('MatmulDesc', desc, 7, c_uint32(256)) == 0
     halves = layout(m, k, 2), layout(k, n, 2), lo                            # float16 to float32, and so are the sums
     a, b, (la, lb, _) = a.astype('e'), b.astype('e'), halves
     assert choose((halves[0], halves[1], halves[0])) == 7 and choose((halves[0], layout(k, n), lo)) == 15

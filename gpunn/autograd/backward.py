@@ -22,7 +22,8 @@ from gpunn.autograd.clock import changes_since, last, overlapping
 from gpunn.autograd.mode import observers
 from gpunn.autograd.node import Node, Pick
 from gpunn.backend import BY_TYPE, backend_of, is_array
-from gpunn.backend.kernels import MOST_TERMS, Placing
+from gpunn.backend.kernels import LATER, MOST_TERMS, Placing
+from gpunn.backend.late import Late, made
 from gpunn.errors import GradientError, ShapeError
 
 _by_id = attrgetter("id")
@@ -82,7 +83,7 @@ def backward(
             if observers:
                 _tell("before_pull", node)
             if type(pull) is Placing:
-                dxs = _placed(pull, dy, needs, parents, grads, sink, ends)
+                dxs = _placed(pull, dy, needs, parents, grads, sink, ends, wanted)
             else:
                 dxs = pull(dy, needs)
             if type(dxs) is not tuple or len(dxs) != len(parents):
@@ -92,7 +93,7 @@ def backward(
             for parent, dx in zip(parents, dxs):
                 if parent is None or dx is None:
                     continue
-                if type(dx) not in BY_TYPE:
+                if type(dx) not in BY_TYPE and type(dx) is not Late:
                     dx = _array(dx, node)
                 if dx.shape != parent.shape:  # the operand was broadcast, or dx is a stack of terms
                     if _adds_terms(parent, wanted, ends) and _are_terms(dx, parent):
@@ -161,14 +162,19 @@ def _freed(dy, needs):
     )
 
 
-def _placed(pull: Placing, dy, needs, parents, grads: dict, sink: dict | None, ends: Container):
-    """The gradients of a pullback that is told where leaves keep theirs, and writes them there."""
+def _placed(pull: Placing, dy, needs, parents, grads, sink, ends: Container, wanted):
+    """The gradients of a pullback that is told where leaves keep theirs, and writes them there.
+
+    It is told as well if the gradient of its first operand may be made later.
+    """
     elsewhere = sink is not None
     places = [None if elsewhere or type(p) is Node else _place(p, parents) for p in parents]
+    x, so_far = parents[0], None
     if not pull.adds:
+        if pull.gives_late and x not in grads and _leaves_to(x, wanted, ends) and not observers:
+            places[0] = LATER if x.pull.takes_late else None
         return pull.function(dy, needs, places)
     dys = dy if type(dy) is Terms else (dy,)
-    x, so_far = parents[0], None
     if type(x) is Node and x not in ends and type(grads.get(x)) in BY_TYPE:
         so_far = grads.pop(x)
     return pull.function(dys, needs, places, so_far)
@@ -202,13 +208,18 @@ def _add(grads: dict, node: Node, dx, owned: set) -> None:
     if node in owned:
         grads[node] += dx
     else:
-        grads[node] = grads[node] + dx
+        grads[node] = made(grads[node]) + dx
         owned.add(node)
 
 
 def _adds_terms(parent, wanted: set | None, ends: Container) -> bool:
     """Whether the pullback of `parent` adds up terms itself, and nobody else wants their sum."""
-    if type(parent) is not Node or type(parent.pull) is not Placing or not parent.pull.adds:
+    return _leaves_to(parent, wanted, ends) and parent.pull.adds
+
+
+def _leaves_to(parent, wanted: set | None, ends: Container) -> bool:
+    """Whether nobody but the pullback of `parent`, a `Placing`, wants the gradient of `parent`."""
+    if type(parent) is not Node or type(parent.pull) is not Placing:
         return False
     asked = parent.retained is not None or (wanted is not None and parent in wanted)
     return not asked and parent not in ends

@@ -24,8 +24,12 @@ from gpunn.backend.dtypes import standardize
 from gpunn.errors import DeviceError
 
 # From NVIDIA's cublasLt.h, as the rest in capitals; `ci/cublaslt_check.py` compares it.
-EPILOGUES = {"bias": 4, "relu_bias": 6, "sums": 256}  # BIAS, RELU_BIAS, BGRADA
-TRANSPOSE_A, TRANSPOSE_B, EPILOGUE, VECTOR, VECTOR_STEP = 3, 4, 7, 8, 10
+EPILOGUES = {  # BIAS, RELU_BIAS, BGRADA, RELU_AUX_BIAS, DRELU_BGRAD
+    "bias": 4, "relu_bias": 6, "sums": 256, "relu_mask": 134, "relu_back": 152,
+}  # fmt: skip
+MASKED = ("relu_mask", "relu_back")  # the one notes what the other reads: both are used, or neither
+MASK_STEP = 128  # bits of a mask from row to row are a multiple of it
+TRANSPOSE_A, TRANSPOSE_B, EPILOGUE, VECTOR, VECTOR_STEP, MASK, MASK_LEAD = 3, 4, 7, 8, 10, 11, 12
 BATCH_COUNT, BATCH_STEP = 5, 6
 WORKSPACE, REDUCTIONS, ALIGNMENTS = 1, 3, (5, 6, 7, 8)
 IN_COMPUTE_TYPE = 2  # how blocks that share a sum leave their parts of it: not as halves
@@ -45,20 +49,24 @@ MOST_PLANS = 1000
 TRIED = ((40, 24, 56), (32, 16, 4096))  # (m, n, k): one block does it all, or several share k
 
 
-def multiply(epilogue: str, vector, chars: str, shape, a, b, out, batch=None) -> bool:
+def multiply(epilogue: str, vector, chars: str, shape, a, b, out, batch=None, mask=0) -> bool:
     """`Handle.gemm` with an epilogue; False, and nothing is done, where there is none to trust.
 
     Args:
         epilogue: "bias": out = a b + vector, of contiguous values, one for each row of out;
-            "relu_bias": max(that, 0); "sums": out = a b, and vector becomes a's sums along k.
+            "relu_bias": max(that, 0); "sums": out = a b, and vector becomes a's sums along k;
+            "relu_mask": "relu_bias", and the mask notes where out is positive; "relu_back": out is
+            a b where such a mask says so, else 0, and vector becomes the sums of out's rows.
         vector: (address, elements from one of a batch to the next).
         chars, shape, a, b, out, batch: as in `Handle.gemm`, of halves or float32; no addresses.
             The vector is of the dtype of out.
+        mask: its address: for each column of out `mask_lead(m)` bits. Not of a batch.
     """
     handle = cublas.handle()
     compute = cublas.types(chars[0])[-1]
     batched = batch is not None
-    why_not = _why_not.get((handle.device, epilogue, chars, compute, batched))
+    tried = MASKED[-1] if epilogue in MASKED else epilogue
+    why_not = _why_not.get((handle.device, tried, chars, compute, batched))
     if why_not is None:
         if cupy.cuda.get_current_stream().is_capturing():
             return False  # nothing can be looked at
@@ -69,7 +77,12 @@ def multiply(epilogue: str, vector, chars: str, shape, a, b, out, batch=None) ->
                 f"{epilogue!r}: {why_not}",
                 stacklevel=2,
             )
-    return not why_not and _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch)
+    return not why_not and _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch, mask)
+
+
+def mask_lead(rows: int) -> int:
+    """Bits of a mask for each column of so many rows."""
+    return -(-rows // MASK_STEP) * MASK_STEP
 
 
 def about() -> str:
@@ -78,11 +91,11 @@ def about() -> str:
     lacks = []
     for chars, dtype in DTYPES.items():
         for epilogue in EPILOGUES:
-            for batched in (False, True):
+            for batched in (False,) if epilogue in MASKED else (False, True):
                 why_not = _try(handle, epilogue, chars, cublas.types(chars[0])[-1], batched)
                 if why_not:
                     lacks.append(f"{epilogue}{', batched' * batched}, {dtype}: {why_not}")
-    if len(lacks) == 2 * len(DTYPES) * len(EPILOGUES):
+    if len(lacks) == len(DTYPES) * (2 * len(EPILOGUES) - len(MASKED)):
         return f"none ({why_not})"
     return f"{', '.join(EPILOGUES)} in {', '.join(DTYPES.values())}" + "".join(
         f"; without {lack}" for lack in lacks
@@ -143,6 +156,8 @@ class Plan:
             (VECTOR_STEP, c_int64(vector_step)),
         ):
             self._set("MatmulDesc", self.operation, attribute, value)
+        if product.epilogue in MASKED:
+            self._set("MatmulDesc", self.operation, MASK_LEAD, c_int64(mask_lead(m)))
         sizes = (k, m) if flip_a else (m, k), (n, k) if flip_b else (k, n), (m, n)
         self.layouts = []
         for of, (rows, columns), lead, step in zip(
@@ -153,8 +168,10 @@ class Plan:
             self._set("MatrixLayout", layout, BATCH_STEP, c_int64(step))
             self.layouts.append(layout)
 
-    def point_to(self, vector: int) -> None:
+    def point_to(self, vector: int, mask: int = 0) -> None:
         self._set("MatmulDesc", self.operation, VECTOR, c_uint64(vector))
+        if mask:
+            self._set("MatmulDesc", self.operation, MASK, c_uint64(mask))
 
     def choose(self, handle: cublas.Handle, product: Product) -> Algorithm | None:
         """What cuBLASLt takes for the fastest algorithm."""
@@ -164,7 +181,8 @@ class Plan:
         a, b, out, vector = product.alignments
         for attribute, alignment in zip(ALIGNMENTS, (a, b, out, out), strict=True):
             self._set("MatmulPreference", preference, attribute, c_uint32(alignment))
-        self.point_to(vector)  # of an address the choice depends on its alignment alone
+        # of an address the choice depends on its alignment alone
+        self.point_to(vector, ALIGNED if product.epilogue in MASKED else 0)
         found, count = Algorithm(), c_int()
         layout_a, layout_b, layout = self.layouts
         status = self._lib.cublasLtMatmulAlgoGetHeuristic(
@@ -191,7 +209,7 @@ _why_not: dict[tuple, str] = {}  # an epilogue is not used; "" if it is
 _algorithms: dict[tuple, Algorithm | None] = {}  # by (device, product): one for all streams
 
 
-def _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch) -> bool:
+def _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch, mask=0) -> bool:
     lib = _library()
     (at_a, *a), (at_b, *b), (at_out, lead), (at_vector, vector_step) = a, b, out, vector
     count, steps = batch or (1, (0, 0, 0))
@@ -210,7 +228,7 @@ def _multiply(handle, epilogue, vector, chars, shape, a, b, out, batch) -> bool:
         plan.algorithm = _algorithms[key]
     if plan.algorithm is None:
         return False
-    plan.point_to(at_vector)
+    plan.point_to(at_vector, mask)
     layout_a, layout_b, layout = plan.layouts
     status = lib.cublasLtMatmul(
         handle.pointer, plan.operation, one, at_a, layout_a, at_b, layout_b,
@@ -233,6 +251,8 @@ def _keep(known: dict, key, value) -> None:
 
 def _try(handle, epilogue: str, chars: str, compute: int, batched: bool) -> str:
     """Why an epilogue is not to be used; "" if it gives what NumPy does."""
+    if epilogue in MASKED:
+        epilogue = MASKED[-1]  # whose trial needs the other
     key = handle.device, epilogue, chars, compute, batched
     if key in _why_not:
         return _why_not[key]
@@ -258,33 +278,56 @@ def _compare(handle, epilogue, chars, compute, batched, shape) -> None:
     shapes = (count, k, m), (1, n, k), (count, m)  # one b for all of a batch, as it is used
     a, b, vector = (rng.standard_normal(s).astype(dtype) for s in shapes)
     vector = vector.astype(dtype_out)
+    batch = (count, (k * m, 0, n * m)) if batched else None
+    mask = cupy.zeros((n, mask_lead(m) // 8), np.uint8)
+
+    def product(epilogue):
+        on_device = [cupy.asarray(x) for x in (a, b, vector)]
+        y = cupy.empty((count, n, m), dtype_out)
+        at_a, at_b, at_vector = (x.data.ptr for x in on_device)
+        if not _multiply(
+            handle, epilogue, (at_vector, m), chars, shape, (at_a, False, m), (at_b, False, k),
+            (y.data.ptr, m), batch, mask.data.ptr if epilogue in MASKED else 0,
+        ):  # fmt: skip
+            raise DeviceError(NONE)
+        return [x.get().astype(np.float64) for x in (y, on_device[2])]
+
+    positive = True
+    if epilogue == "relu_back":  # the mask is read by what wrote it alone
+        vector[0, 0] = 1e4  # one row of the results, all of whose values count
+        y, _ = product("relu_mask")
+        positive = y > 0
+        _check(y, np.maximum(_exact(a, b) + _exact(vector)[:, None], 0), chars, compute)
     a[0, 0, 0] = np.nan  # one row of the results
-    on_device = [cupy.asarray(x) for x in (a, b, vector)]
-    y = cupy.empty((count, n, m), dtype_out)
-    at_a, at_b, at_vector = (x.data.ptr for x in on_device)
-    if not _multiply(
-        handle, epilogue, (at_vector, m), chars, shape, (at_a, False, m), (at_b, False, k),
-        (y.data.ptr, m), (count, (k * m, 0, n * m)) if batched else None,
-    ):  # fmt: skip
-        raise DeviceError(NONE)
-    a, b, vector = (x.astype(np.float64) for x in (a, b, vector))
-    made, expected = [y], [b @ a]
+    y, v = product(epilogue)
+    expected = _exact(a, b)
     if epilogue == "sums":
-        made.append(on_device[2])
-        expected.append(a.sum(1))
+        _check(v, _exact(a).sum(1), chars, compute)
+    elif epilogue == "relu_back":
+        expected = np.where(positive, expected, 0)
+        _check(v, expected.sum(1), chars, compute)
     else:
-        expected[0] += vector[:, None]
-    if epilogue == "relu_bias":
-        expected[0] = np.maximum(expected[0], 0)
+        expected += _exact(vector)[:, None]
+        if epilogue != "bias":
+            expected = np.maximum(expected, 0)
+    _check(y, expected, chars, compute)
+
+
+def _exact(x, y=None):
+    """An array in float64, or the product y x of two."""
+    x = x.astype(np.float64)
+    return x if y is None else _exact(y) @ x
+
+
+def _check(x, expected, chars, compute) -> None:
+    """Raise DeviceError unless an array is what NumPy has, and NaN where that is."""
     # float32 in full lies well below what TF32 would give
-    exact = 2e-5 if compute == cublas.COMPUTE_32F else 1e-2
-    rtol = {"f": exact, "e": 5e-3, "E": 3e-2}[chars[1]]
-    for x, e in zip(made, expected, strict=True):
-        x, hole = x.get().astype(np.float64), np.isnan(e)
-        if not np.allclose(x[~hole], e[~hole], 0, rtol * np.nanmax(abs(e))):
-            raise DeviceError("its numbers are not those of NumPy")
-        if not np.isnan(x[hole]).all():
-            raise DeviceError(HIDES)
+    rtol = {"f": 2e-5 if compute == cublas.COMPUTE_32F else 1e-2, "e": 5e-3, "E": 3e-2}[chars[1]]
+    hole = np.isnan(expected)
+    if not np.allclose(x[~hole], expected[~hole], 0, rtol * np.nanmax(abs(expected))):
+        raise DeviceError("its numbers are not those of NumPy")
+    if not np.isnan(x[hole]).all():
+        raise DeviceError(HIDES)
 
 
 @cache

@@ -24,6 +24,9 @@ class Kernel(NamedTuple):
     takes: Callable[..., bool]
 
 
+LATER = "later"
+
+
 class Placing:
     """A pullback that can put gradients where leaves keep theirs, which saves a copy.
 
@@ -33,12 +36,16 @@ class Placing:
         adds: whether it adds up gradients on its way, and is
             `f(dys, needs, places, so_far) -> one gradient per operand`: dys are terms of dy, and
             so_far is None or a gradient of the first operand, to be included in what it returns.
+        takes_late: whether dy may be a `Late`.
+        gives_late: whether it returns one for its first operand where that operand's place is
+            `LATER`, as it is if the pullback that takes it is such a one.
     """
 
-    __slots__ = ("adds", "function")
+    __slots__ = ("adds", "function", "gives_late", "takes_late")
 
-    def __init__(self, function: Callable, adds: bool = False):
+    def __init__(self, function: Callable, adds=False, takes_late=False, gives_late=False):
         self.function, self.adds = function, adds
+        self.takes_late, self.gives_late = takes_late, gives_late
 
     def __call__(self, dy, needs):
         nowhere = (None,) * len(needs)

@@ -1,8 +1,9 @@
-"""Late: a sum on a GPU that is not made at once, since a normalization after it can make it too.
+"""Late: an array on a GPU that is not made at once, since what comes after it can make it too.
 
 In x + f(x) with a normalization behind it, the normalization's kernel reads both terms, and writes
-their sum as well: one launch instead of two. Until then a `Late` stands for the array. Whoever else
-asks for it makes it, by a launch of its own, so that results are the same.
+their sum as well: one launch instead of two. In the gradient of relu(x w + b) w2 the product with
+w2 can drop what the ReLU has dropped. Until then a `Late` stands for the array. Whoever else asks
+for it makes it, by a launch of its own, so that results are the same.
 """
 
 import threading
@@ -15,15 +16,17 @@ class Late:
 
     Args:
         make: `make(*parts) -> array`.
-        *parts: arrays or other late ones, the first of the shape and dtype of the result.
+        *parts: arrays or other late ones, the first of the dtype of the result.
         draw: where it is a dropout, of its one part: what the kernel draws by (`dropout.py`).
+        shape: of the result; default: that of the first part.
     """
 
     __slots__ = ("__weakref__", "_array", "_make", "draw", "dtype", "kind", "parts", "shape")
 
-    def __init__(self, make, *parts, draw=None):
+    def __init__(self, make, *parts, draw=None, shape=None):
         self._make, self.parts, self.draw = make, parts, draw
-        self.shape, self.dtype, self._array = parts[0].shape, parts[0].dtype, None
+        self.shape = parts[0].shape if shape is None else shape
+        self.dtype, self._array = parts[0].dtype, None
         self.kind = parts[0].kind if type(parts[0]) is Late else type(parts[0])
         _mine.waiting.add(self)
 

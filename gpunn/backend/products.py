@@ -65,16 +65,19 @@ def matmul(be, a, b, out=None):
     return out
 
 
-def with_epilogue(be, epilogue, a, b, vector, out=None):
+def with_epilogue(be, epilogue, a, b, vector, out=None, mask=None):
     """a b and what goes with it in the same launch; None, and nothing is done, where nothing can.
 
     Args:
         epilogue: "bias" or "relu_bias": a b + vector, and max(that, 0), for vectors as long as rows
-            of the result; "sums": a b, and vector becomes the sums of b over its rows.
+            of the result; "sums": a b, and vector becomes the sums of b over its rows;
+            "relu_mask": "relu_bias", and the mask becomes where the result is positive;
+            "relu_back": a b where a mask has that, else 0, and vector becomes its sums over rows.
         a, b: matrices, which may be a batch along one axis.
         vector: its values contiguous, of the dtype of the result; with a batch one for each.
         out: None, or an array for the result, of rows that are contiguous; of halves it may be
             float32.
+        mask: of `relu_mask`, for the last two; a and b are no batch then.
     """
     char, leading = b.dtype.char, b.shape[:-2]
     lies_a, lies_b = _lies(a), _lies(b)
@@ -84,7 +87,7 @@ def with_epilogue(be, epilogue, a, b, vector, out=None):
     if a.dtype != b.dtype or vector.strides[-1] != vector.itemsize:
         return None
     m, n, k = a.shape[-2], b.shape[-1], a.shape[-1]
-    if epilogue == "sums" and m * n * k > MOST_WITH_SUMS:
+    if epilogue in ("sums", "relu_back") and m * n * k > MOST_WITH_SUMS:
         return None
     y = cupy.empty((*leading, m, n), b.dtype) if out is None else out
     lies = _lies(y)
@@ -101,8 +104,14 @@ def with_epilogue(be, epilogue, a, b, vector, out=None):
     done = cublaslt.multiply(
         epilogue, (vector.data.ptr, step), chars, (n, m, k),
         (b.data.ptr, *lies_b), (a.data.ptr, *lies_a), (y.data.ptr, lies[1]), batch,
+        0 if mask is None else mask.data.ptr,
     )  # fmt: skip
     return y if done else None
+
+
+def relu_mask(rows: int, columns: int):
+    """Room for a bit for each element of a matrix, as cuBLASLt lays them out."""
+    return cupy.empty((rows, cublaslt.mask_lead(columns) // 8), np.uint8)
 
 
 def dot(be, a, b, out=None):

@@ -19,17 +19,15 @@ class Rehearsal:
 
     Args:
         optimizer: a built one.
-        recorder: the recording.
-        of: gives what stands for a variable there.
+        stand_ins: `of(variable)` gives what stands for it, and `recorder` is the recording.
     """
 
-    def __init__(self, optimizer: Optimizer, recorder, of):
+    def __init__(self, optimizer: Optimizer, stand_ins):
         self._scale: LossScaleOptimizer | None = None
         if isinstance(optimizer, LossScaleOptimizer):
             self._scale, optimizer = optimizer, optimizer.inner_optimizer
         self._optimizer = optimizer
-        self._recorder = recorder
-        self._of = of
+        self._stand_ins = stand_ins
         self._steps = 0
 
     def __getattr__(self, name: str):
@@ -66,7 +64,7 @@ class Rehearsal:
     def scale_loss(self, loss):
         """As `Optimizer.scale_loss`."""
         if self._scale is not None:
-            return scaled_loss(loss, self._of(self._scale.dynamic_scale))
+            return scaled_loss(loss, self._stand_ins.of(self._scale.dynamic_scale))
         return self._optimizer.scale_loss(loss)
 
     def _twin(self) -> Optimizer:
@@ -75,7 +73,7 @@ class Rehearsal:
         Raises:
             CaptureError: if steps differ from each other in more than numbers.
         """
-        optimizer, recorder = self._optimizer, self._recorder
+        optimizer, recorder = self._optimizer, self._stand_ins.recorder
         if not optimizer.built:
             raise CaptureError(f"{type(optimizer).__name__} has no variables yet")
         some = [n for n in UNLIKE if getattr(optimizer, n)]
@@ -90,7 +88,7 @@ class Rehearsal:
             raise CaptureError("another optimizer has moved the variables: each needs its own")
         twin = object.__new__(type(optimizer))
         vars(twin).update(vars(optimizer))
-        stand_ins = {id(v): self._of(v) for v in optimizer._trainable_variables}
+        stand_ins = {id(v): self._stand_ins.of(v) for v in optimizer._trainable_variables}
         twin._trainable_variables = list(stand_ins.values())
         twin._index = {id(v): i for i, v in enumerate(twin._trainable_variables)}
         twin._parts = [part.as_seen_by(recorder, stand_ins) for part in optimizer._parts]
@@ -106,7 +104,7 @@ class Rehearsal:
         The first call computes the step's numbers (learning rate, corrections) into memory that the
         others read.
         """
-        optimizer, recorder, scale = self._optimizer, self._recorder, self._scale
+        optimizer, recorder, scale = self._optimizer, self._stand_ins.recorder, self._scale
         self._steps += 1
         before, spans = dict(vars(twin)), optimizer._plan(plan.positions).spans
         if scale is not None:

@@ -38,10 +38,10 @@ def lt(cuda, monkeypatch):
     return cublaslt
 
 
-def product(be, epilogue, a, b, vector, out=None):
+def product(be, epilogue, a, b, vector, out=None, mask=None):
     from gpunn.backend.products import with_epilogue
 
-    return with_epilogue(be, epilogue, a, b, vector, out)
+    return with_epilogue(be, epilogue, a, b, vector, out, mask)
 
 
 def made(be, epilogue, *args):
@@ -93,6 +93,31 @@ def test_matrices_as_they_lie(be, lt, epilogue, dtype):
     check(be, epilogue, left[0], right[0], wide[20:25, 8:28], "in a part of a matrix")
     for m, n, k in ((1, 20, 7), (5, 1, 7), (5, 20, 1), (1, 1, 1), (70, 65, 600)):
         check(be, epilogue, array(be, dtype, m, k), array(be, dtype, k, n), label=f"{m, n, k}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_mask_of_what_is_positive(be, lt, dtype):
+    """The one product notes it, another reads it and sums the rows of what is left."""
+    from gpunn.backend.products import relu_mask
+
+    rtol = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-5}[dtype]
+    for m, n, k in ((5, 20, 7), (3, 128, 8), (2, 300, 4), (70, 65, 600), (1, 1, 1)):
+        a, b, v = array(be, dtype, m, k), array(be, dtype, k, n, seed=1), array(be, dtype, n)
+        mask = relu_mask(m, n)
+        y = made(be, "relu_mask", a, b, v, None, mask)
+        x, w = (to_numpy(t).astype(np.float64) for t in (a, b))
+        expected = np.maximum(x @ w + to_numpy(v).astype(np.float64), 0)
+        bound = rtol * np.abs(expected).max(initial=1)
+        assert_close(y, expected, rtol=0, atol=bound, label=f"{m, n, k}")
+        for turned in (False, True):
+            dy = array(be, dtype, m, k, seed=3)
+            w2 = array(be, dtype, n, k, seed=4).T if turned else array(be, dtype, k, n, seed=4)
+            dz = made(be, "relu_back", dy, w2, v, None, mask)
+            d, w = (to_numpy(t).astype(np.float64) for t in (dy, w2))
+            left = np.where(to_numpy(y) > 0, d @ w, 0)
+            bound = rtol * max(np.abs(left).max(), np.abs(left).sum(0).max())
+            assert_close(dz, left, rtol=0, atol=bound, label=f"{m, n, k}")
+            assert_close(v, left.sum(0), rtol=0, atol=bound, label=f"sums of {m, n, k}")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -223,7 +248,8 @@ def test_dense_layers(be, lt):
         assert asked == {
             "none": ["cublasLtMatmul(bias)"] * (trials + 1)
             + ["cublasLtMatmul(bgrada)"] * (trials + 1),
-            "relu": ["cublasLtMatmul(relu_bias)"] * (trials + 1),
+            "relu": (["cublasLtMatmul(relu_aux_bias)", "cublasLtMatmul(drelu_bgrad)"] * trials)
+            + ["cublasLtMatmul(relu_aux_bias)"],
             "silu": [],
             "not quite": [],
         }
@@ -235,6 +261,84 @@ ACTIVATIONS = {
     "silu": gpunn.ops.silu,
     "not quite": nearly_relu,
 }
+
+
+def two_layers(use, trainable=True):
+    """Gradients of two dense layers with a ReLU between, by the kernels and by the reference."""
+    found = []
+    for reference in (False, True):
+        rng = np.random.default_rng(5)
+        x, w1, b1, w2, b2 = (
+            gpunn.Tensor(rng.normal(0, 1, s).astype("f4"), requires_grad=True)
+            for s in ((6, 9), (9, 20), (20,), (20, 21), (21,))
+        )
+        b1.requires_grad = trainable
+        with gpunn.backend.kernels.reference_only() if reference else nullcontext():
+            h = gpunn.ops.linear(x, w1, b1, activation=gpunn.ops.relu)
+            if use == "asked for":
+                h.retain_grad()
+            y = gpunn.ops.linear(h, w2, b2)
+            if use == "used twice":
+                y = gpunn.ops.sum(y) + gpunn.ops.sum(h * h)
+            if use == "used by two layers":
+                y = y * gpunn.ops.linear(h, w2 + 1, b2)
+            if use == "with respect to it":
+                found.append(gpunn.autograd.gradients((y * y).sum(), [h, w1, w2]))
+                continue
+            (y * y).sum().backward(retain_graph=use == "twice")
+            if use == "twice":
+                (y * y).sum().backward()
+        leaves = (x, w1, b1, w2, b2) if trainable else (x, w1, w2, b2)
+        grads = [t.grad for t in leaves]
+        found.append([*grads, h.grad] if use == "asked for" else grads)
+    for a, e in zip(*found, strict=True):
+        assert_close(a, e, "gradient")
+
+
+@pytest.mark.parametrize(
+    "use", ["once", "twice", "asked for", "used twice", "used by two layers", "with respect to it"]
+)
+def test_the_gradient_of_a_relu_comes_with_the_product(be, lt, use):
+    with gpunn.device("cuda"):
+        two_layers(use)  # with the trials
+        asked = launched(lambda: two_layers(use))
+    if cudaemu:
+        at_once = {"once": 1, "twice": 2}.get(use, 0)
+        assert asked.count("cublasLtMatmul(drelu_bgrad)") == at_once, asked
+
+
+def test_the_gradient_of_a_relu_without_that_of_the_bias(be, lt):
+    with gpunn.device("cuda"):
+        two_layers("once", trainable=False)
+
+
+def test_a_relu_before_products_over_several_axes(be, lt):
+    """The product that its gradient comes of has rows of another length."""
+    found = []
+    for reference in (False, True):
+        rng = np.random.default_rng(5)
+        with gpunn.device("cuda"):
+            x, w1, b1, w2, b2 = (
+                gpunn.Tensor(rng.normal(0, 1, s).astype("f4"), requires_grad=True)
+                for s in ((6, 3, 9), (9, 20), (20,), (3, 20, 21), (21,))
+            )
+            with gpunn.backend.kernels.reference_only() if reference else nullcontext():
+                h = gpunn.ops.linear(x, w1, b1, activation=gpunn.ops.relu)
+                y = gpunn.ops.linear(h.reshape(6, 60), w2.reshape(60, 21), b2)
+                (y * y).sum().backward()
+        found.append([t.grad for t in (x, w1, b1, w2, b2)])
+    for a, e in zip(*found, strict=True):
+        assert_close(a, e, "gradient")
+
+
+def test_a_mask_is_not_written_for_large_results(be, lt, monkeypatch):
+    from gpunn.backend.cuda import linear
+
+    monkeypatch.setattr(linear, "MOST_MASKED", 6 * 20 - 1)
+    with gpunn.device("cuda"):
+        two_layers("once")
+        asked = launched(lambda: two_layers("once"))
+    assert not any("aux" in o or "drelu" in o for o in asked)
 
 
 def spied(lt, monkeypatch, **functions):
@@ -271,10 +375,10 @@ def test_what_is_wrong_is_not_used_and_said_once(be, lt, monkeypatch, why, funct
     else:
         spied(lt, monkeypatch, **functions)
     with gpunn.device("cuda"):
-        with pytest.warns(UserWarning, match=rf"epilogue 'relu_bias': .*{why}") as told:
+        with pytest.warns(UserWarning, match=rf"epilogue 'relu_(mask|bias)': .*{why}") as told:
             dense(gpunn.ops.relu)
             dense(gpunn.ops.relu)
-        assert len(told) == 1
+        assert ["relu_mask" in str(w.message) for w in told] == [True, False]
     if cudaemu:  # a GPU may lack what is tried last
         assert why in lt.about() and lt.about().startswith("none (")
 
@@ -299,17 +403,25 @@ def test_a_relu_that_hides_nan_is_not_used(be, lt, monkeypatch):
 
     def hiding(*args):
         status = lib.cublasLtMatmul(*args)
-        if args[8] not in seen:  # its results while it is tried
+        if trials:
             y = be.xp.ndarray((24 * 40,), "f4", _memory(be, args[8]))
             be.xp.nan_to_num(y, copy=False)
-        seen.add(args[8])
         return status
 
-    seen: set = set()
+    def comparing(*args):
+        trials.append(args)
+        try:
+            compare(*args)
+        finally:
+            trials.pop()
+
+    trials: list = []
+    compare = lt._compare
+    monkeypatch.setattr(lt, "_compare", comparing)
     spied(lt, monkeypatch, cublasLtMatmul=hiding)
     with gpunn.device("cuda"):
         dense(gpunn.ops.relu)
-    assert set(lt._why_not.values()) == {"it hides NaN"} and len(seen) == 1
+    assert list(lt._why_not.values()) == ["it hides NaN"] * 2
 
 
 def _memory(be, address):

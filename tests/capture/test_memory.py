@@ -94,6 +94,26 @@ def test_nothing_is_kept_of_a_recording_but_its_plan():
     assert sum(type(x) is Call for x in gc.get_objects()) == before
 
 
+def test_nothing_is_kept_of_a_recording_that_began_anew(cuda):
+    """The first one finds kernels that are not loaded; no graph of it waits for the collector."""
+    from gpunn.backend import get_backend
+
+    graphs = get_backend("cuda")._graphs
+    gc.collect()
+    before = len(graphs)
+    gc.disable()
+    try:
+        with gpunn.device("cuda"):
+            parts = [gpunn.layers.Dense(20, "relu"), gpunn.layers.BatchNormalization()]
+            model = gpunn.Sequential([gpunn.Input((3,)), *parts, gpunn.layers.Dense(2)])
+            model.compile(gpunn.optimizers.Adam(clipnorm=1.0), "mse", jit_compile=True)
+            for _ in range(4):
+                model.train_on_batch(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"))
+        assert len(graphs) == before + 1
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("nbytes", [0, 1, 63, 4096, HUGE - 1, HUGE, HUGE + 1, 3 * HUGE + 77])
 def test_fresh_memory(nbytes):
     memory = fresh(nbytes)

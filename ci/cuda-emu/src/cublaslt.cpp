@@ -1,11 +1,13 @@
-// cuBLASLt on the host: products of float32 and halves (also of halves to float32) with the epilogues BIAS, RELU, RELU_BIAS and BGRADA.
+// cuBLASLt on the host: products of float32 and halves (also of halves to float32) with the epilogues BIAS,
+// RELU, RELU_BIAS, RELU_AUX_BIAS, BGRADA and DRELU_BGRAD.
 // A cuBLAS handle serves as a cuBLASLt handle, as with NVIDIA's.
 #include "cublas.h"
 #include "cublaslt.h"
 #include <cmath>
+#include <map>
 using namespace emu;
 struct Field { int attribute; size_t offset, size; };
-struct Desc { int compute = 0, scale = 0, pointer_mode = 0, ta = 0, tb = 0; uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT; void *bias = nullptr; int64_t bias_step = 0; };
+struct Desc { int compute = 0, scale = 0, pointer_mode = 0, ta = 0, tb = 0; uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT; void *bias = nullptr, *aux = nullptr; int64_t bias_step = 0, aux_ld = 0; };
 struct Layout { uint32_t type; uint64_t rows, cols; int64_t ld; int32_t count = 1; int64_t step = 0; };
 struct Preference { uint64_t workspace = 0; uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK; uint32_t align[4] = {256, 256, 256, 256}; };
 struct Algo { uint64_t magic, workspace; uint32_t align[4], bias_align, in_halves; };     // in the 64 bytes of a cublasLtMatmulAlgo_t
@@ -16,7 +18,8 @@ static const uint64_t MAGIC = 0xB1A517;
 static const std::vector<Field> DESC = {
   AT(Desc, CUBLASLT_MATMUL_DESC_COMPUTE_TYPE, compute), AT(Desc, CUBLASLT_MATMUL_DESC_SCALE_TYPE, scale), AT(Desc, CUBLASLT_MATMUL_DESC_POINTER_MODE, pointer_mode),
   AT(Desc, CUBLASLT_MATMUL_DESC_TRANSA, ta), AT(Desc, CUBLASLT_MATMUL_DESC_TRANSB, tb), AT(Desc, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue),
-  AT(Desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias), AT(Desc, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, bias_step)};
+  AT(Desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias), AT(Desc, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, bias_step),
+  AT(Desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, aux), AT(Desc, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, aux_ld)};
 static const std::vector<Field> LAYOUT = {
   AT(Layout, CUBLASLT_MATRIX_LAYOUT_TYPE, type), AT(Layout, CUBLASLT_MATRIX_LAYOUT_ROWS, rows), AT(Layout, CUBLASLT_MATRIX_LAYOUT_COLS, cols), AT(Layout, CUBLASLT_MATRIX_LAYOUT_LD, ld),
   AT(Layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, count), AT(Layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step)};
@@ -65,9 +68,13 @@ static cublasStatus_t check(const void *h, const Desc *d, const Layout *a, const
   if (b->type != t || c->type != o->type || (o->type != t && !wider)) { note("cublasLtMatmul: types %u, %u to %u are not emulated", t, b->type, o->type); return CUBLAS_STATUS_NOT_SUPPORTED; }
   bool single = d->compute == CUBLAS_COMPUTE_32F || (d->compute == CUBLAS_COMPUTE_32F_FAST_TF32 && t == CUDA_R_32F);
   if ((t != CUDA_R_32F && t != CUDA_R_16F && t != CUDA_R_16BF) || !single || d->scale != CUDA_R_32F || d->pointer_mode) { note("cublasLtMatmul: type %u, compute %d, scale %d, pointer mode %d are not emulated", t, d->compute, d->scale, d->pointer_mode); return CUBLAS_STATUS_NOT_SUPPORTED; }
+  const bool masked = d->epilogue & 128, biased = d->epilogue & (4 | 16 | 256);
+  if (masked && (!d->aux || (uintptr_t)d->aux % 16 || d->aux_ld % 128 || d->aux_ld < (int64_t)m)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (masked && a->count > 1) { note("cublasLtMatmul: batches with a mask are not emulated"); return CUBLAS_STATUS_NOT_SUPPORTED; }
+  if (biased && !d->bias) return CUBLAS_STATUS_INVALID_VALUE;
   switch (d->epilogue) {
-    case CUBLASLT_EPILOGUE_DEFAULT: case CUBLASLT_EPILOGUE_RELU: return CUBLAS_STATUS_SUCCESS;
-    case CUBLASLT_EPILOGUE_BIAS: case CUBLASLT_EPILOGUE_RELU_BIAS: case CUBLASLT_EPILOGUE_BGRADA: return d->bias ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+    case CUBLASLT_EPILOGUE_DEFAULT: case CUBLASLT_EPILOGUE_RELU: case CUBLASLT_EPILOGUE_BIAS: case CUBLASLT_EPILOGUE_RELU_BIAS:
+    case CUBLASLT_EPILOGUE_RELU_AUX_BIAS: case CUBLASLT_EPILOGUE_BGRADA: case CUBLASLT_EPILOGUE_DRELU_BGRAD: return CUBLAS_STATUS_SUCCESS;
   }
   note("cublasLtMatmul: epilogue %u is not emulated", d->epilogue);
   return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -104,24 +111,36 @@ EXPORT cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t de
   float al, be;
   memcpy(&al, alpha, 4); memcpy(&be, beta, 4);
   if (be != 0 && C != D) { note("cublasLtMatmul: C other than D is not emulated"); return CUBLAS_STATUS_NOT_SUPPORTED; }
-  std::string name = d.epilogue == CUBLASLT_EPILOGUE_DEFAULT ? "" : d.epilogue == CUBLASLT_EPILOGUE_BGRADA ? "bgrada" : d.epilogue == CUBLASLT_EPILOGUE_BIAS ? "bias" : d.epilogue == CUBLASLT_EPILOGUE_RELU ? "relu" : "relu_bias";
+  static const std::map<uint32_t, const char *> NAMES = {{CUBLASLT_EPILOGUE_DEFAULT, ""}, {CUBLASLT_EPILOGUE_RELU, "relu"}, {CUBLASLT_EPILOGUE_BIAS, "bias"}, {CUBLASLT_EPILOGUE_RELU_BIAS, "relu_bias"},
+    {CUBLASLT_EPILOGUE_RELU_AUX_BIAS, "relu_aux_bias"}, {CUBLASLT_EPILOGUE_BGRADA, "bgrada"}, {CUBLASLT_EPILOGUE_DRELU_BGRAD, "drelu_bgrad"}};
+  const std::string name = NAMES.at(d.epilogue);
   return (cublasStatus_t)status(submit(stream, Op{Op::CUBLAS, "cublasLtMatmul(" + name + ")", [=] {
     const int t = a.type, u = o.type; const size_t from = type_size(t), size = type_size(u);
     const long m = o.rows, n = o.cols, k = d.ta ? a.rows : a.cols;
     for (int i = 0; i < a.count; i++) {
       const char *x = (const char *)A + i * a.step * (long)from, *y = (const char *)B + i * b.step * (long)from, *bias = (const char *)d.bias + i * d.bias_step * (long)size;
       char *z = (char *)D + i * o.step * (long)size;
-      if (d.bias && d.epilogue & (4 | 256)) if (cudaError_t e = need(bias, m * size, "cublasLtMatmul's bias")) return e;
+      if (d.bias && d.epilogue & (4 | 16 | 256)) if (cudaError_t e = need(bias, m * size, "cublasLtMatmul's bias")) return e;
       if (cudaError_t e = need(z, extent(m, n, o.ld) * size, "cublasLtMatmul")) return e;
+      uint8_t *mask = d.epilogue & 128 ? (uint8_t *)d.aux : nullptr;  // bits: is the ReLU's argument positive?
+      if (mask) if (cudaError_t e = need(mask, n * d.aux_ld / 8, "cublasLtMatmul's mask")) return e;
+      std::vector<float> sums(m);
       std::vector<float> f((size_t)m * n);               // the sum stays float32 to the end
       if (be != 0) for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) f[r + q * m] = load(z, r + q * o.ld, u);
       if (cudaError_t e = gemm_into(d.ta, d.tb, m, n, k, al, x, t, a.ld, y, t, b.ld, be, f.data(), m, in_halves ? u : 0)) return e;
       for (long q = 0; q < n; q++) for (long r = 0; r < m; r++) {
         float v = f[r + q * m];
         if (d.epilogue & 4) v += load(bias, r, u);
+        if (mask) {
+          uint8_t &byte = mask[(q * d.aux_ld + r) / 8], bit = 1 << r % 8;
+          if (d.epilogue & 2) byte = v > 0 ? byte | bit : byte & ~bit;
+          else if (!(byte & bit)) v = 0;
+        }
         if (d.epilogue & 2) v = v < 0 ? 0 : v;             // keeps NaN
+        sums[r] += v;
         store(z, r + q * o.ld, u, v);
       }
+      if (d.epilogue & 16) for (long r = 0; r < m; r++) store((void *)bias, r, u, sums[r]);
       if (d.epilogue == CUBLASLT_EPILOGUE_BGRADA) for (long r = 0; r < m; r++) {
         float s = 0;
         for (long p = 0; p < k; p++) s += load(x, d.ta ? p + r * a.ld : r + p * a.ld, t);

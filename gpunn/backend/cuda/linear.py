@@ -12,10 +12,12 @@ import numpy as np
 from gpunn.backend.cuda.sums import NOTHING, kept_in, placed, sum_splits
 from gpunn.backend.cupy_ import INDEX, THREADS, cuda_type, index_type, pack, wide
 from gpunn.backend.fusing import activation as text_of
-from gpunn.backend.kernels import FLOATS, Placing, kernel
-from gpunn.backend.products import with_epilogue
+from gpunn.backend.kernels import FLOATS, LATER, Placing, kernel
+from gpunn.backend.late import Late, made
+from gpunn.backend.products import relu_mask, with_epilogue
 
 UNITS, INPUTS, ROWS = 16, 4096, 4096  # at most, of a layer that is narrow
+MOST_MASKED = 1 << 23  # values of a ReLU; more come of products too large for such an epilogue
 ROWS_A_SPLIT, MOST_SPLITS = 1024, 64  # of what blocks share
 
 
@@ -45,14 +47,15 @@ def linear(be, x, w, b=None, activation=None, axes=1):
     kept = None if activation is None else saved
 
     def pullback(dy, needs, places):
-        dy = be.xp.ascontiguousarray(dy).reshape(len(rows), units)
         dx, dtype_kept = None, kept_in(places[1:], x.dtype)
-        made = [
+        grads = [
             placed(be, at, shape, dtype_kept) if need else None
             for at, shape, need in zip(places[1:], (shape_w, shape_b), needs[1:], strict=True)
         ]
-        dw = made[0].reshape(n, units) if needs[1] else None
-        db = made[1].reshape(units) if needs[2] else None
+        dw = grads[0].reshape(n, units) if needs[1] else None
+        db = grads[1].reshape(units) if needs[2] else None
+        dz = finish.back_at_once(dy, db, y) if type(dy) is Late else None
+        dy = be.xp.ascontiguousarray(made(dy)).reshape(len(rows), units) if dz is None else dz
         if narrow and activation is None and (needs[1] or needs[2]):
             into = [NOTHING if d is None else d for d in (dw, db)]
             args = (*into, rows, dy, np.int32(len(rows)), np.int32(n))
@@ -64,14 +67,20 @@ def linear(be, x, w, b=None, activation=None, axes=1):
             if activation is None and needs[1] and needs[2]:
                 done = with_epilogue(be, "sums", rows.T, dy, db, dw)
             if done is None:
-                dy, _ = finish.back(kept, dy, needs[2], db)
+                if dz is None:
+                    dy, _ = finish.back(kept, dy, needs[2], db)
                 if needs[1]:
                     be.dot(rows.T, dy, dw)
         if needs[0]:
-            dx = be.dot(dy, w.T).reshape(shape)
-        return dx, *made
+            later = places[0] is LATER
+            dx = Late(towards_x, dy, w.T, shape=shape) if later else towards_x(dy, w.T)
+        return dx, *grads
 
-    return y.reshape(*shape[:-1], units), Placing(pullback)
+    def towards_x(dz, w):
+        return be.dot(dz, w).reshape(shape)
+
+    placing = Placing(pullback, takes_late=finish.mask is not None, gives_late=True)
+    return y.reshape(*shape[:-1], units), placing
 
 
 def _relu(be, x):
@@ -89,13 +98,33 @@ class Finish:
         self.text, self.reads_result = text_of(body, wide(dtype))
         is_relu = self.text == text_of(_relu, wide(dtype))[0]
         self._epilogue = "bias" if body is None else "relu_bias" if is_relu else None
+        self.mask = None  # where y is positive, if it was noted
 
     def product(self, a, w, b):
         """f(a w + b), and what the gradient reads: in one launch where cuBLASLt can."""
         y = None
         if b is not None and self._epilogue:
-            y = with_epilogue(self.be, self._epilogue, a, w, self.be.xp.ascontiguousarray(b))
+            b = self.be.xp.ascontiguousarray(b)
+            masked = self._epilogue == "relu_bias" and self.dtype == np.float32
+            if masked and len(a) * len(b) <= MOST_MASKED:
+                mask = relu_mask(len(a), len(b))
+                y = with_epilogue(self.be, "relu_mask", a, w, b, mask=mask)
+                self.mask = None if y is None else mask
+            if y is None:
+                y = with_epilogue(self.be, self._epilogue, a, w, b)
         return self(self.be.dot(a, w), b) if y is None else (y, y)
+
+    def back_at_once(self, dy: Late, db, y):
+        """The gradient of z, and that of b in db, in the launch of the product that dy is to be.
+
+        None, and nothing is done, where that cannot be. y is the layer's result.
+        """
+        if db is None or not dy.parts:
+            return None
+        a, b = dy.parts
+        if (len(a), b.shape[1]) != y.shape:
+            return None
+        return with_epilogue(self.be, "relu_back", a, b, db, mask=self.mask)
 
     def __call__(self, z, b):
         """f(z + b), and what the gradient reads; z itself is changed."""

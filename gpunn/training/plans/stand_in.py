@@ -38,7 +38,7 @@ class StandIn:
     """
 
     def __init__(self, recorder, be, gradients: bool = False):
-        self._recorder = recorder
+        self.recorder = recorder
         self._be = be
         self._gradients = gradients
         self.held: list[Tensor] = []  # those tensors
@@ -46,6 +46,11 @@ class StandIn:
         self._copies: dict[int, Any] = {}  # by the id of the original, which is kept alive
         self._originals: list = []
         self._then: list[tuple[Any, dict]] = []  # objects, lists and dicts with their contents
+
+    def forget(self) -> None:
+        """Let go of the recording: copies hold each other and this, and are collected late."""
+        self.recorder = None
+        self._copies.clear()
 
     def of(self, x):
         """What stands for an object: a copy, or itself if it holds nothing that is recorded."""
@@ -59,7 +64,7 @@ class StandIn:
         if isinstance(x, COPIED):
             return self._object(x)
         if isinstance(x, Optimizer):
-            return self._known(x, Rehearsal(x, self._recorder, self.of))
+            return self._known(x, Rehearsal(x, self))
         if isinstance(x, list | dict):
             made = self._known(x, copy.copy(x))
             items = x.items() if isinstance(x, dict) else enumerate(x)
@@ -115,16 +120,16 @@ class StandIn:
         if backend_of(array) is not self._be:
             return x
         self.held.append(x)
-        return self._known(x, wrap(self._recorder.external(array)))
+        return self._known(x, wrap(self.recorder.external(array)))
 
     def _variable(self, x: Variable) -> Variable:
         made = self._known(x, object.__new__(type(x)))
-        made.array = self._recorder.external(x.array)
+        made.array = self.recorder.external(x.array)
         made.node = made._grad = None
         made.requires_grad = x.requires_grad
         vars(made).update(vars(x))
         if x._grad_slot is not None:
-            made._grad_slot = self._recorder.external(x._grad_slot)
+            made._grad_slot = self.recorder.external(x._grad_slot)
         if self._gradients and x._grad is not None:
             if x._grad is not x._grad_slot:
                 raise CaptureError(f"variable {x.path!r} has a gradient that no optimizer takes")
@@ -139,7 +144,7 @@ class StandIn:
     def _flat(self, flat: Flat) -> Flat:
         found = self._copies.get(id(flat.params))
         if found is None:
-            params = self._recorder.external(flat.params)
+            params = self.recorder.external(flat.params)
             found = self._known(flat.params, flat._replace(params=params))
         return found
 

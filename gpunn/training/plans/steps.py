@@ -148,6 +148,8 @@ class StepPlan:
                 "an array that was made outside the primitives takes part, and would never change "
                 "again: make it a Variable or an input"
             ) from e
+        finally:
+            stand_in.forget()
         recorder.require_same_arrays()
         known = {id(v) for v in self.variables}
         more = [v for v, _ in stand_in.variables if id(v) not in known]
