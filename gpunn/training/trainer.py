@@ -152,7 +152,7 @@ class Trainer(Predictor):
                 if step == 0:
                     self._prepare_for_batch(batch)
                     if epoch == self._first_epoch and validation is not None:
-                        try_validation(self, validation)
+                        try_validation(self, validation, batch)
                 if heard:
                     calls.on_train_batch_begin(step)
                 self.last_batch = batch  # for a callback that looks into what went wrong

@@ -3,6 +3,7 @@
 import copy
 
 from gpunn.autograd import no_grad, values_kept
+from gpunn.backend.dtypes import is_float
 from gpunn.data import unpack_x_y_sample_weight
 from gpunn.training.compiled_loss import CompiledLoss
 from gpunn.training.compiled_metrics import CompiledMetrics
@@ -12,7 +13,7 @@ from gpunn.tree import flatten, map_structure
 STEPS = ("test_step", "compute_loss", "compute_metrics")
 
 
-def try_validation(model, source) -> None:
+def try_validation(model, source, trained) -> None:
     """Evaluate the first batch of arrays, which leaves nothing behind.
 
     Code that is not gpunn's is not run, since it may do more than compute.
@@ -20,12 +21,16 @@ def try_validation(model, source) -> None:
     Args:
         model: a built and compiled model.
         source: the batches of validation data.
+        trained: the first batch of the data to train on. Where validation data are like it, and no
+            labels may be out of range, there is nothing to find: a step of training says it too.
 
     Raises:
         GpunnError: what `evaluate` would raise, with a note that it is the validation data.
     """
     batch = source.first()
-    if batch is None or model.own_steps(STEPS) or not all_from_gpunn(model.walk()):
+    if batch is None or _alike(batch, trained):
+        return
+    if model.own_steps(STEPS) or not all_from_gpunn(model.walk()):
         return
     x, y, sample_weight = unpack_x_y_sample_weight(batch)
     try:
@@ -47,6 +52,16 @@ def try_validation(model, source) -> None:
     except Exception as e:
         e.add_note("in the first batch of the validation data, which is tried before training")
         raise
+
+
+def _alike(batch, other) -> bool:
+    """Whether rows of two batches have the same shapes and dtypes, and labels are not counted."""
+    kinds = [
+        map_structure(lambda x: x if x is None else (*x.shape[1:], x.dtype), list(b))
+        for b in map(unpack_x_y_sample_weight, (batch, other))
+    ]
+    y = unpack_x_y_sample_weight(batch)[1]
+    return kinds[0] == kinds[1] and all(x is None or is_float(x.dtype) for x in flatten(y))
 
 
 def _ours(given) -> bool:
