@@ -7,7 +7,9 @@ allocations and synchronisations of a step run call by call and of a captured on
 that the device has given out at most, cuBLAS's workspaces left out. Beside it, what the step needs
 on paper: the weights and their gradients, the optimizer's slots, the batch, the results of all ops
 of the forward pass, and the gradients of one op's result and operands, of those where they are
-largest. The MLP also written plainly in CuPy. Sizes are small: the counts do not depend on them.
+largest. Also the step with all ops made of CuPy's own calls, without gpunn's kernels (but for the
+optimizer, which is one launch), and the MLP's as one writes it in CuPy. Sizes are small: the counts
+do not depend on them.
 The models are counted once more under the policy "mixed_float16", with a scaled loss; of their
 memory there is no limit, as recurrent ops compute in float32.
 `--check` fails if a captured step copies anything, waits, or allocates, or is not one graph and
@@ -29,6 +31,7 @@ import gpunn
 from gpunn import layers
 from gpunn.backend import get_backend, is_array
 from gpunn.backend.dtypes import is_float
+from gpunn.backend.kernels import reference_only
 from gpunn.training.cost import Cost
 
 CLASSES, WIDTH, STEPS, VOCABULARY = 10, 32, 12, 20
@@ -203,6 +206,17 @@ def stepped(recipe, name: str):
     return partial(getattr(model, name), batch)
 
 
+def without_kernels(recipe):
+    """A step whose ops are the references of gpunn's kernels: calls of CuPy."""
+    step = stepped(recipe, "train_step")
+
+    def run():
+        with reference_only():
+            step()
+
+    return run
+
+
 class Results(Cost):
     """Adds up the bytes of all ops' results; `largest` are those of one op with its operands."""
 
@@ -295,6 +309,8 @@ def main() -> int:
         one_graph = captured.graph_launches == 1 and captured.kernels == captured.graph_kernels
         if not one_graph or any(getattr(captured, name) for name in bad):
             wrong.append(title)
+        if title in MODELS:
+            row(title, "CuPy's calls", counted(partial(without_kernels, recipe)), paper)
         if title.startswith("MLP") and MIXED not in title:
             plain = counted(lambda recipe=recipe: plain_mlp(model_and_batch(*recipe)[1]))
             row(title, "plain CuPy", plain, paper)
