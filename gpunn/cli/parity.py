@@ -204,6 +204,7 @@ def check(seed: int = 0, until=lambda: False) -> Parity:
             for op in sorted({op for op, kind, d in known if kind == "cuda" and d == dtype}):
                 _call(op, dtype, rng)
             _measure(dtype, rng)
+            _reduce(dtype, rng)
             for parts, x in networks(rng):
                 if until():
                     return parity
@@ -234,10 +235,10 @@ def _call(op: str, dtype: str, rng) -> None:
 
 def _measure(dtype: str, rng) -> None:
     """Count a batch by metrics, and turn images."""
-    if dtype != "bfloat16":
-        images = gpunn.Tensor(rng.normal(size=(2, *rng.integers(1, 20, 2), 3)), dtype=dtype)
-        turns = gpunn.Tensor(rng.normal(size=(2, 8)), dtype=np.result_type(dtype, "float32"))
-        ops.image.affine_transform(images, turns, fill_mode="reflect")
+    images = gpunn.Tensor(rng.normal(size=(2, *rng.integers(1, 20, 2), 3)), dtype=dtype)
+    places = "float64" if dtype == "float64" else "float32"
+    turns = gpunn.Tensor(rng.normal(size=(2, 8)), dtype=places)
+    ops.image.affine_transform(images, turns, fill_mode="reflect")
     rows, classes = rng.integers(2, 300), rng.integers(2, 40)
     scores = gpunn.Tensor(rng.random((rows, classes)), dtype=dtype)
     ids = rng.integers(0, classes, rows)
@@ -251,6 +252,14 @@ def _measure(dtype: str, rng) -> None:
     metrics.Mean().update_state(scores, weights)
     yes = gpunn.Tensor(rng.integers(0, 2, scores.shape), dtype=dtype)
     metrics.AUC(dtype=dtype).update_state(yes, scores, weights)
+
+
+def _reduce(dtype: str, rng) -> None:
+    """Losses of rows, and their largest and smallest values, with gradients."""
+    shape = rng.integers(2, 60, 2).tolist()
+    y, x = (gpunn.Tensor(rng.normal(size=shape), dtype=dtype, requires_grad=True) for _ in "yx")
+    for result in (ops.max(x, axis=-1), ops.min(x, axis=-1), losses.mean_squared_error(y, x)):
+        ops.sum(result).backward()
 
 
 def _train(parts, x, labels, dtype: str) -> None:

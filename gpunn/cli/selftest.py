@@ -100,8 +100,8 @@ def _tell_parity(found: parity.Parity, tell, document: dict) -> bool:
     if untried:
         tell(
             "",
-            f"no time was left for {shown(untried)}",
-            "run it again to have them tried too: what is compiled is kept",
+            f"not tried in {PARITY_SECONDS} s: {shown(untried)}",
+            "where the compiler took that time, run it again: what is compiled is kept",
         )
     for (op, dtype), m in wrong.items():
         if m.problem:

@@ -25,7 +25,7 @@ def test_every_kernel_is_compared_and_speeds_are_measured(gpunn_, cuda, tmp_path
     assert code == 0, (found["problems"], [k for k in found["kernels"] if not k["agrees"]])
     assert found["passed"]
     known = [k for k in kernels.registered() if k[1] == "cuda"]
-    assert len(found["untried"]) <= len(known) / 10, found["untried"]
+    assert not found["untried"]
     assert all(k["agrees"] and k["calls"] for k in found["kernels"])
     assert any(k["worst"] > 0 for k in found["kernels"])  # it did look
     assert f"{len(found['kernels'])} of {len(known)} kernels" in out
