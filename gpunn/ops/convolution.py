@@ -21,8 +21,6 @@ from gpunn.ops.spatial import (
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
 
-ANY_PADDING = ("valid", "same", "causal")
-
 
 def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
     """Convolution: the products of a kernel that slides over the spatial axes.
